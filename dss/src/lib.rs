@@ -1,0 +1,3 @@
+//! dss, the Distributed State Service: the catalogue of respool.
+
+pub mod model;
