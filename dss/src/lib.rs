@@ -1,3 +1,5 @@
-//! dss, the Distributed State Service: the catalogue of respool.
+//! dss, the Distributed State Service: the catalogue of respool. It records what exists, in which state, and refuses
+//! what would lose anything.
 
+pub mod catalogue;
 pub mod model;

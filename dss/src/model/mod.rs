@@ -1,13 +1,31 @@
 //! The catalogue's words: ids, units, states and the transitions between them. Pure: no I/O, no clock, no randomness
 //! but fresh ids.
 
+pub mod drill;
+pub mod event;
+pub mod evidence;
+pub mod extent;
 pub mod ids;
+pub mod job;
+pub mod lease;
+pub mod medium;
+pub mod object;
 pub mod units;
 pub(crate) mod words;
 
+pub use drill::{Checkpoints, NoDrill, Step};
+pub use event::{Event, NewEvent};
+pub use evidence::{ReadBack, Recorded, Synced, Verified, Written};
+pub use extent::{Address, Extent, ExtentState, Hold, NewExtent, Origin, Owner};
 pub use ids::{
     CatalogueId, CopyNo, Epoch, ExtentId, ExtentIndex, Generation, HolderId, JobId, MediumId, ObjectId, Oid, Revision,
     SessionId, Version,
 };
+pub use job::{
+    Job, JobControl, JobError, JobKind, JobSpec, JobState, Move, MoveState, Quarantine, Skip, Tally, VerifyMode,
+};
+pub use lease::{Holder, Lease, Resource};
+pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
+pub use object::{LayoutEntry, Metadata, Object, ObjectDetail};
 pub use units::{Blake3, ByteCount, CHUNK_BYTES, Digester, Digests};
 pub use words::UnknownWord;

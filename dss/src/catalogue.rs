@@ -1,0 +1,571 @@
+//! The catalogue, named by intent. `pg` keeps it in PostgreSQL, `mem` in memory; one conformance suite holds both.
+//!
+//! Every method is one transaction unless it says otherwise, and repeats itself, bounded, when the database asks for
+//! that (40P01, 40001, 23503, a lost connection). A commit whose answer was lost is resolved by rereading. Methods that
+//! age or stamp anything take `now` from the caller: the catalogue has no clock of its own.
+
+use crate::model::event::NewEvent;
+use crate::model::medium::Usage;
+use crate::model::object::{LayoutEntry, ObjectDetail, Place};
+use crate::model::{
+    AdmState, ByteCount, CatalogueId, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState, Generation, Health,
+    Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata,
+    Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded, Resource, Revision,
+    SessionId, Skip, Synced, Tally, Version,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a catalogue answers when it does not do what was asked. Nothing was changed, unless `Unresolved`.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// No such thing.
+    #[error("there is no {what} '{name}'")]
+    NotFound {
+        /// medium, object, extent or job.
+        what: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// Such a thing exists already.
+    #[error("{what} '{name}' exists already")]
+    Exists {
+        /// medium, object ...
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The thing is not in the state the request needs, or somebody else was faster.
+    #[error("{subject}: {why}")]
+    Conflict {
+        /// Which thing.
+        subject: String,
+        /// In words for an operator.
+        why: String,
+    },
+    /// The medium is being erased, was erased since, or takes no new extents.
+    #[error("medium {medium} is fenced: {why}")]
+    Fenced {
+        /// Which.
+        medium: MediumId,
+        /// In words.
+        why: String,
+    },
+    /// Somebody else holds the lease now. Stop issuing commands.
+    #[error("the lease on {resource} is no longer ours")]
+    LeaseLost {
+        /// On what.
+        resource: String,
+    },
+    /// The lease is held by a living holder until then.
+    #[error("{resource} is leased to another respoold until {until}")]
+    LeaseHeld {
+        /// On what.
+        resource: String,
+        /// Its end, margin included.
+        until: Timestamp,
+    },
+    /// An invariant refused it: a bug of ours, or damage.
+    #[error("invariant {invariant} refuses this: {detail}")]
+    Invariant {
+        /// I1 to I11.
+        invariant: &'static str,
+        /// What was tried.
+        detail: String,
+    },
+    /// The catalogue cannot be reached or fails.
+    #[error("the catalogue is not available: {0}")]
+    Unavailable(String),
+    /// The catalogue could lose what it commits, or is not ours, or has another schema. Not to be used.
+    #[error("the catalogue cannot be trusted: {0}")]
+    Unfit(String),
+    /// What the catalogue holds contradicts itself.
+    #[error("the catalogue contradicts itself: {0}")]
+    Corrupt(String),
+}
+
+/// What catalogues answer.
+pub type Result<T> = std::result::Result<T, CatalogueError>;
+
+/// Which catalogue this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its id, on every medium.
+    pub id: CatalogueId,
+    /// Whether drills may be rehearsed in it.
+    pub testing: bool,
+    /// Its change counter now; raised by every state change.
+    pub revision: Revision,
+}
+
+/// A medium to be added. It starts *in_service*, *ok*, *attached*, *blank* at generation 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMedium {
+    /// Its identity, to be put on its label.
+    pub id: MediumId,
+    /// What the operator calls it.
+    pub name: String,
+    /// Tape or directory.
+    pub family: crate::model::Family,
+    /// E.g. `dir`.
+    pub technology: String,
+    /// Where it is.
+    pub location: crate::model::Location,
+    /// The operator's words.
+    pub tags: BTreeSet<String>,
+    /// The operator's class.
+    pub class: Option<String>,
+    /// The most bytes it is to hold.
+    pub capacity: Option<ByteCount>,
+}
+
+/// A change to a medium's row; None leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediumChange {
+    /// Refused with `Conflict` unless the medium is in this state.
+    pub expect_adm_state: Option<AdmState>,
+    /// New administrative state. Never *erasing* or *quarantined*: those have methods of their own.
+    pub adm_state: Option<AdmState>,
+    /// Lock or unlock.
+    pub locked: Option<bool>,
+    /// New health.
+    pub health: Option<Health>,
+    /// New presence.
+    pub presence: Option<Presence>,
+    /// New file system state.
+    pub fs_state: Option<FsState>,
+    /// New tags.
+    pub tags: Option<BTreeSet<String>>,
+    /// New class.
+    pub class: Option<Option<String>>,
+    /// New capacity.
+    pub capacity: Option<Option<ByteCount>>,
+    /// New path (dir) when a disk is mounted elsewhere.
+    pub path: Option<String>,
+    /// The generation on the label, when a medium is added that has one.
+    pub generation: Option<Generation>,
+    /// Why, for the event.
+    pub why: String,
+}
+
+/// Which extents to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtentFilter {
+    /// Only on this medium.
+    pub medium: Option<MediumId>,
+    /// Only of this object, any version.
+    pub oid: Option<Oid>,
+    /// Only in this state.
+    pub state: Option<ExtentState>,
+}
+
+/// Which objects to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectFilter {
+    /// Only names that begin so.
+    pub prefix: Option<String>,
+    /// Deleted and overwritten versions too.
+    pub deleted: bool,
+}
+
+/// An object whose extents are durable, to be made visible in one transaction.
+#[derive(Debug)]
+pub struct NewObject {
+    /// The row. Its version is decided by the commit: 1, or one more than the highest there is.
+    pub object: Object,
+    /// Whether an existing version may be superseded; it is marked deleted at `object.created_at`.
+    pub overwrite: Overwrite,
+    /// What fills its layouts: every copy complete.
+    pub places: Vec<(Place, Synced)>,
+}
+
+/// Whether an existing object may get a new version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overwrite {
+    /// An existing live version refuses the put.
+    Refuse,
+    /// An existing live version is superseded and kept for its undelete window.
+    NewVersion,
+}
+
+/// One line of a source's manifest: a live extent and what must be known to plan its move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestRow {
+    /// The extent.
+    pub extent: Extent,
+    /// Whether every version that references it was deleted or overwritten.
+    pub deleted_only: bool,
+    /// The media that hold, in state *pending* or *sync*, another copy of any object that references it: no targets
+    /// (I10).
+    pub avoid: BTreeSet<MediumId>,
+    /// The grouping of the object it was written for.
+    pub grouping: Option<String>,
+}
+
+/// What travels with an extent on its medium, so that the medium alone rebuilds the object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectHeader {
+    /// The object's size.
+    pub bytes: ByteCount,
+    /// Copies asked for.
+    pub copies: CopyNo,
+    /// Extents in this copy.
+    pub copy_extents: i32,
+    /// Its grouping.
+    pub grouping: Option<String>,
+    /// Its attributes.
+    pub metadata: Metadata,
+    /// When it was put.
+    pub created_at: Timestamp,
+}
+
+/// A move to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveIntent {
+    /// The extent whose layouts will be repointed.
+    pub old: ExtentId,
+    /// The extent to write. Its id is the caller's; size and digests must be the old one's (I3).
+    pub new: NewExtent,
+}
+
+/// A swap to be made.
+#[derive(Debug)]
+pub struct SwapEntry {
+    /// Where the layouts point now.
+    pub old: ExtentId,
+    /// Where they are to point.
+    pub new: Synced,
+}
+
+/// What became of one entry of a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SwapOutcome {
+    /// Every layout that pointed to the old extent points to the new one; the old one is an orphan.
+    Swapped,
+    /// No layout pointed to the old extent any more: the new one is an orphan.
+    Vanished,
+}
+
+/// What a swap needs to know beside its entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwapTerms {
+    /// Whose.
+    pub job: JobId,
+    /// The old extents' hold until the source is quarantined or reclaimed. Their bytes outlive read-back.
+    pub hold: Hold,
+    /// The age clock.
+    pub now: Timestamp,
+}
+
+/// The most entries one swap transaction may have.
+pub const SWAP_MAX: usize = 2_000;
+
+/// What the fence found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fence {
+    /// The medium is *erasing* at this new generation: its bytes may go.
+    Erasing(Generation),
+    /// It still has live or pending extents, and stays as it was.
+    InUse {
+        /// Live extents.
+        live: u64,
+        /// Pending extents.
+        pending: u64,
+    },
+}
+
+/// Which job's restore did what to one move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReturnOutcome {
+    /// The layouts point to the old extent again; the new one is an orphan.
+    Returned,
+    /// No layout points to the new extent any more: deleted, overwritten or moved on. Not touched.
+    MovedOn,
+}
+
+/// An extent found on a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id and what it was written for.
+    pub extent: ExtentId,
+    /// What it was written for.
+    pub origin: Origin,
+    /// Where it lies.
+    pub address: crate::model::Address,
+    /// What it digests to, by the medium's own index.
+    pub digests: crate::model::Digests,
+    /// The file's inode.
+    pub inode: Option<u64>,
+    /// The object it belongs to.
+    pub header: ObjectHeader,
+    /// Some: its bytes were read whole just now and are good.
+    pub read: Option<Timestamp>,
+}
+
+/// Whether unknown objects become known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adopt {
+    /// They are only counted.
+    No,
+    /// Verified complete copies become objects.
+    Yes,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Extents the catalogue knew already at this place.
+    pub known: u64,
+    /// Extents added, referenced by nothing and held.
+    pub added: u64,
+    /// Objects that are known now and were not.
+    pub objects_adopted: u64,
+    /// Copies added to objects that lacked them.
+    pub copies_adopted: u64,
+    /// Extents of objects that nobody knows, for want of `--adopt` or of the rest of the copy.
+    pub unknown: u64,
+    /// Names that belong to another object here: not touched.
+    pub clashes: Vec<Oid>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// To be known.
+    Note,
+    /// To be looked at; nothing is broken. `check` stays ok.
+    Warning,
+    /// An invariant is broken.
+    Error,
+}
+
+/// One thing that `respool check` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// I1 to I11, or a word of its own.
+    pub invariant: String,
+    /// Which object, extent or medium.
+    pub subject: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// What the age clock says of a time (DESIGN, section 6: *Time*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClockVerdict {
+    /// Within 1 h back and 24 h forward of the highest time seen; the high-water mark was raised.
+    Good,
+    /// Further back than 1 h.
+    Back {
+        /// The highest time seen.
+        seen: Timestamp,
+    },
+    /// Further forward than 24 h.
+    Forward {
+        /// The highest time seen.
+        seen: Timestamp,
+    },
+}
+
+/// A page of a listing that is ordered by id: give the last id seen to get the next page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Only what comes after.
+    pub after: Option<T>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The catalogue. See the module's page for what all methods share.
+#[async_trait]
+pub trait Catalogue: Send + Sync {
+    // --- the catalogue itself
+    /// Which catalogue this is.
+    async fn identity(&self) -> Result<Identity>;
+    /// Compares a time with the persisted high-water clock and raises it when good.
+    async fn observe_clock(&self, now: Timestamp) -> Result<ClockVerdict>;
+    /// Sets the high-water clock to a time an operator vouches for.
+    async fn accept_clock(&self, now: Timestamp) -> Result<()>;
+    /// Every broken invariant and every oddity, without reading a byte of data.
+    async fn findings(&self, now: Timestamp) -> Result<Vec<Finding>>;
+    /// Chains events that are committed and not sealed yet; how many.
+    async fn seal_events(&self, limit: u32) -> Result<u64>;
+    /// The log, in order.
+    async fn events(&self, page: Page<i64>) -> Result<Vec<Event>>;
+    /// Appends an event that belongs to no change of the catalogue's own, such as a corrupt extent found by a get.
+    async fn note(&self, event: NewEvent, now: Timestamp) -> Result<()>;
+
+    // --- media
+    /// Adds a medium.
+    async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium>;
+    /// Forgets a medium that has no extent row and was never labelled: the undo of a failed `dir add`.
+    async fn forget_medium(&self, id: MediumId) -> Result<()>;
+    /// All media, by name.
+    async fn media(&self) -> Result<Vec<Medium>>;
+    /// One medium by its name.
+    async fn medium(&self, name: &str) -> Result<Medium>;
+    /// One medium by its id.
+    async fn medium_by_id(&self, id: MediumId) -> Result<Medium>;
+    /// What a medium holds; costs its own extents.
+    async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage>;
+    /// Changes a medium's row.
+    async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
+
+    // --- leases
+    /// Takes a lease, under the next epoch. A lease of an earlier life in the same seat is taken over at once, any
+    /// other only `margin_seconds` after its end.
+    async fn take_lease(
+        &self,
+        resource: &Resource,
+        holder: &Holder,
+        seconds: u32,
+        margin_seconds: u32,
+        now: Timestamp,
+    ) -> Result<Lease>;
+    /// Prolongs all leases of a holder; those that were lost are left out of the answer.
+    async fn renew_leases(&self, holder: &Holder, seconds: u32, now: Timestamp) -> Result<Vec<Lease>>;
+    /// Gives a lease back; its epoch is dead from then on. Not ours any more: nothing happens.
+    async fn release_lease(&self, lease: &Lease) -> Result<()>;
+
+    // --- puts and objects
+    /// Inserts pending extents owned by a stream of puts. `epochs` names the lease epoch on every medium used.
+    async fn record_put(
+        &self,
+        session: SessionId,
+        extents: Vec<NewExtent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>>;
+    /// Makes objects visible: rows, copies, layouts, extents to *sync*, older live versions to deleted. Each object for
+    /// itself succeeds or is refused (`Exists` ...); a refused object's extents become orphans. One transaction.
+    async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
+    /// Turns pending extents of an owner into orphans: all of them, or only those named.
+    async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
+    /// One version of an object with its layouts; without a version, the live one.
+    async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
+    /// One version by its id.
+    async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail>;
+    /// Objects ordered by (oid, version), at most `limit`, after the given one.
+    async fn list_objects(
+        &self,
+        filter: &ObjectFilter,
+        after: Option<(Oid, Version)>,
+        limit: u32,
+    ) -> Result<Vec<ObjectDetail>>;
+    /// Marks the live version deleted.
+    async fn delete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object>;
+    /// Makes the newest deleted version live again, if no live one exists and its bytes are still referenced.
+    async fn undelete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object>;
+    /// Ends versions deleted at or before `deleted_before`: layouts go, extents without any become orphans. Versions
+    /// with an extent on a source of an active or failed job are left alone. At most `limit` versions; how many.
+    async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64>;
+    /// The orphans that still hold the bytes of a layout's place, newest first: what a failing get falls back to.
+    async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
+    /// The header that travels with an extent on its medium.
+    async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
+    /// Every layout entry, of any object, filled by one of these extents.
+    async fn references(&self, extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>>;
+
+    // --- extents
+    /// One extent.
+    async fn extent(&self, id: ExtentId) -> Result<Extent>;
+    /// Extents ordered by id.
+    async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
+    /// The live extents of a source, by id: referenced by a layout. Costs the source's own extents.
+    async fn manifest(&self, source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>>;
+    /// Turns pending extents whose epoch is dead into orphans; per owner, how many bytes.
+    async fn sweep_pending(
+        &self,
+        medium: Option<MediumId>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Owner, (u64, ByteCount)>>;
+    /// Orphans of a medium whose hold is over and whose bytes may be removed one by one: the medium is not quarantined,
+    /// not erasing, and no orphan shares its address with a live or pending extent.
+    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>>;
+    /// Deletes orphan rows whose bytes are gone from the medium, at the generation given.
+    async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64>;
+    /// Notes that the medium's own index names these extents, as of this revision.
+    async fn mark_indexed(&self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64>;
+    /// Notes that a medium failed us: health, an event, the extents' confidence.
+    async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()>;
+
+    // --- jobs
+    /// Inserts a job (*queued*) and makes its sources *read_only*; a source of an active job refuses it.
+    async fn create_job(&self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job>;
+    /// One job.
+    async fn job(&self, id: JobId) -> Result<Job>;
+    /// All jobs, newest first, at most `limit`.
+    async fn jobs(&self, limit: u32) -> Result<Vec<Job>>;
+    /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
+    /// state that is not active frees its sources for other jobs; the first error stays.
+    async fn advance_job(
+        &self,
+        id: JobId,
+        expected: &[JobState],
+        to: JobState,
+        tally: &Tally,
+        error: Option<&JobError>,
+        now: Timestamp,
+    ) -> Result<Job>;
+    /// What the operator wants of a job next.
+    async fn control_job(&self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job>;
+    /// Adds to what a job could not move; the same extent again replaces its reason.
+    async fn add_skips(&self, id: JobId, skips: &[Skip], now: Timestamp) -> Result<()>;
+    /// Forgets skips, before they are tried again.
+    async fn clear_skips(&self, id: JobId) -> Result<()>;
+    /// Inserts the target extents of a batch *pending*, each owned by this job's move. Checks every target's mode,
+    /// generation and lease epoch, I3 and I10.
+    async fn record_moves(
+        &self,
+        job: JobId,
+        moves: Vec<MoveIntent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>>;
+    /// Swaps at most [`SWAP_MAX`] entries atomically, in the order of `entries`: new to *sync*, layouts old to new
+    /// (compare and set), old to *orphan* where no layout remains.
+    async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;
+    /// Moves of a job in one of these states, by new extent.
+    async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>>;
+    /// Notes that new extents were read back and are good.
+    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()>;
+    /// Points layouts back from new to old extents, whose bytes were just read and verified. Old to *sync*, layouts
+    /// new to old, new to *orphan*.
+    async fn return_batch(
+        &self,
+        job: JobId,
+        entries: &[(Move, ReadBack)],
+        now: Timestamp,
+    ) -> Result<Vec<ReturnOutcome>>;
+    /// Quarantines an emptied source: nothing pending, and nothing live but, when the job's spec says `drop_deleted`,
+    /// extents referenced only by deleted or overwritten versions; else `Conflict`. Its orphans are held until then.
+    async fn quarantine(&self, job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()>;
+    /// Ends the quarantine of a job's sources after a restore: they are *read_only* again.
+    async fn end_quarantine(&self, job: JobId, now: Timestamp) -> Result<()>;
+    /// The fence of I6, in statements of their own: lock the medium's row, recheck, persist *erasing* with the next
+    /// generation. With `drop_deleted`, layouts of versions that are deleted or overwritten go first, in the same
+    /// transaction. A medium found *erasing* answers its present generation. `job` None: an operator formats an empty
+    /// medium.
+    async fn fence_medium(
+        &self,
+        medium: MediumId,
+        job: Option<JobId>,
+        drop_deleted: bool,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<Fence>;
+    /// After the new label was read back: orphan rows of earlier generations go, groupings go, the medium is *empty*
+    /// and *in_service*.
+    async fn finish_erase(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<()>;
+
+    // --- import
+    /// Adds what a medium holds. Never makes a newer version of a known object, undoes a delete or changes a layout.
+    async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
+}

@@ -1,0 +1,252 @@
+//! What is proven about an extent on its way to *sync*: `Recorded -> Verified -> Written -> Synced`.
+//!
+//! Each step takes the one before and a receipt. A receipt can be made only where the thing it attests happens;
+//! `tests/architecture.rs` lists the permitted callers of every constructor here. The catalogue's `swap_batch` and
+//! `commit_put` accept only [`Synced`], so bytes that were never recorded, checked, written or made durable cannot be
+//! referenced.
+
+use super::{Digests, Epoch, Extent, ExtentId, Generation, MediumId, NewExtent, Owner};
+
+/// Attests that a *pending* row was committed. Made by catalogues.
+#[derive(Debug)]
+pub struct RecordReceipt(());
+
+impl RecordReceipt {
+    /// For catalogues, after the transaction that inserted the row committed.
+    pub fn after_commit() -> Self {
+        Self(())
+    }
+}
+
+/// Attests that the bytes read digest to what was expected, or, for a put, what they digest to. Made by the verifier.
+#[derive(Clone, Debug)]
+pub struct DigestReceipt(Digests);
+
+impl DigestReceipt {
+    /// For the verifier, from digests computed in stream over the bytes that go to the writer.
+    pub fn of_stream(digests: Digests) -> Self {
+        Self(digests)
+    }
+}
+
+/// Attests that a medium took every byte. Made by file systems of media.
+#[derive(Clone, Debug)]
+pub struct WriteReceipt {
+    extent: ExtentId,
+    digests: Digests,
+    inode: Option<u64>,
+    serial: WriteSerial,
+}
+
+impl WriteReceipt {
+    /// For file systems of media, when the last byte was accepted.
+    pub fn accepted(extent: ExtentId, digests: Digests, inode: Option<u64>, serial: WriteSerial) -> Self {
+        Self {
+            extent,
+            digests,
+            inode,
+            serial,
+        }
+    }
+
+    /// Its place in the order of writes since the medium was mounted.
+    pub fn serial(&self) -> WriteSerial {
+        self.serial
+    }
+}
+
+/// The order of writes to one mounted medium. A different mount never repeats one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WriteSerial {
+    /// Which mount.
+    pub mount: u64,
+    /// Which write of it.
+    pub count: u64,
+}
+
+/// Attests that everything written up to a serial is durable. Made by file systems of media.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncReceipt {
+    medium: MediumId,
+    generation: Generation,
+    through: WriteSerial,
+}
+
+impl SyncReceipt {
+    /// For file systems of media, when the device confirmed every write up to and with `through`.
+    pub fn durable(medium: MediumId, generation: Generation, through: WriteSerial) -> Self {
+        Self {
+            medium,
+            generation,
+            through,
+        }
+    }
+}
+
+/// An extent whose *pending* row is committed. Its bytes may be written now.
+#[derive(Debug)]
+pub struct Recorded {
+    extent: NewExtent,
+    owner: Owner,
+    epoch: Epoch,
+}
+
+impl Recorded {
+    /// The catalogue's answer to recording an extent.
+    pub fn committed(extent: NewExtent, owner: Owner, epoch: Epoch, _receipt: RecordReceipt) -> Self {
+        Self { extent, owner, epoch }
+    }
+
+    /// What was recorded.
+    pub fn extent(&self) -> &NewExtent {
+        &self.extent
+    }
+}
+
+/// An extent whose bytes were read whole and are the right ones.
+#[derive(Debug)]
+pub struct Verified {
+    recorded: Recorded,
+    digests: Digests,
+}
+
+/// Bytes and evidence do not belong together. Nothing may be built on such a pair.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EvidenceError {
+    /// The bytes are not those that the catalogue names.
+    #[error("extent {extent}: the bytes do not digest to what the catalogue says")]
+    Mismatch {
+        /// Of which extent.
+        extent: ExtentId,
+    },
+    /// The receipt is for something else.
+    #[error("extent {extent}: the receipt is for other bytes, another medium or an earlier mount")]
+    ForeignReceipt {
+        /// Of which extent.
+        extent: ExtentId,
+    },
+}
+
+impl Verified {
+    /// Accepts bytes that agree with what was recorded.
+    pub fn checked(recorded: Recorded, receipt: DigestReceipt) -> Result<Self, EvidenceError> {
+        let expected = recorded.extent.digests.as_ref();
+        let agrees = recorded.extent.bytes == receipt.0.bytes && expected.is_none_or(|known| *known == receipt.0);
+        if !agrees {
+            return Err(EvidenceError::Mismatch {
+                extent: recorded.extent.id,
+            });
+        }
+        Ok(Self {
+            recorded,
+            digests: receipt.0,
+        })
+    }
+}
+
+/// An extent whose verified bytes a medium has taken; they may still be lost with its power.
+#[derive(Debug)]
+pub struct Written {
+    verified: Verified,
+    inode: Option<u64>,
+    serial: WriteSerial,
+}
+
+impl Written {
+    /// Accepts a receipt for this extent and these bytes.
+    pub fn accepted(verified: Verified, receipt: WriteReceipt) -> Result<Self, EvidenceError> {
+        let extent = verified.recorded.extent.id;
+        if receipt.extent != extent || receipt.digests != verified.digests {
+            return Err(EvidenceError::ForeignReceipt { extent });
+        }
+        Ok(Self {
+            verified,
+            inode: receipt.inode,
+            serial: receipt.serial,
+        })
+    }
+
+    /// Its place in the order of writes.
+    pub fn serial(&self) -> WriteSerial {
+        self.serial
+    }
+
+    /// What was recorded for it.
+    pub fn extent(&self) -> &NewExtent {
+        &self.verified.recorded.extent
+    }
+}
+
+/// An extent whose verified bytes are durable. Layouts may point to it.
+#[derive(Debug)]
+pub struct Synced {
+    extent: NewExtent,
+    owner: Owner,
+    epoch: Epoch,
+    digests: Digests,
+    inode: Option<u64>,
+}
+
+impl Synced {
+    /// Accepts a receipt for the medium, generation and mount of this write, given after it.
+    pub fn durable(written: Written, receipt: &SyncReceipt) -> Result<Self, EvidenceError> {
+        let recorded = written.verified.recorded;
+        let covered = receipt.medium == recorded.extent.medium
+            && receipt.generation == recorded.extent.generation
+            && receipt.through.mount == written.serial.mount
+            && written.serial <= receipt.through;
+        if !covered {
+            return Err(EvidenceError::ForeignReceipt {
+                extent: recorded.extent.id,
+            });
+        }
+        Ok(Self {
+            extent: recorded.extent,
+            owner: recorded.owner,
+            epoch: recorded.epoch,
+            digests: written.verified.digests,
+            inode: written.inode,
+        })
+    }
+
+    /// What was recorded.
+    pub fn extent(&self) -> &NewExtent {
+        &self.extent
+    }
+    /// Who owns it.
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+    /// Under which epoch of the target's lease.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+    /// What its bytes digest to.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+    /// The durable file's inode, where there is one.
+    pub fn inode(&self) -> Option<u64> {
+        self.inode
+    }
+}
+
+/// An extent whose bytes were just read whole from its medium and are what the catalogue says. Needed to put a layout
+/// back on old bytes, and to count a read-back.
+#[derive(Debug)]
+pub struct ReadBack(ExtentId);
+
+impl ReadBack {
+    /// Accepts digests of bytes read from the medium, not from a cache.
+    pub fn checked(extent: &Extent, receipt: &DigestReceipt) -> Result<Self, EvidenceError> {
+        match &extent.digests {
+            Some(known) if *known == receipt.0 => Ok(Self(extent.id)),
+            _ => Err(EvidenceError::Mismatch { extent: extent.id }),
+        }
+    }
+
+    /// Which extent.
+    pub fn extent(&self) -> ExtentId {
+        self.0
+    }
+}

@@ -1,0 +1,85 @@
+//! Objects, their copies and layouts.
+
+use super::{ByteCount, CopyNo, Extent, ExtentIndex, ObjectId, Oid, Version};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The attributes that travel with an object's bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// What the user said of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user: BTreeMap<String, String>,
+    /// Extended attributes of the file it came from, values in base 16.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
+    /// The file's permission bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// The file's time of last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<Timestamp>,
+}
+
+/// One version of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The version's identity, also on its media.
+    pub id: ObjectId,
+    /// Its name.
+    pub oid: Oid,
+    /// Its version.
+    pub version: Version,
+    /// Its size.
+    pub bytes: ByteCount,
+    /// How many copies were asked for.
+    pub copies: CopyNo,
+    /// Objects of one grouping are kept together.
+    pub grouping: Option<String>,
+    /// What travels with it.
+    pub metadata: Metadata,
+    /// When it was put.
+    pub created_at: Timestamp,
+    /// When it was deleted or overwritten. It stays readable by version, and can be undeleted, until its window ends.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// A place in a layout and the *sync* extent that fills it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayoutEntry {
+    /// Which copy.
+    pub copy: CopyNo,
+    /// Which position in it.
+    pub index: ExtentIndex,
+    /// What fills it.
+    pub extent: Extent,
+}
+
+/// An object version with its layouts, ordered by copy and index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDetail {
+    /// The version.
+    pub object: Object,
+    /// The entries of all its copies.
+    pub entries: Vec<LayoutEntry>,
+}
+
+impl ObjectDetail {
+    /// The numbers of the copies that exist.
+    pub fn copy_numbers(&self) -> Vec<CopyNo> {
+        let mut numbers: Vec<CopyNo> = self.entries.iter().map(|entry| entry.copy).collect();
+        numbers.dedup();
+        numbers
+    }
+}
+
+/// A layout entry to be made with a new object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which copy.
+    pub copy: CopyNo,
+    /// Which position in it.
+    pub index: ExtentIndex,
+}
