@@ -1,0 +1,3 @@
+//! The catalogue in PostgreSQL.
+
+pub mod embedded;
