@@ -1,1 +1,4 @@
-//! The scheduler.
+//! lrs, the Local Resource Scheduler: which medium is where, who may use it, and the access to it.
+
+pub mod core;
+pub mod ldm;

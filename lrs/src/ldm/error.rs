@@ -1,0 +1,200 @@
+//! What media and drives answer when they do not do what was asked, who is to blame, and what to do about it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An operation on a medium or drive: the words of fault files and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Reading bytes of an extent.
+    Read,
+    /// Writing bytes of an extent.
+    Write,
+    /// Making writes durable.
+    Sync,
+    /// Opening an extent.
+    Open,
+    /// Deleting an extent.
+    Delete,
+    /// Asking for free space.
+    FreeSpace,
+    /// Robot and drive.
+    Load,
+    /// Robot and drive.
+    Unload,
+    /// File system: finding and checking the label.
+    Mount,
+    /// Positioning.
+    Locate,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Open => "open",
+            Self::Delete => "delete",
+            Self::FreeSpace => "free space",
+            Self::Load => "load",
+            Self::Unload => "unload",
+            Self::Mount => "mount",
+            Self::Locate => "locate",
+        })
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The device or its file system failed.
+    #[error("{0}")]
+    Io(nix::errno::Errno),
+    /// Fewer bytes than the catalogue says.
+    #[error("{got} bytes where the catalogue says {expected}")]
+    Short {
+        /// As the catalogue says.
+        expected: u64,
+        /// As the medium gave.
+        got: u64,
+    },
+    /// No room for the next bytes.
+    #[error("no space left")]
+    NoSpace,
+    /// The extent is not where the catalogue says.
+    #[error("nothing is there")]
+    Absent,
+    /// Another medium, or another generation of it, is where this one should be.
+    #[error("the label says {found}, expected {expected}")]
+    WrongMedium {
+        /// Medium and generation the catalogue names.
+        expected: String,
+        /// What the label names.
+        found: String,
+    },
+    /// There is no label, or no directory.
+    #[error("no respool label is there: {0}")]
+    Unlabelled(String),
+    /// A label, manifest or record on the medium is damaged.
+    #[error("damaged on the medium: {0}")]
+    Damaged(String),
+    /// An earlier sync failed: nothing more is written until the medium is reopened and identified again.
+    #[error("an earlier sync failed; the medium must be reopened first")]
+    NeedsReopen,
+    /// The file there is not the extent the catalogue means; it was not touched.
+    #[error("the file there is not this extent: {0}")]
+    NotThisExtent(String),
+    /// Bytes that the medium took do not digest to what was given to it.
+    #[error("the bytes taken differ from the bytes given")]
+    Miswritten,
+    /// It is not empty, not a directory, or otherwise unfit to become a medium.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// Who is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// One extent; the rest of the medium may be fine.
+    Extent,
+    /// The medium.
+    Medium,
+    /// The drive.
+    Drive,
+    /// The library.
+    Library,
+    /// The person who asked.
+    Operator,
+    /// This program.
+    Us,
+}
+
+/// What the caller should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Once more, bounded.
+    Retry,
+    /// Leave this extent out and go on.
+    Skip,
+    /// Go on with another medium.
+    MoveElsewhere,
+    /// Stop and tell.
+    Stop,
+}
+
+/// A failed operation on a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaError {
+    /// Doing what.
+    pub op: Op,
+    /// On which medium, by name.
+    pub medium: String,
+    /// On which file or block, where one is concerned.
+    pub at: Option<String>,
+    /// What happened.
+    pub fault: Fault,
+}
+
+/// What media answer.
+pub type MediaResult<T> = Result<T, MediaError>;
+
+impl fmt::Display for MediaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed on medium {}", self.op, self.medium)?;
+        if let Some(at) = &self.at {
+            write!(f, " at {at}")?;
+        }
+        write!(f, ": {}", self.fault)
+    }
+}
+
+impl std::error::Error for MediaError {}
+
+impl MediaError {
+    /// Who is to blame.
+    pub fn blame(&self) -> Blame {
+        match (&self.fault, self.op) {
+            (Fault::Unfit(_), _) => Blame::Operator,
+            (Fault::Miswritten, _) => Blame::Us,
+            (Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_), _) => Blame::Extent,
+            (Fault::Io(_), Op::Read | Op::Open | Op::Delete | Op::Locate) => Blame::Extent,
+            (Fault::Io(_), Op::Load | Op::Unload) => Blame::Drive,
+            (
+                Fault::Io(_)
+                | Fault::NoSpace
+                | Fault::WrongMedium { .. }
+                | Fault::Unlabelled(_)
+                | Fault::Damaged(_)
+                | Fault::NeedsReopen,
+                _,
+            ) => Blame::Medium,
+        }
+    }
+
+    /// What to do about it.
+    pub fn disposition(&self) -> Disposition {
+        match self.blame() {
+            Blame::Extent => Disposition::Skip,
+            Blame::Medium => Disposition::MoveElsewhere,
+            Blame::Drive | Blame::Library | Blame::Operator | Blame::Us => Disposition::Stop,
+        }
+    }
+
+    /// Whether it speaks against the integrity of stored bytes (exit 4) rather than the environment (exit 3).
+    pub fn is_integrity(&self) -> bool {
+        match self.fault {
+            Fault::Short { .. } | Fault::Damaged(_) | Fault::Miswritten | Fault::NotThisExtent(_) | Fault::Absent => {
+                true
+            }
+            Fault::Io(_)
+            | Fault::NoSpace
+            | Fault::WrongMedium { .. }
+            | Fault::Unlabelled(_)
+            | Fault::NeedsReopen
+            | Fault::Unfit(_) => false,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Local device management: what touches media. Everything here blocks; `worker` gives each drive a thread of its own.
+//!
+//! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
+//! it that describe themselves, `faults` rehearses disasters.
+
+pub mod error;
+pub mod fs;
+
+pub use error::{Blame, Disposition, Fault, MediaError, MediaResult, Op};
