@@ -1,1 +1,4 @@
-//! The engine.
+//! respool: moves whole extents off tapes and removable media onto others, and can prove that nothing was lost.
+
+pub mod mover;
+pub mod repack;

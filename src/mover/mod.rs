@@ -1,0 +1,1 @@
+//! The data path for one allocation: read, verify, write, overlapped through a fixed ring of buffers.

@@ -1,0 +1,12 @@
+//! The repack core: pure functions that decide what moves where, in which order, and what comes next. No clock, no
+//! I/O, no randomness; `engine` acts on what is decided here.
+//!
+//! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `batch` what is
+//! recorded and swapped together, `job` how a job's state moves, `machine` what comes next.
+
+pub mod batch;
+pub mod job;
+pub mod machine;
+pub mod manifest;
+pub mod order;
+pub mod plan;

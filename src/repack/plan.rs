@@ -1,0 +1,255 @@
+//! Where extents go. A plan is advice for one round: what is granted and what is found on the way may differ, and the
+//! next round plans anew.
+
+use super::manifest::{Item, LeftOut, Manifest};
+use dss::model::{ByteCount, ExtentId, MediumId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A medium that may take extents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which.
+    pub medium: MediumId,
+    /// How much it can take.
+    pub free: ByteCount,
+    /// Whether it holds extents already: it is filled before an empty one is begun.
+    pub begun: bool,
+    /// The groupings it carries.
+    pub groupings: BTreeSet<String>,
+}
+
+/// One item with its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// What to move.
+    pub item: Item,
+    /// Where to.
+    pub target: MediumId,
+}
+
+/// One round: what is moved, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In access order.
+    pub steps: Vec<Assigned>,
+    /// What finds no place, with the bytes missing on the roomiest medium that might have taken it (None: no medium may
+    /// take it at all).
+    pub unplaced: Vec<(ExtentId, Option<ByteCount>)>,
+}
+
+/// The bytes that a target must have beside an extent's own, for names, index lines and rounding.
+pub const EXTENT_OVERHEAD: ByteCount = ByteCount(8 << 10);
+
+impl Plan {
+    /// What each target gets.
+    pub fn per_target(&self) -> BTreeMap<MediumId, (u64, ByteCount)> {
+        let mut sums: BTreeMap<MediumId, (u64, ByteCount)> = BTreeMap::new();
+        for step in &self.steps {
+            let sum = sums.entry(step.target).or_default();
+            sum.0 += 1;
+            sum.1 += step.item.bytes;
+        }
+        sums
+    }
+
+    /// All bytes to be moved.
+    pub fn bytes(&self) -> ByteCount {
+        self.steps.iter().map(|step| step.item.bytes).sum()
+    }
+
+    /// The largest extent that goes to a target: what a grant must have room for.
+    pub fn largest_for(&self, target: MediumId) -> ByteCount {
+        self.steps
+            .iter()
+            .filter(|step| step.target == target)
+            .map(|step| step.item.bytes)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// Gives every item of the manifest, in its order, a target: never a medium with another copy of its object (I10), never
+/// a source; the medium in use as long as it has room, then one that carries the grouping, then one that is begun, then
+/// the roomiest. An extent that fits nowhere is reported; smaller ones behind it still go.
+pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
+    let mut free: Vec<ByteCount> = targets.iter().map(|target| target.free).collect();
+    let ranks = Ranks::new(manifest, targets);
+    let mut last: Option<usize> = None;
+    let mut plan = Plan::default();
+    for item in &manifest.items {
+        let need = item.bytes + EXTENT_OVERHEAD;
+        let allowed = |index: &usize| !manifest.may_not_go_to(item, targets[*index].medium);
+        let chosen = last
+            .filter(|index| allowed(index) && free[*index] >= need)
+            .or_else(|| ranks.order(item).find(|index| allowed(index) && free[*index] >= need));
+        match chosen {
+            Some(index) => {
+                free[index] = free[index] - need;
+                plan.steps.push(Assigned {
+                    item: *item,
+                    target: targets[index].medium,
+                });
+                last = Some(index);
+            }
+            None => {
+                let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
+                plan.unplaced
+                    .push((item.extent, roomiest.map(|room| need.saturating_sub(room))));
+            }
+        }
+    }
+    plan
+}
+
+/// The preference order of targets, once for each grouping.
+struct Ranks {
+    by_grouping: Vec<Vec<usize>>,
+}
+
+impl Ranks {
+    fn new(manifest: &Manifest, targets: &[Target]) -> Self {
+        let by_grouping = manifest
+            .groupings
+            .iter()
+            .map(|grouping| {
+                let mut order: Vec<usize> = (0..targets.len()).collect();
+                order.sort_by_key(|index| {
+                    let target = &targets[*index];
+                    let carries = grouping.as_ref().is_some_and(|name| target.groupings.contains(name));
+                    (!carries, !target.begun, std::cmp::Reverse(target.free), target.medium)
+                });
+                order
+            })
+            .collect();
+        Self { by_grouping }
+    }
+
+    fn order(&self, item: &Item) -> impl Iterator<Item = usize> + '_ {
+        self.by_grouping[item.grouping as usize].iter().copied()
+    }
+}
+
+/// Everything a manifest leaves where it is, with the reason in words.
+pub fn not_moved(manifest: &Manifest, plan: &Plan) -> Vec<(ExtentId, String)> {
+    let left = manifest
+        .left_out
+        .iter()
+        .map(|(item, why)| (item.extent, why.to_string()));
+    let unplaced = plan.unplaced.iter().map(|(extent, missing)| {
+        let why = match missing {
+            None => LeftOut::NoTarget.to_string(),
+            Some(bytes) => format!("{} missing on the roomiest target ({} bytes)", bytes, bytes.0),
+        };
+        (*extent, why)
+    });
+    left.chain(unplaced).collect()
+}
+
+/// What a disk is taken to read and write in a second where nothing was measured yet: a USB 3 hard disk's outer tracks.
+pub const ASSUMED_DIR_BYTES_PER_SECOND: f64 = 150.0e6;
+/// What opening, creating and naming one extent on a disk is taken to cost, in seconds.
+pub const ASSUMED_DIR_SECONDS_PER_EXTENT: f64 = 0.002;
+
+/// Seconds to read one way while the other way overlaps; modelled, not measured.
+pub fn predicted_seconds(bytes: ByteCount, extents: u64) -> f64 {
+    bytes.0 as f64 / ASSUMED_DIR_BYTES_PER_SECOND + extents as f64 * ASSUMED_DIR_SECONDS_PER_EXTENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dss::model::ExtentId;
+
+    fn item(bytes: u64, avoid: u32, grouping: u32) -> Item {
+        Item {
+            extent: ExtentId::fresh(),
+            bytes: ByteCount(bytes),
+            source: 0,
+            avoid,
+            grouping,
+            deleted_only: false,
+        }
+    }
+
+    fn target(free: u64, begun: bool) -> Target {
+        Target {
+            medium: MediumId::fresh(),
+            free: ByteCount(free),
+            begun,
+            groupings: BTreeSet::new(),
+        }
+    }
+
+    fn manifest(items: Vec<Item>, avoid: BTreeSet<MediumId>) -> Manifest {
+        Manifest {
+            sources: vec![MediumId::fresh()],
+            items,
+            left_out: vec![],
+            avoidances: vec![BTreeSet::new(), avoid],
+            groupings: vec![None, Some("g".into())],
+        }
+    }
+
+    #[test]
+    fn a_begun_medium_is_filled_before_an_empty_one() {
+        let targets = [target(1 << 30, false), target(1 << 20, true)];
+        let plan = assign(&manifest(vec![item(100, 0, 0)], BTreeSet::new()), &targets);
+        assert_eq!(plan.steps[0].target, targets[1].medium);
+    }
+
+    #[test]
+    fn i10_an_extent_never_goes_where_another_copy_is() {
+        let targets = [target(1 << 30, true), target(1 << 30, false)];
+        let plan = assign(
+            &manifest(vec![item(100, 1, 0)], BTreeSet::from([targets[0].medium])),
+            &targets,
+        );
+        assert_eq!(plan.steps[0].target, targets[1].medium);
+        let nowhere = assign(
+            &manifest(vec![item(100, 1, 0)], BTreeSet::from([targets[0].medium])),
+            &targets[..1],
+        );
+        assert_eq!(nowhere.unplaced[0].1, None);
+    }
+
+    #[test]
+    fn e02_an_extent_is_never_split_and_the_next_target_goes_on() {
+        let targets = [target(100_000, true), target(1 << 30, false)];
+        let plan = assign(
+            &manifest(vec![item(60_000, 0, 0), item(60_000, 0, 0)], BTreeSet::new()),
+            &targets,
+        );
+        assert_eq!(plan.per_target().len(), 2);
+        assert!(plan.unplaced.is_empty());
+    }
+
+    #[test]
+    fn e02_what_fits_nowhere_is_reported_with_the_bytes_missing_and_the_rest_goes() {
+        let plan = assign(
+            &manifest(vec![item(1 << 30, 0, 0), item(10, 0, 0)], BTreeSet::new()),
+            &[target(1 << 20, true)],
+        );
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!(
+            plan.unplaced[0].1,
+            Some(ByteCount((1 << 30) + EXTENT_OVERHEAD.0 - (1 << 20)))
+        );
+    }
+
+    #[test]
+    fn x14_a_grouping_goes_where_it_already_is() {
+        let mut targets = [target(1 << 30, true), target(1 << 20, false)];
+        targets[1].groupings.insert("g".into());
+        let plan = assign(&manifest(vec![item(10, 0, 1)], BTreeSet::new()), &targets);
+        assert_eq!(plan.steps[0].target, targets[1].medium);
+    }
+
+    #[test]
+    fn x02_zero_length_extents_are_planned_like_any_other() {
+        let plan = assign(
+            &manifest(vec![item(0, 0, 0)], BTreeSet::new()),
+            &[target(1 << 20, true)],
+        );
+        assert_eq!(plan.steps.len(), 1);
+    }
+}
