@@ -1,4 +1,7 @@
 //! respool: moves whole extents off tapes and removable media onto others, and can prove that nothing was lost.
 
+pub mod api;
+pub mod config;
+pub mod host;
 pub mod mover;
 pub mod repack;

@@ -1,0 +1,153 @@
+//! From the words of catalogue, media and scheduler to problems: the one place that gives an exit code and an advice.
+
+use super::Problem;
+use dss::catalogue::CatalogueError;
+use dss::model::evidence::EvidenceError;
+use dss::model::ids::OidError;
+use lrs::core::Refusal;
+use lrs::ldm::{Blame, Fault, MediaError};
+
+impl From<CatalogueError> for Problem {
+    fn from(error: CatalogueError) -> Self {
+        let message = error.to_string();
+        match error {
+            CatalogueError::NotFound { what, name } => {
+                let list = match what {
+                    "medium" => "`respool medium list` shows the media",
+                    "job" => "`respool job list` shows the jobs",
+                    "extent" => "`respool extent list` shows the extents",
+                    _ => "`respool object list` shows the objects",
+                };
+                Self::refused("not_found", name, message).next(list)
+            }
+            CatalogueError::Exists { what, name } => {
+                let next = match what {
+                    "object" => "choose another OID, or add --overwrite for a new version",
+                    _ => "choose another name",
+                };
+                Self::refused("exists", name, message).next(next)
+            }
+            CatalogueError::Conflict { subject, .. } => {
+                Self::refused("conflict", subject, message).next("look at its state and try again when it allows this")
+            }
+            CatalogueError::Fenced { medium, .. } => Self::refused("fenced", medium.to_string(), message)
+                .next("choose another medium, or wait until it was erased"),
+            CatalogueError::LeaseLost { resource } => Self::environment("lease_lost", "medium", resource, message)
+                .next("find out which other respoold took the medium; nothing of this attempt counts"),
+            CatalogueError::LeaseHeld { resource, .. } => Self::environment("lease_held", "medium", resource, message)
+                .next("stop the other respoold, or wait until its lease ends"),
+            CatalogueError::Invariant { invariant, .. } => Self::integrity("invariant", "us", invariant, message)
+                .next("run `respool check`; the transaction was undone"),
+            CatalogueError::Unavailable(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
+                .next("see why PostgreSQL does not answer (its log is below `pg` in the state folder), then repeat"),
+            CatalogueError::Unfit(_) => Self::environment("catalogue_unfit", "us", "catalogue", message)
+                .next("correct the server's settings or the schema; nothing was written"),
+            CatalogueError::Corrupt(_) => Self::integrity("catalogue_corrupt", "us", "catalogue", message)
+                .next("run `respool check`, and restore a backup if it confirms this"),
+        }
+    }
+}
+
+/// The word for who is to blame.
+pub fn blame_word(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Extent => "extent",
+        Blame::Medium => "medium",
+        Blame::Drive => "drive",
+        Blame::Library => "library",
+        Blame::Operator => "operator",
+        Blame::Us => "us",
+    }
+}
+
+fn media_code(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Io(_) => "io_error",
+        Fault::Short { .. } => "short",
+        Fault::NoSpace => "no_space",
+        Fault::Absent => "absent",
+        Fault::WrongMedium { .. } => "wrong_medium",
+        Fault::Unlabelled(_) => "unlabelled",
+        Fault::Damaged(_) => "damaged",
+        Fault::NeedsReopen => "needs_reopen",
+        Fault::NotThisExtent(_) => "not_this_extent",
+        Fault::Miswritten => "miswritten",
+        Fault::Unfit(_) => "unfit",
+    }
+}
+
+fn media_advice(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Io(_) => "see the kernel's log for the device; repack the medium while it still reads",
+        Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_) => {
+            "look at the file on the medium; other copies are not concerned"
+        }
+        Fault::NoSpace => "add a medium, or repack one to regain its dead bytes",
+        Fault::WrongMedium { .. } => "mount the right disk there; nothing was read or written",
+        Fault::Unlabelled(_) => "mount the disk, or correct its path with `respool medium set`",
+        Fault::Damaged(_) => "keep the medium as it is and repack what reads; `respool check` tells what depends on it",
+        Fault::NeedsReopen => "repeat the request: the medium is opened anew",
+        Fault::Miswritten => "do not trust this medium or its connection; what was written does not count",
+        Fault::Unfit(_) => "choose an empty directory of its own",
+    }
+}
+
+impl From<MediaError> for Problem {
+    fn from(error: MediaError) -> Self {
+        let (code, next, blame) = (
+            media_code(&error.fault),
+            media_advice(&error.fault),
+            blame_word(error.blame()),
+        );
+        let (subject, message) = (error.medium.clone(), error.to_string());
+        let problem = match (&error.fault, error.is_integrity()) {
+            (Fault::Unfit(_), _) => Self::refused(code, subject, message),
+            (_, true) => Self::integrity(code, blame, subject, message),
+            (_, false) => Self::environment(code, blame, subject, message),
+        };
+        problem.next(next)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Unusable { medium, .. } => Self::refused("medium_unusable", medium, message)
+                .next("`respool medium show` tells its state; attach or unlock it"),
+            Refusal::NoTarget { missing, .. } => Self::refused(
+                "no_target",
+                "media",
+                format!("{message}; {} bytes are missing", missing.0),
+            )
+            .next("add a medium, or bring a full one back with `respool repack`"),
+            Refusal::SharedDock { dock, .. } => Self::refused("shared_dock", dock, message)
+                .next("use a medium of another dock, or a directory without --dock, as the target"),
+            Refusal::LeasedElsewhere { medium, .. } => Self::environment("lease_held", "medium", medium, message)
+                .next("stop the other respoold, or wait until its lease ends"),
+            Refusal::Stopping => {
+                Self::stopped("stopping", "respoold", message).next("repeat the request when respoold has stopped")
+            }
+        }
+    }
+}
+
+impl From<OidError> for Problem {
+    fn from(error: OidError) -> Self {
+        Self::refused("bad_oid", "OID", error.to_string()).next("choose another OID; nothing was stored")
+    }
+}
+
+impl From<EvidenceError> for Problem {
+    fn from(error: EvidenceError) -> Self {
+        let message = error.to_string();
+        match error {
+            EvidenceError::Mismatch { extent } => {
+                Self::integrity("digest_mismatch", "extent", extent.to_string(), message).next(
+                    "the bytes were not used; `respool extent list` names the extent's medium and its other copies",
+                )
+            }
+            EvidenceError::ForeignReceipt { extent } => Self::bug(extent.to_string(), message),
+        }
+    }
+}

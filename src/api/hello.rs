@@ -1,0 +1,129 @@
+//! How a client and a respoold find out whether they belong together.
+
+use super::Problem;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What both sides must agree on. A client that differs would get answers it did not ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The program's version.
+    pub version: String,
+    /// The config in use; None: the defaults.
+    pub config: Option<PathBuf>,
+    /// `RESPOOL_TESTING`.
+    pub testing: Option<String>,
+    /// `RESPOOL_NOW`.
+    pub now: Option<String>,
+    /// `RESPOOL_FAULTS`.
+    pub faults: Option<String>,
+}
+
+impl Terms {
+    /// The terms of this process, given the config it uses.
+    pub fn new(config: Option<PathBuf>, variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config,
+            testing: variable("RESPOOL_TESTING").filter(|value| !value.is_empty() && value != "0"),
+            now: variable("RESPOOL_NOW").filter(|value| !value.is_empty()),
+            faults: variable("RESPOOL_FAULTS").filter(|value| !value.is_empty()),
+        }
+    }
+
+    /// Whether any drill variable is set.
+    pub fn drills(&self) -> bool {
+        self.testing.is_some() || self.now.is_some() || self.faults.is_some()
+    }
+
+    /// Refuses a client whose terms differ from those of the running respoold (`self`).
+    pub fn admit(&self, client: &Self) -> Result<(), Problem> {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".into());
+        let path = |value: &Option<PathBuf>| {
+            value
+                .as_ref()
+                .map_or("the defaults".into(), |path| path.display().to_string())
+        };
+        let pairs = [
+            ("version", self.version.clone(), client.version.clone()),
+            ("--config", path(&self.config), path(&client.config)),
+            ("RESPOOL_TESTING", show(&self.testing), show(&client.testing)),
+            ("RESPOOL_NOW", show(&self.now), show(&client.now)),
+            ("RESPOOL_FAULTS", show(&self.faults), show(&client.faults)),
+        ];
+        match pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+            None => Ok(()),
+            Some((what, ours, theirs)) => Err(Problem::refused(
+                "respoold_differs",
+                what,
+                format!("the running respoold was started with another {what}: {ours}; this command has {theirs}"),
+            )
+            .next("run `respool stop`, then repeat the command")),
+        }
+    }
+}
+
+/// What a running respoold says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Its process.
+    pub pid: u32,
+    /// The catalogue it keeps.
+    pub catalogue: dss::model::CatalogueId,
+    /// Whether drills may be rehearsed.
+    pub testing: bool,
+}
+
+/// The one line a starting respoold says to whoever started it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartLine {
+    /// It takes requests at this socket.
+    Ready {
+        /// The socket.
+        socket: PathBuf,
+        /// Whether the catalogue was made just now.
+        created: bool,
+    },
+    /// It ended again.
+    Problem(Problem),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(pairs: &'static [(&'static str, &'static str)]) -> Terms {
+        Terms::new(None, |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_client_with_other_drills_or_config_is_refused_and_told_to_stop_respoold() {
+        let plain = terms(&[]);
+        assert!(plain.admit(&terms(&[])).is_ok());
+        let other = Terms {
+            config: Some("/etc/other.toml".into()),
+            ..terms(&[])
+        };
+        for client in [
+            terms(&[("RESPOOL_TESTING", "1")]),
+            terms(&[("RESPOOL_NOW", "2030-01-01T00:00:00Z")]),
+            terms(&[("RESPOOL_FAULTS", "f.toml")]),
+            other,
+        ] {
+            let problem = plain.admit(&client).unwrap_err();
+            assert_eq!(problem.exit, 2);
+            assert!(problem.next.contains("respool stop"));
+        }
+    }
+
+    #[test]
+    fn an_empty_variable_is_an_unset_one() {
+        assert_eq!(terms(&[("RESPOOL_NOW", ""), ("RESPOOL_TESTING", "0")]), terms(&[]));
+    }
+}

@@ -1,0 +1,119 @@
+//! Media, as `medium list` and `medium show` print them.
+
+use dss::model::medium::{ExtentCounts, Usage};
+use dss::model::{
+    AdmState, ByteCount, Family, FsState, Generation, Health, JobId, Medium, MediumId, Presence, Revision,
+};
+use jiff::Timestamp;
+use lrs::ldm::fs::Space;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// One medium.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediumView {
+    /// What the operator calls it.
+    pub name: String,
+    /// Its identity, also on its label.
+    pub id: MediumId,
+    /// Tape or directory.
+    pub family: Family,
+    /// E.g. `LTO-9`; `dir` for directories.
+    pub technology: String,
+    /// The library that holds it.
+    pub library: Option<String>,
+    /// dir: its path.
+    pub path: String,
+    /// dir: its dock.
+    pub dock: Option<String>,
+    /// The operator's words.
+    pub tags: BTreeSet<String>,
+    /// The groupings it carries.
+    pub groupings: BTreeSet<String>,
+    /// The operator's class.
+    pub class: Option<String>,
+    /// What it may be used for.
+    pub adm_state: AdmState,
+    /// Nobody touches a locked medium.
+    pub locked: bool,
+    /// What the system thinks of it.
+    pub health: Health,
+    /// Where it was last found.
+    pub presence: Presence,
+    /// What is on it.
+    pub fs_state: FsState,
+    /// How often it was erased.
+    pub generation: Generation,
+    /// The highest catalogue revision written to it.
+    pub revision: Revision,
+    /// What it holds when empty; None: unlimited but by its file system, which did not answer.
+    pub capacity_bytes: Option<ByteCount>,
+    /// Bytes of extents in any state.
+    pub used_bytes: ByteCount,
+    /// What can still be written; None: it did not answer.
+    pub free_bytes: Option<ByteCount>,
+    /// Bytes referenced by a layout, deleted versions inside their undelete window included.
+    pub live_bytes: ByteCount,
+    /// Of those, the bytes that only deleted or overwritten versions reference.
+    pub deleted_bytes: ByteCount,
+    /// Orphan bytes that may go now.
+    pub dead_bytes: ByteCount,
+    /// Orphan bytes that are held.
+    pub held_bytes: ByteCount,
+    /// Bytes that the medium's own index does not name yet.
+    pub unindexed_bytes: ByteCount,
+    /// When its quarantine ends; None while quarantined: never.
+    pub quarantined_until: Option<Timestamp>,
+    /// The job that emptied it.
+    pub emptied_by: Option<JobId>,
+    /// Numbers of extents.
+    pub extents: ExtentCounts,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// What `medium list` prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaList {
+    /// All of them, by name.
+    pub media: Vec<MediumView>,
+}
+
+/// Composes a medium's view. Without an answer of the medium itself, room is what its configured capacity leaves.
+pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
+    let capacity = space.map(|space| space.capacity).or(medium.capacity);
+    let free = space
+        .map(|space| space.free)
+        .or(medium.capacity.map(|capacity| capacity.saturating_sub(usage.used)));
+    MediumView {
+        name: medium.name,
+        id: medium.id,
+        family: medium.family,
+        technology: medium.technology,
+        library: medium.location.library,
+        path: medium.location.path,
+        dock: medium.location.dock,
+        tags: medium.tags,
+        groupings: medium.groupings,
+        class: medium.class,
+        adm_state: medium.adm_state,
+        locked: medium.locked,
+        health: medium.health,
+        presence: medium.presence,
+        fs_state: medium.fs_state,
+        generation: medium.generation,
+        revision: medium.revision,
+        capacity_bytes: capacity,
+        used_bytes: usage.used,
+        free_bytes: free,
+        live_bytes: usage.live,
+        deleted_bytes: usage.deleted,
+        dead_bytes: usage.dead,
+        held_bytes: usage.held,
+        unindexed_bytes: usage.unindexed,
+        quarantined_until: medium.quarantined_until,
+        emptied_by: medium.emptied_by,
+        extents: usage.extents,
+        created_at: medium.created_at,
+    }
+}

@@ -1,0 +1,21 @@
+//! What clients and respoold say to each other, version 1. Pure: requests, results, problems and events, and how results
+//! are composed from what the catalogue knows. `--json` prints a result unchanged, so every key here is a contract.
+
+pub mod check;
+pub mod convert;
+pub mod extents;
+pub mod frame;
+pub mod hello;
+pub mod jobs;
+pub mod media;
+pub mod objects;
+pub mod plan;
+pub mod problem;
+pub mod requests;
+pub mod units;
+pub mod wire;
+
+pub use jobs::{JobReport, Progress};
+pub use plan::{PlanStep, PlanSummary};
+pub use problem::{Problem, exit};
+pub use requests::{MigrateRequest, PutHeader, RepackRequest};

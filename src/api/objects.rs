@@ -1,0 +1,80 @@
+//! Objects, as `object list`, `object show`, `put` and `get` print them.
+
+use super::Problem;
+use super::extents::{self, ExtentView};
+use dss::model::{ByteCount, CopyNo, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One version of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectView {
+    /// Its name.
+    pub oid: Oid,
+    /// The version's identity.
+    pub id: ObjectId,
+    /// Its version.
+    pub version: Version,
+    /// Its size.
+    pub bytes: ByteCount,
+    /// How many copies it has.
+    pub copies: u64,
+    /// How many were asked for.
+    pub copies_wanted: CopyNo,
+    /// Its grouping.
+    pub grouping: Option<String>,
+    /// What travels with it.
+    pub metadata: Metadata,
+    /// When it was put.
+    pub created_at: Timestamp,
+    /// When it was deleted or overwritten.
+    pub deleted_at: Option<Timestamp>,
+    /// What fills its layouts.
+    pub extents: Vec<ExtentView>,
+}
+
+/// What became of one object of a stream of puts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutResult {
+    /// It is stored: every copy durable, its layout committed.
+    Stored(Box<ObjectView>),
+    /// It is not.
+    Refused {
+        /// Which.
+        oid: Oid,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Composes an object's view. An extent that serves several objects is told under this object's name and place.
+pub fn view(detail: ObjectDetail, names: &BTreeMap<MediumId, String>) -> ObjectView {
+    let copies = detail.copy_numbers().len() as u64;
+    let object = detail.object;
+    let extents = detail
+        .entries
+        .into_iter()
+        .map(|entry| ExtentView {
+            oid: object.oid.clone(),
+            version: object.version,
+            copy: entry.copy,
+            index: entry.index,
+            ..extents::view(entry.extent, names)
+        })
+        .collect();
+    ObjectView {
+        oid: object.oid,
+        id: object.id,
+        version: object.version,
+        bytes: object.bytes,
+        copies,
+        copies_wanted: object.copies,
+        grouping: object.grouping,
+        metadata: object.metadata,
+        created_at: object.created_at,
+        deleted_at: object.deleted_at,
+        extents,
+    }
+}

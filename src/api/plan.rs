@@ -1,0 +1,72 @@
+//! What `repack --plan` prints. Steps are streamed one by one; the summary follows.
+
+use dss::model::{ByteCount, ExtentId, Oid};
+use serde::{Deserialize, Serialize};
+
+/// How the drive gets to an extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// By positioning.
+    Locate,
+    /// By reading what lies between.
+    ReadThrough,
+}
+
+/// One extent, in the order in which it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// Which.
+    pub extent: ExtentId,
+    /// Of which object.
+    pub oid: Oid,
+    /// The source, by name.
+    pub medium: String,
+    /// Its size.
+    pub bytes: ByteCount,
+    /// How the drive gets there.
+    pub action: Action,
+    /// tape: its first block.
+    pub start_block: Option<u64>,
+}
+
+/// A medium that may become a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTarget {
+    /// Its name.
+    pub medium: String,
+    /// How many bytes are planned for it.
+    pub bytes: ByteCount,
+    /// Room on it now.
+    pub free_bytes: Option<ByteCount>,
+}
+
+/// An extent that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotMoved {
+    /// Which.
+    pub extent: ExtentId,
+    /// Why.
+    pub why: String,
+}
+
+/// Everything of a plan but its steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// The media to be emptied, by name.
+    pub sources: Vec<String>,
+    /// Where the extents would go.
+    pub targets: Vec<PlanTarget>,
+    /// Bytes to be moved.
+    pub bytes: ByteCount,
+    /// Seconds, in the planned order.
+    pub predicted_seconds: f64,
+    /// Seconds, in the order of blocks.
+    pub block_order_seconds: f64,
+    /// No order takes less.
+    pub lower_bound_seconds: f64,
+    /// Bytes that the sources will offer again.
+    pub reclaimed_bytes: ByteCount,
+    /// What stays, and why.
+    pub not_moved: Vec<NotMoved>,
+}
