@@ -444,7 +444,10 @@ pub trait Catalogue: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Recorded>>;
     /// Makes objects visible: rows, copies, layouts, extents to *sync*, older live versions to deleted. Each object for
-    /// itself succeeds or is refused (`Exists` ...); a refused object's extents become orphans. One transaction.
+    /// itself succeeds or is refused (`Exists` ...); a refused object's pending extents become orphans. One transaction.
+    /// Refused are also copies that are not whole (every index from 0, the object's size), extents of another place,
+    /// and what a lost lease or the fence forbids; a medium that became *read_only* since is no reason. A version
+    /// number is never given twice: ended versions count.
     async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
     /// Turns pending extents of an owner into orphans: all of them, or only those named.
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
@@ -461,12 +464,15 @@ pub trait Catalogue: Send + Sync {
     ) -> Result<Vec<ObjectDetail>>;
     /// Marks the live version deleted.
     async fn delete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object>;
-    /// Makes the newest deleted version live again, if no live one exists and its bytes are still referenced.
+    /// Makes the newest deleted version live again, if no live one exists (`Conflict`) and its bytes are still
+    /// referenced: ended versions do not count (`NotFound` when there is no other).
     async fn undelete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object>;
     /// Ends versions deleted at or before `deleted_before`: layouts go, extents without any become orphans. Versions
-    /// with an extent on a source of an active or failed job are left alone. At most `limit` versions; how many.
+    /// with an extent on a source of an active job, or of a medium's newest job when that failed, are left alone. At
+    /// most `limit` versions; how many. An ended version is found no more; its row stays as a tombstone for `import`.
     async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64>;
-    /// The orphans that still hold the bytes of a layout's place, newest first: what a failing get falls back to.
+    /// The orphans that still hold the bytes of a layout's place, newest first: what a failing get falls back to. They
+    /// were durable once (swapped away, or read whole); what never became *sync* is not offered.
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
     /// The header that travels with an extent on its medium.
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
@@ -497,14 +503,15 @@ pub trait Catalogue: Send + Sync {
     async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()>;
 
     // --- jobs
-    /// Inserts a job (*queued*) and makes its sources *read_only*; a source of an active job refuses it.
+    /// Inserts a job (*queued*) and makes its sources that are *in_service* *read_only*; a source of an active job, or
+    /// one that is quarantined, erasing or dead, refuses it.
     async fn create_job(&self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job>;
     /// One job.
     async fn job(&self, id: JobId) -> Result<Job>;
     /// All jobs, newest first, at most `limit`.
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>>;
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
-    /// state that is not active frees its sources for other jobs; the first error stays.
+    /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
     async fn advance_job(
         &self,
         id: JobId,
@@ -521,7 +528,8 @@ pub trait Catalogue: Send + Sync {
     /// Forgets skips, before they are tried again.
     async fn clear_skips(&self, id: JobId) -> Result<()>;
     /// Inserts the target extents of a batch *pending*, each owned by this job's move. Checks every target's mode,
-    /// generation and lease epoch, I3 and I10.
+    /// generation and lease epoch (`LeaseLost` first), I3 and I10; a source of an active job is no target (`Fenced`). An
+    /// old extent that is not *sync* any more is a `Conflict`: look at the source again.
     async fn record_moves(
         &self,
         job: JobId,
@@ -530,14 +538,15 @@ pub trait Catalogue: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Recorded>>;
     /// Swaps at most [`SWAP_MAX`] entries atomically, in the order of `entries`: new to *sync*, layouts old to new
-    /// (compare and set), old to *orphan* where no layout remains.
+    /// (compare and set), old to *orphan* where no layout remains. An entry that was swapped already answers `Swapped`.
     async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;
     /// Moves of a job in one of these states, by new extent.
     async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>>;
     /// Notes that new extents were read back and are good.
     async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()>;
     /// Points layouts back from new to old extents, whose bytes were just read and verified. Old to *sync*, layouts
-    /// new to old, new to *orphan*.
+    /// new to old, new to *orphan*. A layout of a deleted version follows too, and the version stays deleted. An entry
+    /// that was returned already answers `Returned`.
     async fn return_batch(
         &self,
         job: JobId,
@@ -552,7 +561,8 @@ pub trait Catalogue: Send + Sync {
     /// The fence of I6, in statements of their own: lock the medium's row, recheck, persist *erasing* with the next
     /// generation. With `drop_deleted`, layouts of versions that are deleted or overwritten go first, in the same
     /// transaction. A medium found *erasing* answers its present generation. `job` None: an operator formats an empty
-    /// medium.
+    /// medium. Refused with `Conflict` while a quarantine lasts, or when it is another job's. Refused or in use: nothing
+    /// was dropped. A copy dropped goes whole, its extents on other media too.
     async fn fence_medium(
         &self,
         medium: MediumId,
@@ -566,6 +576,9 @@ pub trait Catalogue: Send + Sync {
     async fn finish_erase(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<()>;
 
     // --- import
-    /// Adds what a medium holds. Never makes a newer version of a known object, undoes a delete or changes a layout.
+    /// Adds what a medium holds. Never makes a newer version of a known object, undoes a delete or changes a layout: an
+    /// unknown version of a known name is adopted only when a newer one is known (it was overwritten, then); the same or
+    /// a newer version is a clash. All versions that one import finds of an unknown name become known. Extents added are
+    /// held for ever; a known live object that lacks a copy gains it (with `Adopt::Yes`, whole and read).
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
 }

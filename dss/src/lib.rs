@@ -2,5 +2,6 @@
 //! what would lose anything.
 
 pub mod catalogue;
+pub mod mem;
 pub mod model;
 pub mod pg;

@@ -37,7 +37,7 @@ pub struct Origin {
 }
 
 /// Who may turn a pending extent into anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Owner {
     /// A move of this job.
     Move(JobId),

@@ -1,0 +1,155 @@
+//! Jobs: compare and set, first error kept, one active job a medium.
+
+use super::tables::{Tables, conflict};
+use crate::catalogue::{Page, Result};
+use crate::model::{
+    AdmState, ExtentId, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId, Move, MoveState,
+    ReadBack, Skip, Tally,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::ops::Bound;
+
+impl Tables {
+    pub(super) fn create_job(&mut self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job> {
+        for source in &spec.sources {
+            let medium = self.medium(*source)?;
+            if let AdmState::Quarantined | AdmState::Erasing | AdmState::Dead = medium.adm_state {
+                return Err(conflict(&medium.name, format!("it is {}", medium.adm_state)));
+            }
+        }
+        self.check_sources_free(&spec.sources, None)?;
+        for source in &spec.sources {
+            let medium = self.medium_mut(*source)?;
+            if medium.adm_state == AdmState::InService {
+                medium.adm_state = AdmState::ReadOnly;
+            }
+        }
+        let id = JobId(self.jobs.last_key().map_or(1, |last| last.0 + 1));
+        let job = Job {
+            id,
+            kind,
+            state: JobState::Queued,
+            control: JobControl::Run,
+            spec,
+            tally: Tally::default(),
+            skips: Vec::new(),
+            error: None,
+            created_at: now,
+            finished_at: None,
+        };
+        self.jobs.insert(id, job.clone());
+        self.log(
+            "job.queued",
+            id,
+            json!({ "kind": kind, "sources": job.spec.sources }),
+            now,
+        );
+        Ok(job)
+    }
+
+    fn check_sources_free(&self, sources: &[MediumId], but: Option<JobId>) -> Result<()> {
+        for source in sources {
+            if let Some(job) = self.active_job_of(*source)
+                && Some(job.id) != but
+            {
+                let name = &self.medium(*source)?.name;
+                return Err(conflict(name, format!("it is a source of job {}", job.id)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn jobs_newest(&self, limit: u32) -> Vec<Job> {
+        self.jobs.values().rev().take(limit as usize).cloned().collect()
+    }
+
+    pub(super) fn advance_job(
+        &mut self,
+        id: JobId,
+        expected: &[JobState],
+        to: JobState,
+        tally: &Tally,
+        error: Option<&JobError>,
+        now: Timestamp,
+    ) -> Result<Job> {
+        let job = self.job(id)?;
+        let from = job.state;
+        if !expected.contains(&from) {
+            return Err(conflict(id, format!("the job is {from}")));
+        }
+        if to.is_active() && !from.is_active() {
+            self.check_sources_free(&job.spec.sources, Some(id))?;
+        }
+        let job = self.jobs.get_mut(&id).expect("it was just read");
+        job.state = to;
+        job.tally = tally.clone();
+        job.error = job.error.take().or_else(|| error.cloned());
+        let rests = !to.is_active() || to == JobState::Quarantined;
+        job.finished_at = match job.finished_at {
+            Some(since) if rests && from == to => Some(since),
+            _ => rests.then_some(now),
+        };
+        let job = job.clone();
+        if from != to {
+            self.log(&format!("job.{to}"), id, json!({ "from": from }), now);
+        }
+        Ok(job)
+    }
+
+    pub(super) fn control_job(&mut self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {
+        self.job(id)?;
+        let job = self.jobs.get_mut(&id).expect("it was just read");
+        job.control = control;
+        let job = job.clone();
+        self.log("job.control", id, json!({ "control": control }), now);
+        Ok(job)
+    }
+
+    pub(super) fn add_skips(&mut self, id: JobId, skips: &[Skip]) -> Result<()> {
+        self.job(id)?;
+        let job = self.jobs.get_mut(&id).expect("it was just read");
+        for skip in skips {
+            match job.skips.iter_mut().find(|known| known.extent == skip.extent) {
+                Some(known) => *known = skip.clone(),
+                None => job.skips.push(skip.clone()),
+            }
+        }
+        job.skips.sort_by_key(|skip| skip.extent);
+        Ok(())
+    }
+
+    pub(super) fn clear_skips(&mut self, id: JobId) -> Result<()> {
+        self.job(id)?;
+        self.jobs.get_mut(&id).expect("it was just read").skips.clear();
+        Ok(())
+    }
+
+    pub(super) fn moves_page(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>> {
+        self.job(job)?;
+        let low = match page.after {
+            Some(after) => Bound::Excluded((job, after)),
+            None => Bound::Included((job, ExtentId(super::tables::LOW))),
+        };
+        let high = Bound::Included((job, ExtentId(super::tables::HIGH)));
+        let entries = self.moves.range((low, high)).map(|(_, entry)| entry);
+        let wanted = entries.filter(|entry| states.contains(&entry.state));
+        Ok(wanted.take(page.limit as usize).cloned().collect())
+    }
+
+    pub(super) fn mark_read_back(&mut self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
+        self.job(job)?;
+        for proof in extents {
+            let id = proof.extent();
+            if let Some(extent) = self.extents.get_mut(&id) {
+                extent.verified_at = Some(now);
+            }
+            if let Some(entry) = self.moves.get_mut(&(job, id))
+                && entry.state == MoveState::Swapped
+            {
+                entry.state = MoveState::ReadBack;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+//! Objects: from the commit of a put to the end of a deleted version.
+
+use super::tables::{Tables, conflict, invariant, not_found};
+use crate::catalogue::{CatalogueError, NewObject, ObjectFilter, ObjectHeader, Overwrite, Result};
+use crate::model::object::{LayoutEntry, Place};
+use crate::model::{
+    AdmState, ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId,
+    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Synced, Version,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+impl Tables {
+    pub(super) fn commit_put(&mut self, objects: Vec<NewObject>, now: Timestamp) -> Vec<Result<Object>> {
+        objects
+            .into_iter()
+            .map(|new| {
+                let extents: Vec<(ExtentId, Owner)> = new
+                    .places
+                    .iter()
+                    .map(|(_, synced)| (synced.extent().id, synced.owner()))
+                    .collect();
+                let answer = self.check_put(&new).map(|()| self.commit_one(new, now));
+                if answer.is_err() {
+                    for (id, owner) in extents {
+                        self.abandon(owner, Some(&[id]));
+                    }
+                }
+                answer
+            })
+            .collect()
+    }
+
+    /// Every reason to refuse an object, before anything is changed.
+    fn check_put(&self, new: &NewObject) -> Result<()> {
+        let object = &new.object;
+        if self.objects.contains(&object.id) {
+            return Err(CatalogueError::Exists {
+                what: "object",
+                name: object.id.to_string(),
+            });
+        }
+        if new.overwrite == Overwrite::Refuse && self.live_version(&object.oid).is_some() {
+            return Err(CatalogueError::Exists {
+                what: "object",
+                name: object.oid.to_string(),
+            });
+        }
+        let filled = new
+            .places
+            .iter()
+            .map(|(place, synced)| ((place.copy, place.index), synced.digests().bytes));
+        if !is_complete(object, filled.collect()) {
+            return Err(invariant("I5", format!("a copy of {} is not whole", object.oid)));
+        }
+        let mut seen = BTreeSet::new();
+        for (place, synced) in &new.places {
+            self.check_synced(synced)?;
+            let extent = self.extent(synced.extent().id)?;
+            let origin = &extent.origin;
+            if (origin.object, origin.copy, origin.index) != (object.id, place.copy, place.index)
+                || !seen.insert(extent.id)
+            {
+                return Err(invariant("I3", format!("{} was written for another place", extent.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether durable bytes are still ours to reference.
+    pub(super) fn check_synced(&self, synced: &Synced) -> Result<()> {
+        let extent = self.extent(synced.extent().id)?;
+        self.check_epoch(extent.medium, Some(synced.epoch()))?;
+        self.check_reference(extent)?;
+        if extent.state != ExtentState::Pending || extent.owner != Some((synced.owner(), synced.epoch())) {
+            return Err(conflict(extent.id, "it is not pending under this owner"));
+        }
+        Ok(())
+    }
+
+    fn commit_one(&mut self, new: NewObject, now: Timestamp) -> Object {
+        let mut object = new.object;
+        let highest = self.versions(&object.oid).next_back().map_or(0, |last| last.version.0);
+        object.version = Version(highest + 1);
+        object.deleted_at = None;
+        if let Some(older) = self.live_version(&object.oid).map(|older| older.id) {
+            self.objects.get_mut(&older).expect("it was just read").deleted_at = Some(object.created_at);
+        }
+        self.insert_object(object.clone());
+        for (place, synced) in &new.places {
+            self.make_sync(synced);
+            self.fill((object.id, place.copy, place.index), synced.extent().id);
+        }
+        let detail = json!({ "version": object.version, "bytes": object.bytes });
+        self.log("object.put", &object.oid, detail, now);
+        object
+    }
+
+    pub(super) fn make_sync(&mut self, synced: &Synced) {
+        let extent = self.extent_mut(synced.extent().id);
+        extent.state = ExtentState::Sync;
+        extent.owner = None;
+        extent.digests = Some(synced.digests().clone());
+        extent.inode = synced.inode();
+    }
+
+    pub(super) fn abandon(&mut self, owner: Owner, only: Option<&[ExtentId]>) -> u64 {
+        let is_theirs = |extent: &&Extent| {
+            extent.state == ExtentState::Pending && extent.owner.is_some_and(|(theirs, _)| theirs == owner)
+        };
+        let ids: Vec<ExtentId> = match only {
+            Some(ids) => {
+                let named = ids.iter().collect::<BTreeSet<_>>();
+                let rows = named.into_iter().filter_map(|id| self.extents.get(id));
+                rows.filter(is_theirs).map(|extent| extent.id).collect()
+            }
+            None => self
+                .extents
+                .values()
+                .filter(is_theirs)
+                .map(|extent| extent.id)
+                .collect(),
+        };
+        for id in &ids {
+            self.orphan(*id, Hold::None);
+        }
+        ids.len() as u64
+    }
+
+    pub(super) fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail> {
+        let found = match version {
+            None => self.live_version(oid),
+            Some(version) => {
+                let id = self.names.get(&(oid.clone(), version));
+                id.filter(|id| !self.is_ended(**id)).and_then(|id| self.objects.get(id))
+            }
+        };
+        found
+            .map(|object| self.detail(object))
+            .ok_or_else(|| not_found("object", oid))
+    }
+
+    pub(super) fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
+        match self.objects.get(&id) {
+            Some(object) if !self.is_ended(id) => Ok(self.detail(object)),
+            _ => Err(not_found("object", id)),
+        }
+    }
+
+    pub(super) fn list_objects(
+        &self,
+        filter: &ObjectFilter,
+        after: Option<(Oid, Version)>,
+        limit: u32,
+    ) -> Vec<ObjectDetail> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.names
+            .range((after, Bound::Unbounded))
+            .filter(|((oid, _), _)| {
+                let prefix = filter.prefix.as_deref().unwrap_or("");
+                oid.as_str().starts_with(prefix)
+            })
+            .filter_map(|(_, id)| self.objects.get(id))
+            .filter(|object| object.deleted_at.is_none() || (filter.deleted && !self.is_ended(object.id)))
+            .take(limit as usize)
+            .map(|object| self.detail(object))
+            .collect()
+    }
+
+    pub(super) fn delete_object(&mut self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        let id = self.live_version(oid).ok_or_else(|| not_found("object", oid))?.id;
+        let object = self.objects.get_mut(&id).expect("it was just read");
+        object.deleted_at = Some(now);
+        let object = object.clone();
+        self.log("object.deleted", oid, json!({ "version": object.version }), now);
+        Ok(object)
+    }
+
+    pub(super) fn undelete_object(&mut self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        if self.live_version(oid).is_some() {
+            return Err(conflict(oid, "a live version exists"));
+        }
+        let newest = self.versions(oid).rev().find(|object| !self.is_ended(object.id));
+        let id = newest.ok_or_else(|| not_found("object", oid))?.id;
+        let object = self.objects.get_mut(&id).expect("it was just read");
+        object.deleted_at = None;
+        let object = object.clone();
+        self.log("object.undeleted", oid, json!({ "version": object.version }), now);
+        Ok(object)
+    }
+
+    pub(super) fn purge(&mut self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> u64 {
+        let suspended = self.media_without_purge();
+        let is_due = |object: &&Object| {
+            object.deleted_at.is_some_and(|at| at <= deleted_before)
+                && !self.is_ended(object.id)
+                && !self
+                    .seats(object.id)
+                    .any(|(_, extent)| suspended.contains(&self.extents.get(&extent).expect("I1").medium))
+        };
+        let due: Vec<ObjectId> = self
+            .names
+            .values()
+            .filter_map(|id| self.objects.get(id))
+            .filter(is_due)
+            .take(limit as usize)
+            .map(|object| object.id)
+            .collect();
+        for id in &due {
+            let object = self.objects.get(id).expect("it was just read");
+            let (oid, version) = (object.oid.clone(), object.version);
+            self.end_copies(*id, |_| true);
+            self.log("object.purged", oid, json!({ "version": version }), now);
+        }
+        due.len() as u64
+    }
+
+    /// Empties the seats of some copies of a version, and orphans what nothing references any more.
+    pub(super) fn end_copies(&mut self, object: ObjectId, which: impl Fn(CopyNo) -> bool) {
+        let seats: Vec<_> = self.seats(object).filter(|(seat, _)| which(seat.1)).collect();
+        for (seat, _) in &seats {
+            self.empty_seat(seat);
+        }
+        self.orphan_unreferenced(seats.into_iter().map(|(_, extent)| extent).collect::<BTreeSet<_>>());
+    }
+
+    /// Sources of an active job, and those whose newest job failed.
+    fn media_without_purge(&self) -> BTreeSet<MediumId> {
+        let mut newest: BTreeMap<MediumId, JobState> = BTreeMap::new();
+        let mut media = BTreeSet::new();
+        for job in self.jobs.values() {
+            for source in &job.spec.sources {
+                newest.insert(*source, job.state);
+                if job.state.is_active() {
+                    media.insert(*source);
+                }
+            }
+        }
+        let failed = newest.into_iter().filter(|(_, state)| *state == JobState::Failed);
+        media.extend(failed.map(|(medium, _)| medium));
+        media
+    }
+
+    pub(super) fn fallbacks(&self, object: ObjectId, place: Place) -> Vec<Extent> {
+        let Some(present) = self.layouts.get(&(object, place.copy, place.index)) else {
+            return Vec::new();
+        };
+        let present = self.extents.get(present).expect("I1: a layout names a row");
+        let of_place = |extent: &&Extent| {
+            let origin = &extent.origin;
+            (origin.object, origin.copy, origin.index)
+                == (present.origin.object, present.origin.copy, present.origin.index)
+        };
+        let mut found: Vec<Extent> = self
+            .extents_written_for(present.origin.object)
+            .filter(of_place)
+            .filter(|extent| extent.digests == present.digests && self.still_holds_bytes(extent))
+            .cloned()
+            .collect();
+        found.sort_by_key(|extent| std::cmp::Reverse((extent.created_at, extent.id)));
+        found
+    }
+
+    /// Whether an orphan was durable once and its medium was not erased or given up since.
+    fn still_holds_bytes(&self, extent: &Extent) -> bool {
+        let was_swapped_away = self
+            .moves_from(extent.id)
+            .any(|entry| matches!(entry.state, MoveState::Swapped | MoveState::ReadBack));
+        let is_there = self.media.get(&extent.medium).is_some_and(|medium| {
+            medium.generation == extent.generation && !matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead)
+        });
+        extent.state == ExtentState::Orphan && is_there && (was_swapped_away || extent.verified_at.is_some())
+    }
+
+    pub(super) fn headers(&self, extents: &[ExtentId]) -> BTreeMap<ExtentId, ObjectHeader> {
+        let mut headers = BTreeMap::new();
+        for id in extents {
+            let Some(extent) = self.extents.get(id) else { continue };
+            let own = (extent.origin.object, extent.origin.copy);
+            // The version it was written for may have ended while another one still uses it.
+            let whose = std::iter::once(own).chain(self.seats_of(*id).map(|seat| (seat.0, seat.1)));
+            let mut known = whose.filter(|(object, _)| !self.is_ended(*object));
+            if let Some((object, copy)) = known.next() {
+                headers.insert(*id, self.header(object, copy));
+            }
+        }
+        headers
+    }
+
+    fn header(&self, object: ObjectId, copy: CopyNo) -> ObjectHeader {
+        let row = self.objects.get(&object).expect("a seat names a row");
+        let entries = self.seats(object).filter(|(seat, _)| seat.1 == copy).count();
+        ObjectHeader {
+            bytes: row.bytes,
+            copies: row.copies,
+            copy_extents: i32::try_from(entries).expect("an index is an i32"),
+            grouping: row.grouping.clone(),
+            metadata: row.metadata.clone(),
+            created_at: row.created_at,
+        }
+    }
+
+    pub(super) fn references(&self, extents: &[ExtentId]) -> Vec<(ObjectId, LayoutEntry)> {
+        let ids: BTreeSet<_> = extents.iter().copied().collect();
+        let mut found: Vec<(ObjectId, LayoutEntry)> = Vec::new();
+        for id in ids {
+            for (object, copy, index) in self.seats_of(id) {
+                let extent = self.extents.get(&id).expect("I1: a layout names a row").clone();
+                found.push((object, LayoutEntry { copy, index, extent }));
+            }
+        }
+        found.sort_by_key(|(object, entry)| (*object, entry.copy, entry.index));
+        found
+    }
+}
+
+/// Whether these places are exactly the copies asked for, each without a gap and of the object's size.
+pub(super) fn is_complete(object: &Object, filled: BTreeMap<(CopyNo, ExtentIndex), ByteCount>) -> bool {
+    let mut copies: BTreeMap<CopyNo, (i32, ByteCount)> = BTreeMap::new();
+    for ((copy, index), bytes) in filled {
+        let (next, sum) = copies.entry(copy).or_default();
+        if index.0 != *next {
+            return false;
+        }
+        *next += 1;
+        *sum += bytes;
+    }
+    let numbers = copies.keys().map(|copy| copy.0);
+    numbers.eq(0..object.copies.0) && copies.values().all(|(_, sum)| *sum == object.bytes)
+}
+
+/// Whether these digests are the ones on record.
+pub(super) fn same_bytes(extent: &Extent, digests: &Digests) -> bool {
+    extent.digests.as_ref() == Some(digests)
+}

@@ -1,0 +1,259 @@
+//! The trait, word by word: which change each method makes, and between which steps.
+
+use super::MemCatalogue;
+use super::tables::not_found;
+use crate::catalogue::*;
+use crate::model::event::NewEvent;
+use crate::model::medium::Usage;
+use crate::model::object::{LayoutEntry, ObjectDetail, Place};
+use crate::model::{
+    ByteCount, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId, JobKind,
+    JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack,
+    Recorded, Resource, Revision, SessionId, Skip, Step, Tally, Version,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+#[async_trait]
+impl Catalogue for MemCatalogue {
+    async fn identity(&self) -> Result<Identity> {
+        Ok(self.read(|tables| tables.identity.clone()))
+    }
+    async fn observe_clock(&self, now: Timestamp) -> Result<ClockVerdict> {
+        let bad = |verdict: &ClockVerdict| *verdict != ClockVerdict::Good;
+        self.change_unless(&[], &[], bad, |tables| Ok(tables.observe_clock(now)))
+    }
+    async fn accept_clock(&self, now: Timestamp) -> Result<()> {
+        self.change(|tables| {
+            tables.accept_clock(now);
+            Ok(())
+        })
+    }
+    async fn findings(&self, now: Timestamp) -> Result<Vec<Finding>> {
+        let mut found = self.read(|tables| [tables.violations(), tables.oddities(now)].concat());
+        found.sort_by(|a, b| (b.severity, &a.invariant, &a.subject).cmp(&(a.severity, &b.invariant, &b.subject)));
+        Ok(found)
+    }
+    async fn seal_events(&self, limit: u32) -> Result<u64> {
+        self.change_unless(&[], &[], |sealed| *sealed == 0, |tables| Ok(tables.seal_events(limit)))
+    }
+    async fn events(&self, page: Page<i64>) -> Result<Vec<Event>> {
+        Ok(self.read(|tables| tables.events_page(page)))
+    }
+    async fn note(&self, event: NewEvent, now: Timestamp) -> Result<()> {
+        self.change(|tables| {
+            tables.note(event, now);
+            Ok(())
+        })
+    }
+
+    async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {
+        self.change(|tables| tables.add_medium(medium, now))
+    }
+    async fn forget_medium(&self, id: MediumId) -> Result<()> {
+        self.change(|tables| tables.forget_medium(id))
+    }
+    async fn media(&self) -> Result<Vec<Medium>> {
+        Ok(self.read(|tables| tables.media_by_name()))
+    }
+    async fn medium(&self, name: &str) -> Result<Medium> {
+        self.read(|tables| tables.medium_named(name))
+    }
+    async fn medium_by_id(&self, id: MediumId) -> Result<Medium> {
+        self.read(|tables| tables.medium(id).cloned())
+    }
+    async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage> {
+        self.read(|tables| tables.usage(id, now))
+    }
+    async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
+        self.change(|tables| tables.change_medium(id, change, now))
+    }
+
+    async fn take_lease(
+        &self,
+        resource: &Resource,
+        holder: &Holder,
+        seconds: u32,
+        margin_seconds: u32,
+        now: Timestamp,
+    ) -> Result<Lease> {
+        self.change(|tables| tables.take_lease(resource, holder, seconds, margin_seconds, now))
+    }
+    async fn renew_leases(&self, holder: &Holder, seconds: u32, now: Timestamp) -> Result<Vec<Lease>> {
+        self.change(|tables| Ok(tables.renew_leases(holder, seconds, now)))
+    }
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        self.change(|tables| {
+            tables.release_lease(lease);
+            Ok(())
+        })
+    }
+
+    async fn record_put(
+        &self,
+        session: SessionId,
+        extents: Vec<NewExtent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>> {
+        let draft = self.change(|tables| tables.record_put(session, extents, epochs, now))?;
+        Ok(draft.committed())
+    }
+    async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>> {
+        self.change(|tables| Ok(tables.commit_put(objects, now)))
+    }
+    async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
+        self.change(|tables| Ok(tables.abandon(owner, only)))
+    }
+    async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail> {
+        self.read(|tables| tables.object(oid, version))
+    }
+    async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
+        self.read(|tables| tables.object_by_id(id))
+    }
+    async fn list_objects(
+        &self,
+        filter: &ObjectFilter,
+        after: Option<(Oid, Version)>,
+        limit: u32,
+    ) -> Result<Vec<ObjectDetail>> {
+        Ok(self.read(|tables| tables.list_objects(filter, after, limit)))
+    }
+    async fn delete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        let before = [Step::DeleteBeforeCommit];
+        self.change_unless(&before, &[], |_| false, |tables| tables.delete_object(oid, now))
+    }
+    async fn undelete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        self.change(|tables| tables.undelete_object(oid, now))
+    }
+    async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64> {
+        self.change(|tables| Ok(tables.purge(deleted_before, limit, now)))
+    }
+    async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
+        Ok(self.read(|tables| tables.fallbacks(object, entry)))
+    }
+    async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>> {
+        Ok(self.read(|tables| tables.headers(extents)))
+    }
+    async fn references(&self, extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>> {
+        Ok(self.read(|tables| tables.references(extents)))
+    }
+
+    async fn extent(&self, id: ExtentId) -> Result<Extent> {
+        self.read(|tables| tables.extent(id).cloned())
+    }
+    async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
+        Ok(self.read(|tables| tables.extents_page(filter, page)))
+    }
+    async fn manifest(&self, source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>> {
+        self.read(|tables| tables.manifest(source, page))
+    }
+    async fn sweep_pending(
+        &self,
+        medium: Option<MediumId>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Owner, (u64, ByteCount)>> {
+        self.change(|tables| Ok(tables.sweep_pending(medium, now)))
+    }
+    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>> {
+        self.read(|tables| tables.removable(medium, limit, now))
+    }
+    async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64> {
+        self.change(|tables| tables.forget_orphans(medium, generation, extents))
+    }
+    async fn mark_indexed(&self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64> {
+        self.change(|tables| tables.mark_indexed(medium, revision, extents))
+    }
+    async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.suspect(medium, why, now))
+    }
+
+    async fn create_job(&self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job> {
+        let (before, after) = (Step::RequestBeforeCommit, Step::RequestAfterCommit);
+        self.stepped(before, after, |tables| tables.create_job(kind, spec, now))
+    }
+    async fn job(&self, id: JobId) -> Result<Job> {
+        self.read(|tables| tables.jobs.get(&id).cloned().ok_or_else(|| not_found("job", id)))
+    }
+    async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
+        Ok(self.read(|tables| tables.jobs_newest(limit)))
+    }
+    async fn advance_job(
+        &self,
+        id: JobId,
+        expected: &[JobState],
+        to: JobState,
+        tally: &Tally,
+        error: Option<&JobError>,
+        now: Timestamp,
+    ) -> Result<Job> {
+        self.change(|tables| tables.advance_job(id, expected, to, tally, error, now))
+    }
+    async fn control_job(&self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {
+        self.change(|tables| tables.control_job(id, control, now))
+    }
+    async fn add_skips(&self, id: JobId, skips: &[Skip], _now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.add_skips(id, skips))
+    }
+    async fn clear_skips(&self, id: JobId) -> Result<()> {
+        self.change(|tables| tables.clear_skips(id))
+    }
+    async fn record_moves(
+        &self,
+        job: JobId,
+        moves: Vec<MoveIntent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>> {
+        let (before, after) = (Step::RecordBeforeCommit, Step::RecordAfterCommit);
+        let draft = self.stepped(before, after, |tables| tables.record_moves(job, moves, epochs, now))?;
+        Ok(draft.committed())
+    }
+    async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>> {
+        let (before, after) = (Step::SwapBeforeCommit, Step::SwapAfterCommit);
+        self.stepped(before, after, |tables| tables.swap_batch(terms, entries))
+    }
+    async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>> {
+        self.read(|tables| tables.moves_page(job, states, page))
+    }
+    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.mark_read_back(job, extents, now))
+    }
+    async fn return_batch(
+        &self,
+        job: JobId,
+        entries: &[(Move, ReadBack)],
+        now: Timestamp,
+    ) -> Result<Vec<ReturnOutcome>> {
+        let (before, after) = (Step::RestoreBeforeCommit, Step::RestoreAfterCommit);
+        self.stepped(before, after, |tables| tables.return_batch(job, entries, now))
+    }
+    async fn quarantine(&self, job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()> {
+        let (before, after) = (Step::QuarantineBeforeCommit, Step::QuarantineAfterCommit);
+        self.stepped(before, after, |tables| tables.quarantine(job, medium, hold, now))
+    }
+    async fn end_quarantine(&self, job: JobId, now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.end_quarantine(job, now))
+    }
+    async fn fence_medium(
+        &self,
+        medium: MediumId,
+        job: Option<JobId>,
+        drop_deleted: bool,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<Fence> {
+        let in_vain = |fence: &Fence| matches!(fence, Fence::InUse { .. });
+        self.change_unless(&[], &[], in_vain, |tables| {
+            tables.fence_medium(medium, job, drop_deleted, epoch, now)
+        })
+    }
+    async fn finish_erase(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.finish_erase(medium, generation, now))
+    }
+
+    async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported> {
+        self.change(|tables| tables.import(medium, found, adopt, now))
+    }
+}
