@@ -2,3 +2,5 @@
 
 pub mod core;
 pub mod ldm;
+pub mod service;
+pub mod worker;

@@ -1,5 +1,14 @@
 //! The scheduler's decisions: pure functions from (state, event, now) to (state, effects).
 
+pub mod allocation;
+pub mod drive;
+mod explain;
+pub mod lease;
+pub mod placement;
+pub mod queue;
 pub mod request;
+pub mod scheduler;
 
+pub use drive::DriveId;
 pub use request::{AllocationId, Grant, Priority, ReadGrant, Refusal, Request, WriteGrant, WriteWant};
+pub use scheduler::{Cause, Effect, Event, Scheduler};

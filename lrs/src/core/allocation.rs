@@ -1,0 +1,143 @@
+//! Who uses which medium how, and what goes together. Called by the scheduler only.
+
+use super::drive::DriveId;
+use super::request::{AllocationId, Priority};
+use dss::model::{Family, MediumId};
+use std::collections::BTreeMap;
+
+/// How a medium is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Its extents are read.
+    Read,
+    /// Extents are added.
+    Write,
+    /// Nobody else uses it.
+    Exclusive,
+}
+
+impl Mode {
+    /// The word for messages: "which job 12 ... it".
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+            Self::Exclusive => "has to itself",
+        }
+    }
+}
+
+/// Whether two uses of one medium can be granted at once. A disk is read while it is written; a tape has one head.
+pub fn compatible(family: Family, one: Mode, other: Mode) -> bool {
+    match (one, other) {
+        (Mode::Read, Mode::Read) => true,
+        (Mode::Read, Mode::Write) | (Mode::Write, Mode::Read) => family == Family::Dir,
+        (Mode::Write, Mode::Write) | (Mode::Exclusive, _) | (_, Mode::Exclusive) => false,
+    }
+}
+
+/// One use of one medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which medium.
+    pub medium: MediumId,
+    /// Of which family.
+    pub family: Family,
+    /// In which drive.
+    pub drive: DriveId,
+    /// How.
+    pub mode: Mode,
+}
+
+impl Claim {
+    /// Whether both can be had at once.
+    pub fn goes_with(&self, other: &Self) -> bool {
+        if self.medium == other.medium {
+            compatible(self.family, self.mode, other.mode)
+        } else {
+            self.drive != other.drive
+        }
+    }
+}
+
+/// Whether two sets of claims can be had at once.
+pub fn go_together(some: &[Claim], others: &[Claim]) -> bool {
+    some.iter().all(|one| others.iter().all(|other| one.goes_with(other)))
+}
+
+/// A granted allocation.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// What for.
+    pub purpose: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// What it holds.
+    pub claims: Vec<Claim>,
+    /// Whether it was asked to give way.
+    pub yield_asked: bool,
+}
+
+impl Active {
+    /// Whether it gives way to this priority at its next extent boundary.
+    pub fn yields_to(&self, priority: Priority) -> bool {
+        matches!(self.priority, Priority::Repack | Priority::Background) && priority < self.priority
+    }
+}
+
+/// Everything held or reserved at one moment, by drive, so that one question costs one drive's claims.
+#[derive(Debug, Default)]
+pub struct Board {
+    by_drive: BTreeMap<DriveId, Vec<(AllocationId, Claim)>>,
+}
+
+impl Board {
+    /// Notes claims.
+    pub fn add(&mut self, id: AllocationId, claims: &[Claim]) {
+        for claim in claims {
+            let on_drive = self.by_drive.entry(claim.drive.clone()).or_default();
+            on_drive.push((id, claim.clone()));
+        }
+    }
+
+    /// Whether a claim can be had beside all that was noted.
+    pub fn fits(&self, claim: &Claim) -> bool {
+        self.against(claim).next().is_none()
+    }
+
+    /// Who stands against a claim.
+    pub fn against<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a (AllocationId, Claim)> {
+        let on_drive = self.by_drive.get(&claim.drive).map_or(&[][..], Vec::as_slice);
+        on_drive.iter().filter(move |(_, held)| !held.goes_with(claim))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_writer_readers_beside_it_on_disks_only_and_exclusive_alone() {
+        use Mode::{Exclusive, Read, Write};
+        let table = |family| {
+            [
+                (Read, Read),
+                (Read, Write),
+                (Write, Write),
+                (Exclusive, Read),
+                (Exclusive, Write),
+                (Exclusive, Exclusive),
+            ]
+            .map(|(one, other)| {
+                assert_eq!(
+                    compatible(family, one, other),
+                    compatible(family, other, one),
+                    "symmetric"
+                );
+                compatible(family, one, other)
+            })
+        };
+        assert_eq!(table(Family::Dir), [true, true, false, false, false, false]);
+        assert_eq!(table(Family::Tape), [true, false, false, false, false, false]);
+    }
+}

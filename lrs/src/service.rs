@@ -1,0 +1,240 @@
+//! The scheduler's handle. It asks, an owner task ([`owner`]) decides with the core and acts; this is the only way to
+//! media for stores and engines.
+
+mod allocation;
+mod leases;
+mod owner;
+
+pub use crate::worker::{DriveGone, DriveHandle, LeaseGuard};
+pub use allocation::Allocation;
+
+use crate::core::request::{AllocationId, Priority, Refusal, Request};
+use crate::core::scheduler::Event;
+use crate::ldm::fs::Volume;
+use crate::ldm::{MediaError, MediaResult};
+use dss::catalogue::{Catalogue, CatalogueError};
+use dss::model::{Holder, Medium, MediumId};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// The most requests that wait at once; more wait outside, in the order of their coming.
+pub const REQUESTS_MAX: usize = 1024;
+
+/// Up to so many media are read from the catalogue one by one.
+const ROWS_ONE_BY_ONE: usize = 16;
+
+/// Who asks for leases, and for how long.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This life of this respoold.
+    pub holder: Holder,
+    /// How long a lease holds unless renewed.
+    pub lease_seconds: u32,
+    /// How long another holder waits beyond a lease's end.
+    pub margin_seconds: u32,
+}
+
+/// Finds a medium where the catalogue says it is, checks its label and opens it. Blocks; runs on the drive's thread.
+pub trait Mounter: Send + Sync {
+    /// Opens a medium. One found *erasing* may have the row's generation or the one before.
+    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>>;
+}
+
+/// The clock that stamps what goes into the catalogue.
+pub trait AgeClock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Why there is no allocation.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocateError {
+    /// The request cannot be granted, however long one waits.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A medium that the request names could not be mounted.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The catalogue did not answer.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+}
+
+/// A request that is not granted yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingRequest {
+    /// Its id.
+    pub id: AllocationId,
+    /// What it is for.
+    pub purpose: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// For what, in words.
+    pub why: String,
+}
+
+type Answer = Result<Allocation, AllocateError>;
+
+/// What the owner is told.
+enum Message {
+    Event(Event),
+    Allocate(AllocationId, Request, oneshot::Sender<Answer>),
+    /// A failed operation on a medium, kept for the refusal that follows from it.
+    Trouble(MediumId, owner::Trouble),
+    Waiting(oneshot::Sender<Vec<WaitingRequest>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The owner's inbox. Unbounded, because a release must never wait; what it holds is bounded by [`REQUESTS_MAX`], the
+/// allocations granted and one operation for each drive and lease.
+type Desk = mpsc::UnboundedSender<Message>;
+
+/// What the shell needs to act.
+struct Context {
+    settings: Settings,
+    catalogue: Arc<dyn Catalogue>,
+    mounter: Arc<dyn Mounter>,
+    clock: Arc<dyn AgeClock>,
+}
+
+/// The Local Resource Scheduler. Clones are the same one; it ends with the last of them, in order with [`Lrs::stop`].
+#[derive(Clone)]
+pub struct Lrs {
+    desk: Desk,
+    context: Arc<Context>,
+    next: Arc<AtomicU64>,
+    room: Arc<Semaphore>,
+}
+
+impl Lrs {
+    /// Starts the scheduler's tasks in the current tokio runtime.
+    pub fn start(
+        settings: Settings,
+        catalogue: Arc<dyn Catalogue>,
+        mounter: Arc<dyn Mounter>,
+        clock: Arc<dyn AgeClock>,
+    ) -> Self {
+        let (desk, inbox) = mpsc::unbounded_channel();
+        let context = Arc::new(Context {
+            settings,
+            catalogue,
+            mounter,
+            clock,
+        });
+        owner::start(Arc::clone(&context), desk.downgrade(), inbox);
+        Self {
+            desk,
+            context,
+            next: Arc::new(AtomicU64::new(1)),
+            room: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }
+    }
+
+    /// Waits until all that is asked can be had at once, and takes it. The request is cancelled when the future is
+    /// dropped.
+    pub async fn allocate(&self, request: Request) -> Result<Allocation, AllocateError> {
+        let _room = self.room.acquire().await.expect("the semaphore is never closed");
+        self.refresh(&request).await?;
+        let id = AllocationId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (answer, decided) = oneshot::channel();
+        let cancel = CancelOnDrop { id, desk: &self.desk };
+        let stopping = || AllocateError::Refused(Refusal::Stopping);
+        let sent = self.desk.send(Message::Allocate(id, request, answer));
+        sent.map_err(|_| stopping())?;
+        let outcome = decided.await.unwrap_or_else(|_| Err(stopping()));
+        // An answer came: an allocation cancels itself when it is dropped.
+        std::mem::forget(cancel);
+        outcome
+    }
+
+    /// Has the scheduler know a request's media as the catalogue does now.
+    async fn refresh(&self, request: &Request) -> Result<(), CatalogueError> {
+        let candidates = request.writes.iter().flat_map(|want| &want.candidates);
+        let ids: BTreeSet<MediumId> = request
+            .reads
+            .iter()
+            .chain(&request.exclusive)
+            .chain(candidates)
+            .copied()
+            .collect();
+        if ids.len() <= ROWS_ONE_BY_ONE {
+            for id in ids {
+                let event = self.look_up(id, Event::MediumSeen).await?;
+                self.tell(event);
+            }
+            return Ok(());
+        }
+        let mut gone = ids;
+        for row in self.context.catalogue.media().await? {
+            if gone.remove(&row.id) {
+                self.tell(Event::MediumSeen(row));
+            }
+        }
+        gone.into_iter().for_each(|id| self.tell(Event::MediumGone(id)));
+        Ok(())
+    }
+
+    async fn look_up(&self, id: MediumId, found: impl FnOnce(Medium) -> Event) -> Result<Event, CatalogueError> {
+        match self.context.catalogue.medium_by_id(id).await {
+            Ok(row) => Ok(found(row)),
+            Err(CatalogueError::NotFound { .. }) => Ok(Event::MediumGone(id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a medium's row again: to be called after a medium was added, changed, erased or swept. Requests that gave
+    /// it up try it again.
+    pub async fn medium_changed(&self, id: MediumId) -> Result<(), CatalogueError> {
+        let event = self.look_up(id, Event::MediumChanged).await?;
+        self.tell(event);
+        Ok(())
+    }
+
+    /// What the request with this purpose waits for, in words; None when no such request waits.
+    pub async fn explain(&self, purpose: &str) -> Option<String> {
+        let waiting = self.waiting().await;
+        waiting.into_iter().find(|of| of.purpose == purpose).map(|of| of.why)
+    }
+
+    /// The requests that wait, in the order in which they are served.
+    pub async fn waiting(&self) -> Vec<WaitingRequest> {
+        let (answer, list) = oneshot::channel();
+        match self.desk.send(Message::Waiting(answer)) {
+            Ok(()) => list.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Refuses what waits, asks every allocation to yield, waits until all are released, then unmounts everything and
+    /// gives the leases back. Allocations that nobody releases hold it up.
+    pub async fn stop(&self) {
+        let (answer, stopped) = oneshot::channel();
+        if self.desk.send(Message::Stop(answer)).is_ok() {
+            // An owner that ended without an answer has stopped, too.
+            let _ = stopped.await;
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Without an owner nothing is scheduled any more, and the next question says so.
+        let _ = self.desk.send(Message::Event(event));
+    }
+}
+
+struct CancelOnDrop<'a> {
+    id: AllocationId,
+    desk: &'a Desk,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        // Without an owner there is nothing to cancel.
+        let _ = self.desk.send(Message::Event(Event::Cancel(self.id)));
+    }
+}

@@ -1,0 +1,425 @@
+//! The task that owns the scheduler: turns messages into events of the core, and its effects into work on drives'
+//! threads and in the catalogue. Decides nothing itself.
+
+use super::allocation::{Allocation, Seat};
+use super::leases::{LeaseBook, keep};
+use super::{AllocateError, Answer, Context, Desk, Message, WaitingRequest};
+use crate::core::drive::DriveId;
+use crate::core::request::{AllocationId, Grant, Refusal};
+use crate::core::scheduler::{Cause, Effect, Event, Scheduler};
+use crate::ldm::{Fault, MediaError};
+use crate::worker::{LeaseGuard, Worker};
+use dss::catalogue::{CatalogueError, MediumChange};
+use dss::model::{Medium, MediumId, Presence};
+use nix::errno::Errno;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// How often the core is told that time passes.
+const TICK: Duration = Duration::from_secs(5);
+
+/// What went wrong with a medium; told to whoever is refused because of it.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Media(MediaError),
+    Catalogue(CatalogueError),
+}
+
+struct Owner {
+    scheduler: Scheduler,
+    context: Arc<Context>,
+    desk: WeakUnboundedSender<Message>,
+    started: Instant,
+    rows: BTreeMap<MediumId, Medium>,
+    workers: BTreeMap<DriveId, Worker>,
+    leases: Arc<LeaseBook>,
+    /// Leases on their way back; the next request for one waits for it.
+    returning: BTreeMap<MediumId, JoinHandle<()>>,
+    asking: BTreeMap<AllocationId, oneshot::Sender<Answer>>,
+    granted: BTreeMap<AllocationId, watch::Sender<bool>>,
+    troubles: BTreeMap<MediumId, Trouble>,
+    stopping: Vec<oneshot::Sender<()>>,
+    stopped: bool,
+}
+
+/// Starts the owner and the renewal of leases.
+pub(super) fn start(context: Arc<Context>, desk: WeakUnboundedSender<Message>, inbox: UnboundedReceiver<Message>) {
+    let leases = Arc::new(LeaseBook::default());
+    let renewal = tokio::spawn(keep(Arc::clone(&context), Arc::clone(&leases), desk.clone()));
+    let owner = Owner {
+        scheduler: Scheduler::new(),
+        context,
+        desk,
+        started: Instant::now(),
+        rows: BTreeMap::new(),
+        workers: BTreeMap::new(),
+        leases,
+        returning: BTreeMap::new(),
+        asking: BTreeMap::new(),
+        granted: BTreeMap::new(),
+        troubles: BTreeMap::new(),
+        stopping: Vec::new(),
+        stopped: false,
+    };
+    tokio::spawn(async move {
+        owner.serve(inbox).await;
+        renewal.abort();
+    });
+}
+
+impl Owner {
+    async fn serve(mut self, mut inbox: UnboundedReceiver<Message>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.stopped {
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.hear(message),
+                    None => return,
+                },
+                _ = ticks.tick() => self.tell(Event::Tick),
+            }
+        }
+        inbox.close();
+        for (_, returning) in std::mem::take(&mut self.returning) {
+            // A lease that could not be given back ends by itself.
+            let _ = returning.await;
+        }
+        self.workers.clear();
+        for waiting in self.stopping.drain(..) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(());
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.tell(event),
+            Message::Allocate(id, request, answer) => {
+                self.asking.insert(id, answer);
+                self.tell(Event::Submit(id, request));
+            }
+            Message::Trouble(medium, trouble) => {
+                self.troubles.insert(medium, trouble);
+            }
+            Message::Waiting(answer) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.waiting());
+            }
+            Message::Stop(answer) => {
+                self.stopping.push(answer);
+                self.tell(Event::Stop);
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            self.note(&event);
+            for effect in self.scheduler.on(event, self.started.elapsed()) {
+                tracing::debug!(?effect, "scheduler");
+                events.extend(self.act(effect));
+            }
+        }
+    }
+
+    /// Keeps what the shell needs to know itself.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::MediumChanged(row) | Event::MediumSeen(row) => {
+                self.rows.insert(row.id, row.clone());
+            }
+            Event::Cancel(id) | Event::Release(id) => {
+                self.asking.remove(id);
+                self.granted.remove(id);
+            }
+            Event::Submit(..)
+            | Event::Loaded { .. }
+            | Event::LoadFailed { .. }
+            | Event::Unloaded(_)
+            | Event::DriveFailed { .. }
+            | Event::SpaceProbed { .. }
+            | Event::MediumGone(_)
+            | Event::Distrust(_)
+            | Event::Reopened(_)
+            | Event::LeaseTaken(..)
+            | Event::LeaseFailed(..)
+            | Event::LeaseLost(_)
+            | Event::Tick
+            | Event::Stop => {}
+        }
+    }
+
+    /// Does what the core decided. Long work goes to tasks; what is known at once is answered as an event.
+    fn act(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Load { drive, medium } => return self.load(drive, medium),
+            Effect::Unload(drive) => self.unload(drive),
+            Effect::ProbeSpace { id, drive, medium } => self.probe(id, &drive, medium),
+            Effect::TakeLease(medium) => self.take_lease(medium),
+            Effect::ReleaseLease(medium) => self.release_lease(medium),
+            Effect::Grant(grant) => self.grant(grant),
+            Effect::Refuse { id, refusal, cause } => self.refuse(id, refusal, cause),
+            Effect::AskYield(id) => {
+                if let Some(granted) = self.granted.get(&id) {
+                    granted.send_replace(true);
+                }
+            }
+            Effect::Stopped => self.stopped = true,
+        }
+        None
+    }
+
+    /// Runs work that answers with messages.
+    fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let desk = self.desk.clone();
+        tokio::spawn(async move {
+            let event = work.await;
+            if let Some(desk) = desk.upgrade() {
+                // Without an owner nobody waits for the answer.
+                let _ = desk.send(Message::Event(event));
+            }
+        });
+    }
+
+    fn worker(&mut self, drive: &DriveId) -> std::io::Result<Worker> {
+        if let Some(worker) = self.workers.get(drive) {
+            return Ok(worker.clone());
+        }
+        let (desk, failed) = (self.desk.clone(), drive.clone());
+        let worker = Worker::start(drive.to_string(), move |why| {
+            if let Some(desk) = desk.upgrade() {
+                // Without an owner nobody uses the drive any more.
+                let _ = desk.send(Message::Event(Event::DriveFailed { drive: failed, why }));
+            }
+        })?;
+        self.workers.insert(drive.clone(), worker.clone());
+        Ok(worker)
+    }
+
+    fn load(&mut self, drive: DriveId, medium: MediumId) -> Option<Event> {
+        let worker = match self.worker(&drive) {
+            Ok(worker) => worker,
+            Err(error) => {
+                let why = format!("no thread for it: {error}");
+                return Some(Event::LoadFailed { drive, medium, why });
+            }
+        };
+        let context = Arc::clone(&self.context);
+        let desk = self.desk.upgrade()?;
+        self.spawn(async move {
+            let trouble = match context.catalogue.medium_by_id(medium).await {
+                Ok(row) => {
+                    say(&desk, Message::Event(Event::MediumSeen(row.clone())));
+                    match mount(&context, &desk, &worker, row).await {
+                        Ok(()) => return Event::Loaded { drive, medium },
+                        Err(error) => Trouble::Media(error),
+                    }
+                }
+                Err(error) => Trouble::Catalogue(error),
+            };
+            let why = match &trouble {
+                Trouble::Media(error) => error.to_string(),
+                Trouble::Catalogue(error) => error.to_string(),
+            };
+            say(&desk, Message::Trouble(medium, trouble));
+            Event::LoadFailed { drive, medium, why }
+        });
+        None
+    }
+
+    fn unload(&mut self, drive: DriveId) {
+        let Some(worker) = self.workers.get(&drive).cloned() else {
+            return;
+        };
+        // A directory's own drive has no work until it is loaded again; its thread need not wait for that.
+        if matches!(drive, DriveId::Own(_)) {
+            self.workers.remove(&drive);
+        }
+        self.spawn(async move {
+            match worker.unload().await {
+                Ok(()) => Event::Unloaded(drive),
+                Err(gone) => Event::DriveFailed {
+                    drive,
+                    why: gone.to_string(),
+                },
+            }
+        });
+    }
+
+    fn probe(&self, id: AllocationId, drive: &DriveId, medium: MediumId) {
+        let worker = self.workers.get(drive).cloned();
+        self.spawn(async move {
+            let answer = match worker {
+                Some(worker) => worker
+                    .ask(|volume| volume.space())
+                    .await
+                    .map_err(|gone| gone.to_string()),
+                None => Err("its drive has no thread".into()),
+            };
+            let free = answer.and_then(|space| space.map(|space| space.free).map_err(|error| error.to_string()));
+            Event::SpaceProbed { id, medium, free }
+        });
+    }
+
+    fn take_lease(&mut self, medium: MediumId) {
+        let (context, leases) = (Arc::clone(&self.context), Arc::clone(&self.leases));
+        let returning = self.returning.remove(&medium);
+        let Some(desk) = self.desk.upgrade() else { return };
+        self.spawn(async move {
+            if let Some(returning) = returning {
+                // A lease that could not be given back is ours to take again.
+                let _ = returning.await;
+            }
+            match leases.take(&context, medium).await {
+                Ok(epoch) => Event::LeaseTaken(medium, epoch),
+                Err(error) => {
+                    let why = error.to_string();
+                    say(&desk, Message::Trouble(medium, Trouble::Catalogue(error)));
+                    Event::LeaseFailed(medium, why)
+                }
+            }
+        });
+    }
+
+    fn release_lease(&mut self, medium: MediumId) {
+        let Some(lease) = self.leases.end(medium) else { return };
+        let context = Arc::clone(&self.context);
+        let returning = tokio::spawn(async move {
+            if let Err(error) = context.catalogue.release_lease(&lease).await {
+                tracing::warn!(resource = %lease.resource.key(), %error, "the lease was not given back; it ends by itself");
+            }
+        });
+        self.returning.retain(|_, of| !of.is_finished());
+        self.returning.insert(medium, returning);
+    }
+
+    fn grant(&mut self, grant: Grant) {
+        let id = grant.id;
+        let Some(desk) = self.desk.upgrade() else { return };
+        let Some(answer) = self.asking.remove(&id) else { return };
+        let written: BTreeSet<MediumId> = grant
+            .writes
+            .iter()
+            .chain(&grant.exclusive)
+            .map(|of| of.medium)
+            .collect();
+        let used = grant.reads.iter().map(|of| of.medium).chain(written.iter().copied());
+        let seats = used.collect::<BTreeSet<_>>().into_iter().map(|medium| {
+            let row = self
+                .rows
+                .get(&medium)
+                .expect("the row of a granted medium was seen")
+                .clone();
+            let drive = DriveId::of(&row);
+            let worker = self.workers.get(&drive).expect("a granted medium is mounted").clone();
+            // A lease that was lost since is as good as one that has ended.
+            let guard = || {
+                self.leases
+                    .guard(medium)
+                    .unwrap_or_else(|| LeaseGuard::until(self.started))
+            };
+            let lease = written.contains(&medium).then(guard);
+            let seat = Seat {
+                row,
+                drive,
+                worker,
+                lease,
+            };
+            (medium, seat)
+        });
+        let seats = seats.collect();
+        let (asked, yielding) = watch::channel(false);
+        self.granted.insert(id, asked);
+        let allocation = Allocation::new(grant, seats, yielding, Arc::clone(&self.context), desk);
+        // Whoever asked may have gone; the allocation then releases itself.
+        let _ = answer.send(Ok(allocation));
+    }
+
+    fn refuse(&mut self, id: AllocationId, refusal: Refusal, cause: Option<Cause>) {
+        let Some(answer) = self.asking.remove(&id) else { return };
+        let trouble = cause.and_then(|cause| match cause {
+            Cause::Load(medium) | Cause::Lease(medium) => self.troubles.remove(&medium),
+        });
+        let error = match trouble {
+            Some(Trouble::Media(error)) => AllocateError::Media(error),
+            Some(Trouble::Catalogue(CatalogueError::LeaseHeld { .. })) | None => AllocateError::Refused(refusal),
+            Some(Trouble::Catalogue(error)) => AllocateError::Catalogue(error),
+        };
+        // Whoever asked may have gone.
+        let _ = answer.send(Err(error));
+    }
+
+    fn waiting(&self) -> Vec<WaitingRequest> {
+        let now = self.started.elapsed();
+        let all = self.scheduler.waiting().map(|waiting| WaitingRequest {
+            id: waiting.id,
+            purpose: waiting.request.purpose.clone(),
+            priority: waiting.request.priority,
+            waited: now.saturating_sub(waiting.since),
+            why: self
+                .scheduler
+                .explain(waiting.id)
+                .expect("a request that waits is explained"),
+        });
+        all.collect()
+    }
+}
+
+fn say(desk: &Desk, message: Message) {
+    // Without an owner nobody needs to know.
+    let _ = desk.send(message);
+}
+
+/// Mounts a medium, and has the catalogue know whether it was where it should be.
+pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, row: Medium) -> Result<(), MediaError> {
+    let (mounter, wanted) = (Arc::clone(&context.mounter), row.clone());
+    let outcome = match worker.load(move || mounter.mount(&wanted)).await {
+        Ok(outcome) => outcome,
+        Err(gone) => return Err(gone.on(&row.name)),
+    };
+    let found = match &outcome {
+        Ok(()) => Some((Presence::Attached, "found and mounted".to_owned())),
+        Err(error) if is_absent(&error.fault) => Some((Presence::Missing, error.to_string())),
+        Err(_) => None,
+    };
+    if let Some((presence, why)) = found.filter(|(presence, _)| *presence != row.presence) {
+        let change = MediumChange {
+            presence: Some(presence),
+            why,
+            ..MediumChange::default()
+        };
+        match context
+            .catalogue
+            .change_medium(row.id, change, context.clock.now())
+            .await
+        {
+            Ok(row) => say(desk, Message::Event(Event::MediumSeen(row))),
+            Err(error) => tracing::warn!(medium = %row.name, %error, "the catalogue was not told where the medium is"),
+        }
+    }
+    outcome
+}
+
+/// Whether a failed mount says that the medium is not where the catalogue has it.
+fn is_absent(fault: &Fault) -> bool {
+    match fault {
+        Fault::WrongMedium { .. } | Fault::Unlabelled(_) | Fault::Absent => true,
+        Fault::Io(errno) => matches!(
+            errno,
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM
+        ),
+        Fault::Short { .. }
+        | Fault::NoSpace
+        | Fault::Damaged(_)
+        | Fault::NeedsReopen
+        | Fault::NotThisExtent(_)
+        | Fault::Miswritten
+        | Fault::Unfit(_) => false,
+    }
+}
