@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod engine;
 pub mod host;
 pub mod mover;
 pub mod repack;
