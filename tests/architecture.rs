@@ -218,7 +218,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     // What store and engine share; handed to them by the daemon.
-    ("src/host.rs", &["respool::config", "lrs", "dss"]),
+    ("src/host.rs", &["respool::api", "respool::config", "lrs", "dss"]),
     // They answer a request, so they speak its words: results and problems.
     ("src/store", ENGINE_ROOM),
     ("src/engine.rs", ENGINE_ROOM),

@@ -63,6 +63,35 @@ impl Terms {
     }
 }
 
+/// Which catalogue a respoold that is started may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// A normal one unless there is one; `respool init` and every other verb.
+    Normal,
+    /// One in which drills may be rehearsed: `respool init --testing`.
+    Testing,
+    /// None: a drill needs the catalogue that `init --testing` made.
+    Never,
+}
+
+impl Create {
+    /// The word on respoold's command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Testing => "testing",
+            Self::Never => "never",
+        }
+    }
+
+    /// The inverse of [`Self::word`].
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Normal, Self::Testing, Self::Never]
+            .into_iter()
+            .find(|create| create.word() == word)
+    }
+}
+
 /// What a running respoold says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -72,6 +101,13 @@ pub struct Hello {
     pub catalogue: dss::model::CatalogueId,
     /// Whether drills may be rehearsed.
     pub testing: bool,
+}
+
+/// What `clock accept` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAccepted {
+    /// The time that holds from now on.
+    pub now: jiff::Timestamp,
 }
 
 /// The one line a starting respoold says to whoever started it.

@@ -1,6 +1,7 @@
 //! What is asked of respoold.
 
-use dss::catalogue::Overwrite;
+pub use dss::catalogue::{Adopt, Overwrite};
+
 use dss::model::{ByteCount, ExtentId, JobId, Metadata, Oid, Quarantine, VerifyMode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -144,7 +145,7 @@ pub struct ImportRequest {
     /// A medium's name, or the path of a directory.
     pub medium: String,
     /// Whether unknown objects become known.
-    pub adopt: dss::catalogue::Adopt,
+    pub adopt: Adopt,
     /// Whether the catalogue takes over a medium that is ahead of it.
     pub reconcile: bool,
 }
