@@ -2,19 +2,18 @@
 
 use crate::api::Problem;
 use crate::config::Config;
-use dss::catalogue::{Catalogue, ClockVerdict};
+use dss::catalogue::Catalogue;
 use dss::model::{CatalogueId, Checkpoints};
-use lrs::service::{AgeClock, AllocateError, Lrs};
+use lrs::service::{AgeClock, AllocateError, DriveGone, Lrs};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// The catalogue, the devices and the rules of this host.
 pub struct Host {
     /// The only memory.
     pub catalogue: Arc<dyn Catalogue>,
-    /// The way to media.
+    /// The devices.
     pub lrs: Lrs,
-    /// What ages are counted on; a drill may shift it.
+    /// The clock that ages things.
     pub clock: Arc<dyn AgeClock>,
     /// Told at every step that a drill can name.
     pub checkpoints: Arc<dyn Checkpoints>,
@@ -22,28 +21,6 @@ pub struct Host {
     pub config: Arc<Config>,
     /// Which catalogue, as labels name it.
     pub catalogue_id: CatalogueId,
-    /// Cancelled when respoold is to leave: jobs stop at the next extent boundary and go on by themselves in the next
-    /// life; nothing new begins.
-    pub stopping: CancellationToken,
-}
-
-impl Host {
-    /// Whether anything may be destroyed because of its age. A clock that jumped refuses until an operator accepts it.
-    pub async fn may_destroy_by_age(&self) -> Result<(), Problem> {
-        let now = self.clock.now();
-        let (seen, direction) = match self.catalogue.observe_clock(now).await? {
-            ClockVerdict::Good => return Ok(()),
-            ClockVerdict::Back { seen } => (seen, "back"),
-            ClockVerdict::Forward { seen } => (seen, "forward"),
-        };
-        Err(Problem::environment(
-            "clock_jumped",
-            "us",
-            "clock",
-            format!("the clock jumped {direction} from {seen} to {now}; reclaim and purge wait"),
-        )
-        .next("correct the clock, or run `respool clock accept` if it is right"))
-    }
 }
 
 impl From<AllocateError> for Problem {
@@ -53,5 +30,19 @@ impl From<AllocateError> for Problem {
             AllocateError::Media(error) => error.into(),
             AllocateError::Catalogue(error) => error.into(),
         }
+    }
+}
+
+impl From<DriveGone> for Problem {
+    fn from(gone: DriveGone) -> Self {
+        let message = gone.to_string();
+        let (drive, next) = match gone {
+            DriveGone::Failed { drive, .. } => (drive, "restart respoold, and look at the drive if it fails again"),
+            DriveGone::Remounted { drive } | DriveGone::Released { drive } => (drive, "repeat the request"),
+            DriveGone::LeaseEnded { drive } => {
+                (drive, "see that the catalogue answers in time, then repeat the request")
+            }
+        };
+        Self::environment("drive_gone", "drive", drive, message).next(next)
     }
 }

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod client;
 pub mod config;
+pub mod engine;
 pub mod host;
 pub mod mover;
 pub mod repack;

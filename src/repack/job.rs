@@ -25,11 +25,13 @@ pub enum JobEvent {
     Fail,
     /// Its layouts are back on the old bytes.
     Restore,
+    /// Something is live on a source after all: back to copying.
+    Reopen,
 }
 
 impl JobEvent {
     /// Every event.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Pause,
         Self::Cancel,
@@ -40,6 +42,7 @@ impl JobEvent {
         Self::FinishWithSkips,
         Self::Fail,
         Self::Restore,
+        Self::Reopen,
     ];
 }
 
@@ -55,18 +58,36 @@ pub fn next(state: JobState, event: JobEvent) -> Option<JobState> {
         (S::Verifying | S::Quarantined, E::Quarantine) => S::Quarantined,
         (S::Verifying | S::Quarantined | S::Reclaiming, E::Reclaim) => S::Reclaiming,
         (S::Reclaiming, E::Start) => S::Reclaiming,
-        // Something became live on the source after all: back to copying.
-        (S::Quarantined, E::Start) => S::Running,
+        (S::Verifying | S::Quarantined | S::Reclaiming, E::Reopen) => S::Running,
         (S::Reclaiming | S::Verifying, E::Finish) => S::Done,
         (S::Running | S::Verifying, E::FinishWithSkips) => S::DoneWithSkips,
         (S::Queued | S::Running | S::Verifying | S::Quarantined | S::Reclaiming, E::Fail) => S::Failed,
         (S::Quarantined | S::Done | S::DoneWithSkips | S::Failed | S::Cancelled | S::Paused, E::Restore) => S::Restored,
-        (S::Done | S::DoneWithSkips | S::Failed | S::Cancelled | S::Restored, _)
-        | (S::Queued, E::Copied | E::Quarantine | E::Reclaim | E::Finish | E::FinishWithSkips | E::Restore)
-        | (S::Running, E::Quarantine | E::Reclaim | E::Finish | E::Restore)
-        | (S::Paused, E::Pause | E::Copied | E::Quarantine | E::Reclaim | E::Finish | E::FinishWithSkips | E::Fail)
+        (
+            S::Done | S::DoneWithSkips | S::Failed | S::Cancelled | S::Restored,
+            E::Start
+            | E::Pause
+            | E::Cancel
+            | E::Copied
+            | E::Quarantine
+            | E::Reclaim
+            | E::Finish
+            | E::FinishWithSkips
+            | E::Fail
+            | E::Reopen,
+        )
+        | (S::Restored, E::Restore)
+        | (
+            S::Queued,
+            E::Copied | E::Quarantine | E::Reclaim | E::Finish | E::FinishWithSkips | E::Restore | E::Reopen,
+        )
+        | (S::Running, E::Quarantine | E::Reclaim | E::Finish | E::Restore | E::Reopen)
+        | (
+            S::Paused,
+            E::Pause | E::Copied | E::Quarantine | E::Reclaim | E::Finish | E::FinishWithSkips | E::Fail | E::Reopen,
+        )
         | (S::Verifying, E::Restore)
-        | (S::Quarantined, E::Pause | E::Cancel | E::Copied | E::Finish | E::FinishWithSkips)
+        | (S::Quarantined, E::Start | E::Pause | E::Cancel | E::Copied | E::Finish | E::FinishWithSkips)
         | (S::Reclaiming, E::Pause | E::Cancel | E::Copied | E::Quarantine | E::FinishWithSkips | E::Restore) => {
             return None;
         }

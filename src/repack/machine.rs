@@ -88,6 +88,8 @@ pub enum Event {
     },
     /// Everything asked for is held.
     Granted,
+    /// The request was refused, or the targets changed under it: the next round plans anew, for a while.
+    Refused(JobError),
     /// A window is done: its extents are swapped, dropped or skipped.
     Window {
         /// Extents swapped, found gone, or newly skipped.
@@ -128,6 +130,7 @@ pub struct Machine {
     unplaced: Option<JobError>,
     read_back_failed: Option<JobError>,
     stop: Option<Stop>,
+    refusal: Option<JobError>,
     failure: Option<JobError>,
 }
 
@@ -144,6 +147,7 @@ impl Machine {
             unplaced: None,
             read_back_failed: None,
             stop: None,
+            refusal: None,
             failure: None,
         }
     }
@@ -157,6 +161,10 @@ impl Machine {
             Event::Expanded { to_move, skipped } => self.expanded(to_move, skipped),
             Event::Planned { placed, unplaced } => self.planned(placed, unplaced),
             Event::Granted => Effect::CopyWindow,
+            Event::Refused(error) => {
+                self.refusal = Some(error);
+                Effect::Release
+            }
             Event::Window { settled, more } => {
                 self.settled_in_round += settled;
                 if more { Effect::CopyWindow } else { Effect::Release }
@@ -219,7 +227,10 @@ impl Machine {
         }
         self.idle_rounds = if settled > 0 { 0 } else { self.idle_rounds + 1 };
         if self.idle_rounds >= MAX_IDLE_ROUNDS {
-            return Effect::Rest(Ending::Failed(no_progress()));
+            return Effect::Rest(Ending::Failed(self.refusal.take().unwrap_or_else(no_progress)));
+        }
+        if settled > 0 {
+            self.refusal = None;
         }
         Effect::Sweep
     }

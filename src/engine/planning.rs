@@ -1,0 +1,316 @@
+//! Hops 2 and 3: what lives on the sources, in which order it is read, and where it goes.
+
+use super::Run;
+use super::submit::check;
+use crate::api::Problem;
+use crate::host::Host;
+use crate::repack::machine::Event;
+use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
+use crate::repack::order::arrange;
+use crate::repack::plan::{Assigned, EXTENT_OVERHEAD, Plan, Target, assign, not_moved, predicted_seconds};
+use dss::catalogue::Page;
+use dss::model::{ByteCount, ExtentId, Family, FsState, JobError, JobSpec, Medium, MediumId, Step};
+use lrs::core::{Priority, Request, WriteWant};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many manifest rows are asked for at once.
+const PAGE: u32 = 5_000;
+
+/// How long a probe for free space may wait for a busy drive before the catalogue's own figure is used for planning.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
+
+/// The plan of one round and how far it is.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) plan: Plan,
+    pub(crate) next: usize,
+}
+
+/// The media that may be targets, and the reason against each that may not.
+pub(crate) struct Targets {
+    pub(crate) usable: Vec<Target>,
+    pub(crate) refused: Vec<String>,
+}
+
+impl Targets {
+    /// What to say when a plan leaves something without a place.
+    pub(crate) fn explain_unplaced(&self, plan: &Plan) -> Option<Problem> {
+        let (_, worst) = plan.unplaced.iter().max_by_key(|(_, missing)| *missing)?;
+        let against = if self.refused.is_empty() {
+            String::new()
+        } else {
+            format!("; not usable: {}", self.refused.join(", "))
+        };
+        let count = plan.unplaced.len();
+        let why = match worst {
+            Some(missing) => format!(
+                "{} bytes are missing on the roomiest medium for the largest of them",
+                missing.0
+            ),
+            None if self.usable.is_empty() => "there is no medium that may take them".to_owned(),
+            None => "every medium that could take them holds another copy of their objects".to_owned(),
+        };
+        Some(
+            Problem::refused(
+                "no_target",
+                "targets",
+                format!("{count} extents find no target: {why}{against}"),
+            )
+            .next("add a medium with `respool dir add`, or free or unlock one, then repeat"),
+        )
+    }
+}
+
+/// Reads what is live on the sources, page by page, and puts it in order.
+pub(crate) async fn look(host: &Arc<Host>, spec: &JobSpec, skipped: &BTreeSet<ExtentId>) -> Result<Manifest, Problem> {
+    let selection = Selection {
+        drop_deleted: spec.drop_deleted,
+        only: &spec.only,
+        skipped,
+    };
+    let mut builder = ManifestBuilder::new(&spec.sources, selection);
+    for source in &spec.sources {
+        let mut after = None;
+        loop {
+            let rows = host.catalogue.manifest(*source, Page { after, limit: PAGE }).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.extent.id);
+            rows.iter().for_each(|row| builder.add(row));
+        }
+    }
+    let mut manifest = builder.finish();
+    arrange(&mut manifest, Family::Dir);
+    Ok(manifest)
+}
+
+/// Every medium that may be a target of this job, with its room.
+pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targets, Problem> {
+    let mut targets = Targets {
+        usable: vec![],
+        refused: vec![],
+    };
+    for medium in host.catalogue.media().await? {
+        let asked = spec.to.is_none_or(|to| to == medium.id) && spec.to_tags.is_subset(&medium.tags);
+        if spec.sources.contains(&medium.id) || !asked {
+            continue;
+        }
+        if let Err(why) = medium.may_take_extents() {
+            targets.refused.push(format!("{} ({why})", medium.name));
+            continue;
+        }
+        match room_on(host, &medium).await {
+            Ok(free) => targets.usable.push(Target {
+                medium: medium.id,
+                free,
+                begun: medium.fs_state == FsState::Used,
+                groupings: medium.groupings.clone(),
+            }),
+            Err(why) => targets.refused.push(format!("{} ({why})", medium.name)),
+        }
+    }
+    Ok(targets)
+}
+
+/// How much a medium can take, from the medium itself; where its drive is busy, from the catalogue. A probe that fails
+/// closes the medium, it never opens it.
+async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String> {
+    let request = Request {
+        purpose: format!("free space of {}", medium.name),
+        priority: Priority::Get,
+        reads: vec![medium.id],
+        writes: vec![],
+        exclusive: vec![],
+    };
+    match tokio::time::timeout(PROBE_WAIT, host.lrs.allocate(request)).await {
+        Ok(Ok(allocation)) => {
+            let probed = allocation.volume(medium.id).run(|volume| volume.space()).await;
+            allocation.release().await;
+            match probed {
+                Ok(Ok(space)) => Ok(space.free),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(gone) => Err(gone.to_string()),
+            }
+        }
+        Ok(Err(error)) => Err(Problem::from(error).message),
+        Err(_) => {
+            let usage = host
+                .catalogue
+                .usage(medium.id, host.clock.now())
+                .await
+                .map_err(|error| error.to_string())?;
+            medium
+                .capacity
+                .map(|capacity| capacity.saturating_sub(usage.used))
+                .ok_or("its drive is busy".to_owned())
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Hop 2: what is to be moved.
+    pub(super) async fn expand(&mut self) -> Result<Event, Problem> {
+        let manifest = look(self.host, &self.job.spec, &self.skipped).await?;
+        let skipped = manifest
+            .left_out
+            .iter()
+            .filter(|(_, why)| *why == LeftOut::Skipped)
+            .count() as u64;
+        let to_move = manifest.items.len() as u64;
+        let known = self.tally.moved + self.tally.released + to_move + skipped;
+        if known > self.tally.live {
+            self.tally.live = known;
+            self.tally.live_bytes = self.tally.bytes_moved + manifest.bytes();
+        }
+        if self.tally.predicted_seconds.is_none() {
+            self.tally.predicted_seconds = Some(predicted_seconds(manifest.bytes(), to_move));
+        }
+        self.manifest = Some(manifest);
+        Ok(Event::Expanded { to_move, skipped })
+    }
+
+    /// Hop 3: where it goes.
+    pub(super) async fn plan_round(&mut self) -> Result<Event, Problem> {
+        let manifest = self.manifest.take().expect("a plan is made of a manifest");
+        let targets = targets_for(self.host, &self.job.spec).await?;
+        let plan = assign(&manifest, &targets.usable);
+        let unplaced = targets.explain_unplaced(&plan).map(|problem| JobError {
+            // The job has begun: this is no refusal any more.
+            exit: crate::api::exit::ENVIRONMENT,
+            ..problem.into()
+        });
+        let placed = plan.steps.len() as u64;
+        self.host.checkpoints.reach(Step::PlanAfter);
+        self.round = Some(Round { plan, next: 0 });
+        Ok(Event::Planned { placed, unplaced })
+    }
+
+    /// Hop 4: one request for every source and every target of the round.
+    pub(super) async fn allocate(&mut self) -> Result<Event, Problem> {
+        let round = self.round.as_ref().expect("an allocation is of a round");
+        let writes = round
+            .plan
+            .per_target()
+            .into_iter()
+            .map(|(target, (extents, bytes))| WriteWant {
+                candidates: vec![target],
+                bytes: bytes + ByteCount(extents * EXTENT_OVERHEAD.0),
+                at_least: round.plan.largest_for(target) + EXTENT_OVERHEAD,
+            });
+        let request = Request {
+            purpose: format!("job {}", self.job.id),
+            priority: Priority::Repack,
+            reads: self.job.spec.sources.clone(),
+            writes: writes.collect(),
+            exclusive: vec![],
+        };
+        let mut stop = self.controls.stop.clone();
+        let allocated = tokio::select! {
+            allocated = self.host.lrs.allocate(request) => allocated,
+            Ok(stop) = stop.wait_for(Option::is_some) => return Ok(Event::Stopped(stop.expect("just seen"))),
+        };
+        match allocated {
+            Ok(allocation) => {
+                self.allocation = Some(allocation);
+                self.host.checkpoints.reach(Step::AllocateAfterGrant);
+                Ok(Event::Granted)
+            }
+            Err(error) => {
+                let problem = Problem::from(error);
+                if problem.code == "catalogue_unavailable" {
+                    return Err(problem);
+                }
+                let exit = problem.exit.max(crate::api::exit::ENVIRONMENT);
+                Ok(Event::Refused(JobError { exit, ..problem.into() }))
+            }
+        }
+    }
+}
+
+/// One step of a plan, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanStep {
+    /// The extent.
+    pub extent: ExtentId,
+    /// Its object's name.
+    pub oid: dss::model::Oid,
+    /// The medium it is read from.
+    pub medium: MediumId,
+    /// Its size.
+    pub bytes: ByteCount,
+}
+
+/// A plan that was made and not acted upon.
+#[derive(Debug)]
+pub struct Planned {
+    /// In access order.
+    pub steps: Vec<PlanStep>,
+    /// Extents and bytes for each target.
+    pub targets: Vec<(MediumId, u64, ByteCount)>,
+    /// All bytes to be moved.
+    pub bytes: ByteCount,
+    /// Modelled seconds.
+    pub predicted_seconds: f64,
+    /// What the sources will have regained when they are erased.
+    pub reclaimed: ByteCount,
+    /// What stays, and why.
+    pub not_moved: Vec<(ExtentId, String)>,
+}
+
+/// Hops 2 and 3 without any of the others: what a job would do now.
+pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> {
+    check(host, spec).await?;
+    let manifest = look(host, spec, &BTreeSet::new()).await?;
+    let targets = targets_for(host, spec).await?;
+    let plan = assign(&manifest, &targets.usable);
+    let mut reclaimed = ByteCount::ZERO;
+    for source in &spec.sources {
+        let usage = host.catalogue.usage(*source, host.clock.now()).await?;
+        reclaimed += usage.used.saturating_sub(usage.live);
+    }
+    let dropped: ByteCount = manifest
+        .left_out
+        .iter()
+        .filter(|(_, why)| *why == LeftOut::Dropped)
+        .map(|(item, _)| item.bytes)
+        .sum();
+    Ok(Planned {
+        targets: plan
+            .per_target()
+            .into_iter()
+            .map(|(target, (extents, bytes))| (target, extents, bytes))
+            .collect(),
+        bytes: plan.bytes(),
+        predicted_seconds: predicted_seconds(plan.bytes(), plan.steps.len() as u64),
+        reclaimed: reclaimed + dropped,
+        not_moved: not_moved(&manifest, &plan),
+        steps: named_steps(host, &manifest, &plan.steps).await?,
+    })
+}
+
+async fn named_steps(host: &Arc<Host>, manifest: &Manifest, steps: &[Assigned]) -> Result<Vec<PlanStep>, Problem> {
+    let mut named = Vec::with_capacity(steps.len());
+    for page in steps.chunks(PAGE as usize) {
+        let ids: Vec<ExtentId> = page.iter().map(|step| step.item.extent).collect();
+        let oids: std::collections::BTreeMap<_, _> = host
+            .catalogue
+            .references(&ids)
+            .await?
+            .into_iter()
+            .map(|(_, entry)| (entry.extent.id, entry.extent.origin.oid))
+            .collect();
+        // An extent whose last reference went while the plan was made needs no move any more.
+        named.extend(page.iter().filter_map(|step| {
+            let oid = oids.get(&step.item.extent)?.clone();
+            let medium = manifest.source_of(&step.item);
+            Some(PlanStep {
+                extent: step.item.extent,
+                oid,
+                medium,
+                bytes: step.item.bytes,
+            })
+        }));
+    }
+    Ok(named)
+}

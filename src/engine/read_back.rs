@@ -1,0 +1,295 @@
+//! After the last swap: every target's index committed, then what was moved is read back from the medium, by the index
+//! read from the medium. An extent that fails goes back to its old bytes, verified first.
+
+use super::Run;
+use crate::api::{Problem, exit};
+use crate::mover::{ReadFailure, read_whole};
+use crate::repack::job::JobEvent;
+use crate::repack::machine::Event;
+use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
+use dss::model::{
+    Extent, ExtentId, ExtentState, JobError, MediumId, Move, MoveState, ReadBack, Skip, Step, VerifyMode,
+};
+use lrs::core::{Priority, Request};
+use lrs::ldm::fs::{IndexStamp, ReadFrom, Wanted};
+use lrs::service::Allocation;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many moves are read back between two notes in the catalogue.
+const PAGE: u32 = 500;
+
+/// `--verify sampled` reads one extent of so many, chosen by its id.
+const SAMPLE: u128 = 16;
+
+/// Why a new extent did not read back.
+enum Bad {
+    /// Its own fault or its medium's.
+    Extent(String),
+    /// Its drive or the stop: nothing is said about it.
+    OutOfReach(Problem),
+}
+
+impl Run<'_> {
+    /// Index commit on every target that holds something its own index does not name durably.
+    pub(super) async fn commit_indexes(&mut self) -> Result<Event, Problem> {
+        self.advance(JobEvent::Copied, None).await?;
+        let targets: Vec<MediumId> = self.tally.targets.keys().copied().collect();
+        for target in targets {
+            let usage = self.host.catalogue.usage(target, self.host.clock.now()).await?;
+            if usage.unindexed.0 == 0 && !self.has_unindexed(target).await? {
+                continue;
+            }
+            let allocation = self.hold(vec![], vec![target]).await?;
+            let committed = self.commit_one(&allocation, target).await;
+            allocation.release().await;
+            committed?;
+        }
+        Ok(Event::Indexed)
+    }
+
+    /// Zero-length extents add no bytes to `unindexed`.
+    async fn has_unindexed(&self, target: MediumId) -> Result<bool, Problem> {
+        Ok(self
+            .unindexed_on(target)
+            .await?
+            .iter()
+            .any(|extent| extent.bytes.0 == 0))
+    }
+
+    async fn unindexed_on(&self, target: MediumId) -> Result<Vec<Extent>, Problem> {
+        let filter = ExtentFilter {
+            medium: Some(target),
+            state: Some(ExtentState::Sync),
+            ..ExtentFilter::default()
+        };
+        let mut found = vec![];
+        let mut after = None;
+        loop {
+            let page = self
+                .host
+                .catalogue
+                .extents(&filter, Page { after, limit: 5_000 })
+                .await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.id);
+            found.extend(page.into_iter().filter(|extent| !extent.indexed));
+        }
+    }
+
+    async fn commit_one(&mut self, allocation: &Allocation, target: MediumId) -> Result<(), Problem> {
+        let extents: Vec<ExtentId> = self
+            .unindexed_on(target)
+            .await?
+            .iter()
+            .map(|extent| extent.id)
+            .collect();
+        let revision = self.host.catalogue.identity().await?.revision;
+        self.host.checkpoints.reach(Step::IndexBefore);
+        let stamp = IndexStamp {
+            revision,
+            event_head: None,
+        };
+        allocation
+            .volume(target)
+            .run(move |volume| volume.commit_index(stamp))
+            .await??;
+        self.host.checkpoints.reach(Step::IndexAfter);
+        self.tally.transactions += 1;
+        self.host.catalogue.mark_indexed(target, revision, &extents).await?;
+        Ok(())
+    }
+
+    /// Reads back what this job moved and was not read back yet.
+    pub(super) async fn read_back(&mut self) -> Result<Event, Problem> {
+        let mut after = None;
+        let mut first: Option<JobError> = None;
+        loop {
+            let page = Page { after, limit: PAGE };
+            let moves = self
+                .host
+                .catalogue
+                .moves(self.job.id, &[MoveState::Swapped], page)
+                .await?;
+            let Some(last) = moves.last() else { break };
+            after = Some(last.new);
+            let failed = self.read_back_page(moves).await?;
+            if let Some(stop) = self.stop_asked() {
+                return Ok(Event::Stopped(stop));
+            }
+            first = first.or(failed);
+        }
+        Ok(Event::ReadBack { failed: first })
+    }
+
+    async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<Option<JobError>, Problem> {
+        let due: Vec<Move> = match self.job.spec.verify {
+            VerifyMode::Sampled => moves
+                .into_iter()
+                .filter(|one| one.new.0.as_u128() % SAMPLE == 0)
+                .collect(),
+            VerifyMode::Full | VerifyMode::None => moves,
+        };
+        let ids: Vec<ExtentId> = due.iter().map(|one| one.new).collect();
+        let extents: BTreeMap<ExtentId, Extent> = self
+            .host
+            .catalogue
+            .references(&ids)
+            .await?
+            .into_iter()
+            .map(|(_, entry)| (entry.extent.id, entry.extent))
+            .collect();
+        if extents.is_empty() {
+            // Everything of this page was deleted or moved on since.
+            return Ok(None);
+        }
+        let targets: BTreeSet<MediumId> = extents.values().map(|extent| extent.medium).collect();
+        let allocation = self.hold(targets.into_iter().collect(), vec![]).await?;
+        let read = self.read_extents(&allocation, &due, &extents).await;
+        allocation.release().await;
+        let (good, bad) = read?;
+        self.tally.transactions += 1;
+        self.host
+            .catalogue
+            .mark_read_back(self.job.id, &good, self.host.clock.now())
+            .await?;
+        self.save().await?;
+        let mut first = None;
+        for (one, why) in bad {
+            let new = &extents[&one.new];
+            let error = self.swap_back(one, new, &why).await?;
+            first = first.or(Some(error));
+        }
+        Ok(first)
+    }
+
+    async fn read_extents(
+        &mut self,
+        allocation: &Allocation,
+        due: &[Move],
+        extents: &BTreeMap<ExtentId, Extent>,
+    ) -> Result<(Vec<ReadBack>, Vec<(Move, String)>), Problem> {
+        let (mut good, mut bad) = (vec![], vec![]);
+        for one in due {
+            let Some(extent) = extents.get(&one.new) else { continue };
+            if self.stop_asked().is_some() {
+                break;
+            }
+            self.host.checkpoints.reach(Step::ReadBackMiddle);
+            match self.read_one_back(allocation, extent).await {
+                Ok(proof) => {
+                    self.tally.read_back += 1;
+                    self.tally.read_back_bytes += extent.bytes;
+                    good.push(proof);
+                }
+                Err(Bad::Extent(why)) => bad.push((one.clone(), why)),
+                Err(Bad::OutOfReach(problem)) => return Err(problem),
+            }
+        }
+        Ok((good, bad))
+    }
+
+    /// One new extent: what the medium's own index says of it, then its bytes.
+    async fn read_one_back(&mut self, allocation: &Allocation, extent: &Extent) -> Result<ReadBack, Bad> {
+        let drive = allocation.volume(extent.medium);
+        let id = extent.id;
+        let entry = match drive.run(move |volume| volume.lookup(id)).await {
+            Ok(Ok(entry)) => entry,
+            Ok(Err(error)) => return Err(Bad::Extent(error.to_string())),
+            Err(gone) => return Err(Bad::OutOfReach(gone.into())),
+        };
+        let Some(entry) = entry else {
+            return Err(Bad::Extent("the medium's index does not name it".into()));
+        };
+        if Some(&entry.digests) != extent.digests.as_ref() || entry.address != extent.address {
+            return Err(Bad::Extent(
+                "the medium's index and the catalogue disagree about it".into(),
+            ));
+        }
+        let read = read_whole(
+            &drive,
+            Wanted::of(extent),
+            entry.digests,
+            ReadFrom::Medium,
+            &mut self.ring,
+        )
+        .await;
+        match read {
+            Ok(receipt) => ReadBack::checked(extent, &receipt).map_err(|error| Bad::Extent(error.to_string())),
+            Err(ReadFailure::Drive(gone)) => Err(Bad::OutOfReach(gone.into())),
+            Err(failure) => Err(Bad::Extent(failure.to_string())),
+        }
+    }
+
+    /// X-26: the target is suspect; the old bytes are read and verified, and the layouts go back to them.
+    async fn swap_back(&mut self, one: Move, new: &Extent, why: &str) -> Result<JobError, Problem> {
+        let now = self.host.clock.now();
+        self.tally.read_back_failed += 1;
+        self.host
+            .catalogue
+            .suspect(new.medium, &format!("read-back of {} failed: {why}", one.new), now)
+            .await?;
+        self.host.lrs.medium_changed(new.medium).await?;
+        let old = self.host.catalogue.extent(one.old).await?;
+        let allocation = self.hold(vec![old.medium], vec![]).await?;
+        let digests = old.digests.clone().expect("an extent that was live has digests");
+        let drive = allocation.volume(old.medium);
+        let read = read_whole(&drive, Wanted::of(&old), digests, ReadFrom::Medium, &mut self.ring).await;
+        allocation.release().await;
+        let proof = read
+            .map_err(|failure| failure.to_string())
+            .and_then(|receipt| ReadBack::checked(&old, &receipt).map_err(|error| error.to_string()));
+        let done = match proof {
+            Ok(proof) => match self
+                .host
+                .catalogue
+                .return_batch(self.job.id, &[(one, proof)], now)
+                .await?[..]
+            {
+                [ReturnOutcome::Returned] => {
+                    self.tally.failed += 1;
+                    self.tally.moved = self.tally.moved.saturating_sub(1);
+                    "its layouts are back on the old bytes, which were verified"
+                }
+                _ => "it was deleted or moved on meanwhile",
+            },
+            Err(_) => "the old bytes do not verify either; both are kept",
+        };
+        self.tally.transactions += 1;
+        let skip = Skip {
+            extent: old.id,
+            oid: old.origin.oid.clone(),
+            medium: old.medium,
+            reason: format!("read-back from the target failed: {why}; {done}"),
+            integrity: true,
+        };
+        self.host.catalogue.add_skips(self.job.id, &[skip], now).await?;
+        self.save().await?;
+        let (target, source) = (self.name_of(new.medium).await, self.name_of(old.medium).await);
+        Ok(JobError {
+            code: "read_back_failed".into(),
+            blame: "medium".into(),
+            subject: target.clone(),
+            message: format!(
+                "{} did not read back from medium {target} ({why}); {done}",
+                old.origin.oid
+            ),
+            next: format!(
+                "medium {target} is suspect and takes no more bytes; {source} is kept. Repack {source} onto another \
+                 medium, and check {target}"
+            ),
+            exit: exit::INTEGRITY,
+        })
+    }
+
+    /// Media for reading, or for this job alone.
+    pub(super) async fn hold(&self, reads: Vec<MediumId>, exclusive: Vec<MediumId>) -> Result<Allocation, Problem> {
+        let request = Request {
+            purpose: format!("job {}", self.job.id),
+            priority: Priority::Repack,
+            reads,
+            writes: vec![],
+            exclusive,
+        };
+        Ok(self.host.lrs.allocate(request).await?)
+    }
+}

@@ -1,0 +1,245 @@
+//! Quarantine, and reclaim: fence and recheck, erase, label, forget (I6). Idempotent at every step: a medium found
+//! *erasing* is erased again and nothing else is done with it.
+
+use super::Run;
+use crate::api::Problem;
+use crate::host::Host;
+use crate::repack::job::{JobEvent, next};
+use crate::repack::machine::Event;
+use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
+use dss::model::{
+    AdmState, Checkpoints, Extent, ExtentId, ExtentState, Generation, Hold, Job, JobId, JobState, Medium, MediumId,
+    Quarantine, Step,
+};
+use jiff::{SignedDuration, Timestamp};
+use lrs::core::{Priority, Request};
+use lrs::ldm::fs::{EraseStep, Label, Wanted};
+use lrs::service::Allocation;
+use std::sync::Arc;
+
+/// How many rows are asked for at once.
+const PAGE: u32 = 5_000;
+
+/// What became of one source.
+pub(super) enum Erased {
+    /// It is empty and labelled anew.
+    Done,
+    /// Something is live or pending on it.
+    InUse,
+}
+
+/// The hold that a quarantine asked for means, from now.
+fn hold_for(quarantine: Quarantine, now: Timestamp) -> Hold {
+    match quarantine {
+        Quarantine::None => Hold::Until(now),
+        Quarantine::Seconds(seconds) => {
+            let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            now.checked_add(span).map_or(Hold::Forever, Hold::Until)
+        }
+        Quarantine::Forever => Hold::Forever,
+    }
+}
+
+impl Run<'_> {
+    /// Holds the sources' bytes. A source that is live again sends the job back to copying.
+    pub(super) async fn quarantine(&mut self) -> Result<Event, Problem> {
+        let now = self.host.clock.now();
+        let hold = hold_for(self.job.spec.quarantine, now);
+        for source in self.job.spec.sources.clone() {
+            self.tally.transactions += 1;
+            match self.host.catalogue.quarantine(self.job.id, source, hold, now).await {
+                Ok(()) => self.host.lrs.medium_changed(source).await?,
+                Err(CatalogueError::Conflict { subject, why }) => {
+                    tracing::info!(%subject, %why, "a source is in use again; copying goes on");
+                    self.advance(JobEvent::Reopen, None).await?;
+                    return Ok(Event::SourceInUse);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.advance(JobEvent::Quarantine, None).await?;
+        Ok(Event::Quarantined)
+    }
+
+    /// Erases the sources. From the first fence on the job can only go on.
+    pub(super) async fn reclaim(&mut self) -> Result<Event, Problem> {
+        if self.job.state != JobState::Reclaiming {
+            self.advance(JobEvent::Reclaim, None).await?;
+        }
+        for source in self.job.spec.sources.clone() {
+            self.tally.transactions += 2;
+            if let Erased::InUse = erase(self.host, source, Some(&self.job)).await? {
+                self.host
+                    .catalogue
+                    .end_quarantine(self.job.id, self.host.clock.now())
+                    .await?;
+                self.advance(JobEvent::Reopen, None).await?;
+                return Ok(Event::SourceInUse);
+            }
+        }
+        Ok(Event::Reclaimed)
+    }
+}
+
+/// Erases one medium for a job that emptied it, or for an operator. A medium that was erased for this job already is
+/// left alone.
+pub(super) async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<Erased, Problem> {
+    let medium = host.catalogue.medium_by_id(id).await?;
+    let erased_before = job.is_some() && medium.adm_state == AdmState::InService && medium.emptied_by.is_none();
+    if erased_before {
+        return Ok(Erased::Done);
+    }
+    let request = Request {
+        purpose: format!("erasing medium {}", medium.name),
+        priority: Priority::Repack,
+        reads: vec![],
+        writes: vec![],
+        exclusive: vec![id],
+    };
+    let allocation = host.lrs.allocate(request).await?;
+    let result = fence_and_erase(host, &allocation, &medium, job).await;
+    allocation.release().await;
+    let noticed = host.lrs.medium_changed(id).await;
+    let erased = result?;
+    noticed?;
+    Ok(erased)
+}
+
+async fn fence_and_erase(
+    host: &Arc<Host>,
+    allocation: &Allocation,
+    medium: &Medium,
+    job: Option<&Job>,
+) -> Result<Erased, Problem> {
+    let epoch = allocation.grant().exclusive[0].epoch;
+    let drop_deleted = job.is_some_and(|job| job.spec.drop_deleted);
+    host.checkpoints.reach(Step::ReclaimBeforeFence);
+    let now = host.clock.now();
+    let fence = host
+        .catalogue
+        .fence_medium(medium.id, job.map(|job| job.id), drop_deleted, epoch, now)
+        .await?;
+    let generation = match fence {
+        Fence::Erasing(generation) => generation,
+        Fence::InUse { live, pending } => {
+            tracing::info!(medium = %medium.name, live, pending, "not erased: it is in use");
+            return Ok(Erased::InUse);
+        }
+    };
+    host.checkpoints.reach(Step::ReclaimAfterFence);
+    let strangers = erase_volume(host, allocation, medium, generation).await?;
+    if !strangers.is_empty() {
+        tracing::warn!(
+            medium = %medium.name, files = strangers.len(),
+            "files that no row names were left where they are; `respool medium check-erase` lists them"
+        );
+    }
+    host.checkpoints.reach(Step::ReclaimAfterLabel);
+    host.catalogue
+        .finish_erase(medium.id, generation, host.clock.now())
+        .await?;
+    host.checkpoints.reach(Step::ReclaimAfterCommit);
+    Ok(Erased::Done)
+}
+
+/// Removes what the catalogue names as orphan and writes the label of the new generation.
+async fn erase_volume(
+    host: &Arc<Host>,
+    allocation: &Allocation,
+    medium: &Medium,
+    generation: Generation,
+) -> Result<Vec<dss::model::Address>, Problem> {
+    let orphans: Vec<Wanted> = orphans_of(host, medium.id).await?.iter().map(Wanted::of).collect();
+    let label = Label {
+        format: String::new(),
+        medium: medium.id,
+        name: medium.name.clone(),
+        generation,
+        catalogue: host.catalogue_id,
+        revision: host.catalogue.identity().await?.revision,
+        created_at: host.clock.now(),
+    };
+    let checkpoints: Arc<dyn Checkpoints> = host.checkpoints.clone();
+    let strangers = allocation
+        .volume(medium.id)
+        .run(move |volume| {
+            let format = volume.label().format.clone();
+            let mut between = |step: EraseStep| match step {
+                EraseStep::Middle => checkpoints.reach(Step::ReclaimMiddle),
+                EraseStep::BeforeLabel => checkpoints.reach(Step::ReclaimBeforeLabel),
+            };
+            volume.erase(Label { format, ..label }, &mut orphans.into_iter(), &mut between)
+        })
+        .await??;
+    Ok(strangers)
+}
+
+async fn orphans_of(host: &Arc<Host>, medium: MediumId) -> Result<Vec<Extent>, Problem> {
+    let filter = ExtentFilter {
+        medium: Some(medium),
+        state: Some(ExtentState::Orphan),
+        ..ExtentFilter::default()
+    };
+    let mut orphans = vec![];
+    let mut after: Option<ExtentId> = None;
+    loop {
+        let page = host.catalogue.extents(&filter, Page { after, limit: PAGE }).await?;
+        let Some(last) = page.last() else { return Ok(orphans) };
+        after = Some(last.id);
+        orphans.extend(page);
+    }
+}
+
+/// Media found *erasing* that no unfinished job will erase: an operator's format that was cut short, or a job that
+/// failed in the middle.
+pub async fn erase_fenced(host: &Arc<Host>) -> Result<Vec<MediumId>, Problem> {
+    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let mut erased = vec![];
+    for medium in host.catalogue.media().await? {
+        let at_work = jobs
+            .iter()
+            .any(|job| job.state == JobState::Reclaiming && job.spec.sources.contains(&medium.id));
+        if medium.adm_state == AdmState::Erasing && !at_work {
+            match erase(host, medium.id, None).await {
+                Ok(_) => erased.push(medium.id),
+                Err(problem) => {
+                    tracing::warn!(medium = %medium.name, %problem, "it stays fenced until it can be erased")
+                }
+            }
+        }
+    }
+    Ok(erased)
+}
+
+/// Jobs whose quarantine is over by the age clock: they become *reclaiming*, to be run. None while the clock is in
+/// doubt.
+pub async fn reclaim_due(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
+    let now = host.clock.now();
+    if host.catalogue.observe_clock(now).await? != ClockVerdict::Good {
+        return Ok(vec![]);
+    }
+    let mut due = vec![];
+    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+        if job.state != JobState::Quarantined || !is_over(host, &job, now).await? {
+            continue;
+        }
+        let to = next(job.state, JobEvent::Reclaim).expect("a quarantined job may be reclaimed");
+        host.catalogue
+            .advance_job(job.id, &[job.state], to, &job.tally, None, now)
+            .await?;
+        due.push(job.id);
+    }
+    Ok(due)
+}
+
+/// Whether every source of a job is out of quarantine; `quarantined_until` None means never.
+async fn is_over(host: &Arc<Host>, job: &Job, now: Timestamp) -> Result<bool, Problem> {
+    for source in &job.spec.sources {
+        let medium = host.catalogue.medium_by_id(*source).await?;
+        let over = medium.quarantined_until.is_some_and(|until| until <= now);
+        if medium.adm_state != AdmState::Quarantined || !over {
+            return Ok(false);
+        }
+    }
+    Ok(!job.spec.sources.is_empty())
+}

@@ -1,0 +1,151 @@
+//! `job restore`: the layouts go back to the old bytes, entry by entry, each read and verified first. What was deleted,
+//! overwritten or moved on since is listed and not touched.
+
+use crate::api::Problem;
+use crate::host::Host;
+use crate::mover::{Ring, read_whole};
+use crate::repack::job::{JobEvent, sources_of};
+use dss::catalogue::{Page, ReturnOutcome};
+use dss::model::{ExtentId, ExtentState, Job, JobId, JobState, Move, MoveState, Oid, ReadBack};
+use lrs::core::{Priority, Request};
+use lrs::ldm::fs::{ReadFrom, Wanted};
+use std::sync::Arc;
+
+/// How many entries are verified and returned in one transaction.
+const PAGE: u32 = 200;
+
+/// What a restore did.
+#[derive(Debug)]
+pub struct Restored {
+    /// The job as it is now.
+    pub job: Job,
+    /// Entries whose layouts are back on the old bytes.
+    pub returned: u64,
+    /// Entries deleted, overwritten or moved on since: new extent and name.
+    pub moved_on: Vec<(ExtentId, Oid)>,
+    /// Entries whose old bytes do not verify: they stay where they are.
+    pub failed: Vec<(ExtentId, Oid, String)>,
+}
+
+/// Restores a job that rests, as long as its sources are not being erased.
+pub async fn restore(host: &Arc<Host>, id: JobId) -> Result<Restored, Problem> {
+    let job = host.catalogue.job(id).await?;
+    let from = sources_of(JobEvent::Restore);
+    if !from.contains(&job.state) {
+        return Err(Problem::refused(
+            "not_restorable",
+            format!("job {id}"),
+            format!(
+                "job {id} is {}: only a job that rests, and whose sources are not erased, can be restored",
+                job.state
+            ),
+        )
+        .next("pause or cancel it first, or read `respool job show` for what became of it"));
+    }
+    let mut done = Restored {
+        job,
+        returned: 0,
+        moved_on: vec![],
+        failed: vec![],
+    };
+    let memory = &host.config.memory;
+    let mut ring = Ring::new(memory.chunk.0 as usize * 2, memory.chunk.0 as usize);
+    let mut after = None;
+    let mut gone = 0_u64;
+    loop {
+        let states = [MoveState::Swapped, MoveState::ReadBack];
+        let moves = host.catalogue.moves(id, &states, Page { after, limit: PAGE }).await?;
+        let Some(last) = moves.last() else { break };
+        after = Some(last.new);
+        gone += restore_page(host, &mut done, moves, &mut ring).await?;
+    }
+    if gone > 0 && done.returned == 0 && done.moved_on.is_empty() && done.failed.is_empty() {
+        return Err(Problem::refused(
+            "erased",
+            format!("job {id}"),
+            format!("the old bytes of job {id} are erased; its objects stay where they are"),
+        )
+        .next("nothing is lost: `respool object show` tells where each object is"));
+    }
+    finish(host, done, &from).await
+}
+
+/// Returns one page; how many of its entries have no old extent any more.
+async fn restore_page(
+    host: &Arc<Host>,
+    done: &mut Restored,
+    moves: Vec<Move>,
+    ring: &mut Ring,
+) -> Result<u64, Problem> {
+    let mut gone = 0;
+    let mut proofs: Vec<(Move, ReadBack)> = vec![];
+    let mut names = vec![];
+    for one in moves {
+        let old = match host.catalogue.extent(one.old).await {
+            Ok(old) => old,
+            Err(dss::catalogue::CatalogueError::NotFound { .. }) => {
+                gone += 1;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if old.state == ExtentState::Sync && host.catalogue.extent(one.new).await?.state == ExtentState::Orphan {
+            // Returned before, by a restore that was cut short or by a failed read-back.
+            continue;
+        }
+        let request = Request {
+            purpose: format!("restore of job {}", done.job.id),
+            priority: Priority::Repack,
+            reads: vec![old.medium],
+            writes: vec![],
+            exclusive: vec![],
+        };
+        let allocation = host.lrs.allocate(request).await?;
+        let digests = old.digests.clone().expect("an extent that was live has digests");
+        let drive = allocation.volume(old.medium);
+        let read = read_whole(&drive, Wanted::of(&old), digests, ReadFrom::Medium, ring).await;
+        allocation.release().await;
+        match read
+            .map_err(|failure| failure.to_string())
+            .and_then(|receipt| ReadBack::checked(&old, &receipt).map_err(|error| error.to_string()))
+        {
+            Ok(proof) => {
+                names.push((one.new, old.origin.oid.clone()));
+                proofs.push((one, proof));
+            }
+            Err(why) => done.failed.push((old.id, old.origin.oid.clone(), why)),
+        }
+    }
+    if proofs.is_empty() {
+        return Ok(gone);
+    }
+    let outcomes = host
+        .catalogue
+        .return_batch(done.job.id, &proofs, host.clock.now())
+        .await?;
+    for (outcome, name) in outcomes.into_iter().zip(names) {
+        match outcome {
+            ReturnOutcome::Returned => done.returned += 1,
+            ReturnOutcome::MovedOn => done.moved_on.push(name),
+        }
+    }
+    Ok(gone)
+}
+
+/// The sources are *read_only* again, and the job is *restored*, unless something did not verify.
+async fn finish(host: &Arc<Host>, mut done: Restored, from: &[JobState]) -> Result<Restored, Problem> {
+    if !done.failed.is_empty() {
+        return Ok(done);
+    }
+    let now = host.clock.now();
+    host.catalogue.end_quarantine(done.job.id, now).await?;
+    let tally = done.job.tally.clone();
+    done.job = host
+        .catalogue
+        .advance_job(done.job.id, from, JobState::Restored, &tally, None, now)
+        .await?;
+    for source in done.job.spec.sources.clone() {
+        host.lrs.medium_changed(source).await?;
+    }
+    Ok(done)
+}

@@ -1,0 +1,280 @@
+//! Hops 9 and 10: make a window durable, swap it, and put away what did not come through.
+
+use super::Run;
+use crate::api::Problem;
+use crate::mover::{Copied, Failure, ReadFailure};
+use crate::repack::machine::Event;
+use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
+use dss::model::event::NewEvent;
+use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Synced, Written};
+use lrs::ldm::fs::IndexStamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// What came of a window.
+pub(super) struct Settled {
+    /// Extents swapped, found gone or skipped.
+    pub(super) count: u64,
+    /// Whether a target is out and the next round must plan anew.
+    pub(super) replan: bool,
+}
+
+/// A target whose sync failed this often in one run gets no more bytes.
+const MAX_FAILED_SYNCS: u32 = 2;
+
+impl Run<'_> {
+    /// Puts away what failed, syncs what was written, swaps what is durable. Everything recorded ends swapped or orphan.
+    pub(super) async fn settle(
+        &mut self,
+        copied: Copied,
+        recorded: &BTreeMap<ExtentId, ByteCount>,
+    ) -> Result<Settled, Problem> {
+        let mut replan = !copied.not_begun.is_empty();
+        let mut skips = vec![];
+        for (item, failure) in copied.failed {
+            match failure {
+                Failure::Source(ReadFailure::GivenUp) => replan = true,
+                Failure::Source(failure) => skips.push(Skip {
+                    extent: item.old,
+                    oid: item.wanted.oid.clone(),
+                    medium: item.source,
+                    integrity: failure.is_integrity(),
+                    reason: failure.to_string(),
+                }),
+                failure => {
+                    replan = true;
+                    self.target_out(item.target, &failure).await?;
+                }
+            }
+        }
+        for (old, _, failure) in &copied.unfinished {
+            replan = true;
+            tracing::warn!(extent = %old, %failure, "the target did not end an extent");
+        }
+        for (old, oid, reason) in copied.refused {
+            let medium = self.host.catalogue.extent(old).await?.medium;
+            skips.push(Skip {
+                extent: old,
+                oid,
+                medium,
+                reason,
+                integrity: true,
+            });
+        }
+        let (durable, voided) = self.sync(copied.written).await?;
+        replan |= voided;
+        let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
+        let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
+        let skipped = skips.len() as u64;
+        self.skip(skips).await?;
+        if !lost.is_empty() {
+            self.tally.transactions += 1;
+            let owner = Owner::Move(self.job.id);
+            self.host
+                .catalogue
+                .abandon(owner, Some(&lost), self.host.clock.now())
+                .await?;
+        }
+        let swapped = self.swap(durable).await?;
+        if self.last_index.elapsed() >= Duration::from_secs(self.host.config.repack.index_seconds) {
+            self.index_targets().await?;
+        }
+        Ok(Settled {
+            count: swapped + skipped,
+            replan,
+        })
+    }
+
+    /// A target that is full is marked so; one that failed is not trusted with more.
+    async fn target_out(&mut self, target: MediumId, failure: &Failure) -> Result<(), Problem> {
+        let now = self.host.clock.now();
+        match failure {
+            Failure::NoRoom => {
+                let change = MediumChange {
+                    fs_state: Some(FsState::Full),
+                    why: format!("job {} found no room for another extent", self.job.id),
+                    ..MediumChange::default()
+                };
+                self.host.catalogue.change_medium(target, change, now).await?;
+            }
+            Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => {
+                self.host.catalogue.suspect(target, &failure.to_string(), now).await?;
+            }
+        }
+        self.host.lrs.medium_changed(target).await?;
+        Ok(())
+    }
+
+    /// Lists what could not be moved; the rest goes on. Wrong bytes also make an event and a suspect medium.
+    async fn skip(&mut self, skips: Vec<Skip>) -> Result<(), Problem> {
+        if skips.is_empty() {
+            return Ok(());
+        }
+        let now = self.host.clock.now();
+        for skip in skips.iter().filter(|skip| skip.integrity) {
+            let event = NewEvent {
+                kind: "extent.corrupt",
+                subject: skip.extent.to_string(),
+                detail: serde_json::json!({
+                    "oid": skip.oid, "medium": skip.medium, "job": self.job.id, "reason": skip.reason,
+                }),
+            };
+            self.host.catalogue.note(event, now).await?;
+        }
+        let wrong: BTreeSet<MediumId> = skips
+            .iter()
+            .filter(|skip| skip.integrity)
+            .map(|skip| skip.medium)
+            .collect();
+        for medium in wrong {
+            self.host
+                .catalogue
+                .suspect(medium, "it returned bytes that fail their digests", now)
+                .await?;
+        }
+        self.skipped.extend(skips.iter().map(|skip| skip.extent));
+        self.tally.transactions += 1;
+        self.host.catalogue.add_skips(self.job.id, &skips, now).await?;
+        Ok(())
+    }
+
+    /// Hop 9: one sync on each target written to. A failed one voids everything since the last good one and is never
+    /// retried into success: the target is opened and identified anew, and the window is copied again.
+    async fn sync(&mut self, written: Vec<(ExtentId, Written)>) -> Result<(Vec<SwapEntry>, bool), Problem> {
+        let mut by_target: BTreeMap<MediumId, Vec<(ExtentId, Written)>> = BTreeMap::new();
+        for (old, written) in written {
+            by_target
+                .entry(written.extent().medium)
+                .or_default()
+                .push((old, written));
+        }
+        let (mut durable, mut voided) = (vec![], false);
+        for (target, written) in by_target {
+            let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
+            self.host.checkpoints.reach(Step::SyncBefore);
+            let synced = allocation.volume(target).run(|volume| volume.sync()).await;
+            self.tally.syncs += 1;
+            self.host.checkpoints.reach(Step::SyncAfter);
+            let receipt = match synced {
+                Ok(Ok(receipt)) => receipt,
+                Ok(Err(error)) => {
+                    voided = true;
+                    self.void(target, &written, error.to_string()).await?;
+                    continue;
+                }
+                Err(gone) => {
+                    voided = true;
+                    self.void(target, &written, gone.to_string()).await?;
+                    continue;
+                }
+            };
+            for (old, written) in written {
+                let new = Synced::durable(written, &receipt)?;
+                durable.push(SwapEntry { old, new });
+            }
+        }
+        Ok((durable, voided))
+    }
+
+    async fn void(&mut self, target: MediumId, written: &[(ExtentId, Written)], why: String) -> Result<(), Problem> {
+        self.tally.bytes_recopied += written.iter().map(|(_, written)| written.extent().bytes).sum();
+        let times = self.failed_syncs.entry(target).or_default();
+        *times += 1;
+        let out = *times >= MAX_FAILED_SYNCS;
+        let now = self.host.clock.now();
+        let event = NewEvent {
+            kind: "medium.sync_failed",
+            subject: target.to_string(),
+            detail: serde_json::json!({ "job": self.job.id, "extents": written.len(), "reason": why }),
+        };
+        self.host.catalogue.note(event, now).await?;
+        let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
+        let reopened = allocation.reopen(target).await;
+        if out || reopened.is_err() {
+            self.host
+                .catalogue
+                .suspect(target, &format!("sync failed: {why}"), now)
+                .await?;
+            self.host.lrs.medium_changed(target).await?;
+        }
+        Ok(())
+    }
+
+    /// Hop 10: the catalogue points to the new extents. An entry that vanished meanwhile is not an error.
+    async fn swap(&mut self, durable: Vec<SwapEntry>) -> Result<u64, Problem> {
+        if durable.is_empty() {
+            return Ok(0);
+        }
+        let terms = SwapTerms {
+            job: self.job.id,
+            hold: Hold::Forever,
+            now: self.host.clock.now(),
+        };
+        let outcomes = self.host.catalogue.swap_batch(terms, &durable).await?;
+        self.tally.transactions += 1;
+        for (entry, outcome) in durable.iter().zip(&outcomes) {
+            let new = entry.new.extent();
+            match outcome {
+                SwapOutcome::Swapped => {
+                    self.tally.moved += 1;
+                    self.tally.bytes_moved += new.bytes;
+                    let sum = self.tally.targets.entry(new.medium).or_default();
+                    sum.0 += 1;
+                    sum.1 += new.bytes;
+                    self.unindexed.entry(new.medium).or_default().push(new.id);
+                }
+                SwapOutcome::Vanished => self.tally.released += 1,
+            }
+        }
+        Ok(outcomes.len() as u64)
+    }
+
+    /// Makes every target written to self-describing, and the catalogue know it.
+    pub(super) async fn index_targets(&mut self) -> Result<(), Problem> {
+        let Some(allocation) = self.allocation.as_ref() else {
+            return Ok(());
+        };
+        let identity = self.host.catalogue.identity().await?;
+        let stamp = IndexStamp {
+            revision: identity.revision,
+            event_head: None,
+        };
+        for (target, extents) in std::mem::take(&mut self.unindexed) {
+            self.host.checkpoints.reach(Step::IndexBefore);
+            let committed = allocation
+                .volume(target)
+                .run(move |volume| volume.commit_index(stamp))
+                .await;
+            match committed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error.into()),
+                Err(gone) => return Err(gone.into()),
+            }
+            self.host.checkpoints.reach(Step::IndexAfter);
+            self.tally.transactions += 1;
+            self.host
+                .catalogue
+                .mark_indexed(target, identity.revision, &extents)
+                .await?;
+        }
+        self.last_index = Instant::now();
+        Ok(())
+    }
+
+    /// Gives everything back; the targets' indexes are committed first.
+    pub(super) async fn release(&mut self) -> Result<Event, Problem> {
+        let indexed = self.index_targets().await;
+        if let Some(allocation) = self.allocation.take() {
+            allocation.release().await;
+        }
+        self.round = None;
+        if let Err(problem) = indexed {
+            // The bytes are durable and the catalogue knows them; the next commit covers them.
+            if problem.code == "catalogue_unavailable" {
+                return Err(problem);
+            }
+            tracing::warn!(job = %self.job.id, %problem, "an index was not committed before release");
+        }
+        Ok(Event::Released)
+    }
+}

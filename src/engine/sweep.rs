@@ -1,0 +1,97 @@
+//! Removes the bytes of orphans whose hold is over, one by one, where the medium is not to be erased whole. Only what the
+//! catalogue names as orphan goes, by extent id, inode and generation (I11).
+
+use crate::api::Problem;
+use crate::host::Host;
+use dss::model::{Extent, ExtentId, Generation, Medium};
+use lrs::core::{Priority, Request};
+use lrs::ldm::fs::Wanted;
+use lrs::ldm::{MediaError, MediaResult};
+use std::sync::Arc;
+
+/// How many orphans go in one step.
+const BATCH: u32 = 1_000;
+
+/// What a sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Extents whose bytes and rows are gone.
+    pub removed: u64,
+    /// Extents that a medium did not let go of, with the reason.
+    pub refused: Vec<(ExtentId, String)>,
+}
+
+/// One sweep over all media. Media that are busy or away are left for the next one.
+pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
+    let mut swept = Swept::default();
+    for medium in host.catalogue.media().await? {
+        if !medium.may_be_read() {
+            continue;
+        }
+        let due = host.catalogue.removable(medium.id, BATCH, host.clock.now()).await?;
+        if due.is_empty() {
+            continue;
+        }
+        match sweep_medium(host, &medium, due).await {
+            Ok(one) => {
+                swept.removed += one.removed;
+                swept.refused.extend(one.refused);
+            }
+            Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
+            Err(problem) => tracing::warn!(medium = %medium.name, %problem, "its orphans wait for the next sweep"),
+        }
+    }
+    Ok(swept)
+}
+
+async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>) -> Result<Swept, Problem> {
+    let request = Request {
+        purpose: format!("removal of orphans from {}", medium.name),
+        priority: Priority::Background,
+        reads: vec![],
+        writes: vec![],
+        exclusive: vec![medium.id],
+    };
+    let allocation = host.lrs.allocate(request).await?;
+    // What was removable a moment ago may be wanted again now that nobody else is on the medium.
+    let still: Vec<ExtentId> = host
+        .catalogue
+        .removable(medium.id, BATCH, host.clock.now())
+        .await?
+        .iter()
+        .map(|extent| extent.id)
+        .collect();
+    let due: Vec<Extent> = due.into_iter().filter(|extent| still.contains(&extent.id)).collect();
+    let removed = allocation
+        .volume(medium.id)
+        .run(move |volume| remove(volume, &due))
+        .await;
+    let generation = allocation.grant().exclusive[0].generation;
+    allocation.release().await;
+    let (gone, refused) = removed??;
+    let removed = forget(host, medium, generation, &gone).await?;
+    Ok(Swept { removed, refused })
+}
+
+type Removed = (Vec<ExtentId>, Vec<(ExtentId, String)>);
+
+fn remove(volume: &mut dyn lrs::ldm::fs::Volume, due: &[Extent]) -> MediaResult<Removed> {
+    volume.identify()?;
+    let (mut gone, mut refused) = (vec![], vec![]);
+    for extent in due {
+        match volume.delete(&Wanted::of(extent)) {
+            Ok(_) => gone.push(extent.id),
+            Err(error @ MediaError { .. }) => refused.push((extent.id, error.to_string())),
+        }
+    }
+    volume.sync()?;
+    Ok((gone, refused))
+}
+
+/// The rows go only after the medium confirmed that the bytes are gone (DESIGN, section 3).
+async fn forget(host: &Arc<Host>, medium: &Medium, generation: Generation, gone: &[ExtentId]) -> Result<u64, Problem> {
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    Ok(host.catalogue.forget_orphans(medium.id, generation, gone).await?)
+}

@@ -1,0 +1,299 @@
+//! Hops 5 to 8 for one window: record, read, verify, write. `settle` makes it durable and swaps it.
+
+use super::Run;
+use crate::api::Problem;
+use crate::mover::{Copied, CopyStop, Item, copy};
+use crate::repack::batch::{WindowBounds, next_window};
+use crate::repack::machine::{Event, Stop};
+use crate::repack::plan::Assigned;
+use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
+use dss::model::{
+    Address, ByteCount, Epoch, Extent, ExtentId, Generation, JobError, MediumId, NewExtent, Origin, Recorded,
+};
+use lrs::core::WriteGrant;
+use lrs::ldm::fs::{ExtentTag, Wanted};
+use lrs::ldm::{MediaError, MediaResult};
+use lrs::service::Allocation;
+use lrs::worker::DriveHandle;
+use std::collections::BTreeMap;
+
+/// The last bytes of a window may take this share of its time bound before the rate is known.
+const FIRST_WINDOW_BYTES: ByteCount = ByteCount(64 << 20);
+
+/// An extent of the window as the catalogue knows it now.
+struct Chosen {
+    extent: Extent,
+    header: ObjectHeader,
+    target: MediumId,
+}
+
+impl Run<'_> {
+    /// Hops 5 to 10 for the next window of the round.
+    pub(super) async fn copy_window(&mut self) -> Result<Event, Problem> {
+        let round = self.round.as_mut().expect("a window is of a round");
+        let bounds = WindowBounds {
+            bytes: window_bytes(self.host, &self.tally, self.started, self.bytes_before),
+            extents: self.host.config.repack.batch_extents,
+        };
+        let steps: Vec<Assigned> = next_window(&round.plan.steps, round.next, bounds).to_vec();
+        round.next += steps.len();
+        let more = round.next < round.plan.steps.len();
+        let (chosen, gone) = self.choose(&steps).await?;
+        self.tally.released += gone;
+        if chosen.is_empty() {
+            return Ok(Event::Window { settled: gone, more });
+        }
+        let items = match self.record(chosen).await {
+            Ok(items) => items,
+            Err(Hindrance::Target(error)) => return Ok(Event::Refused(error)),
+            Err(Hindrance::Catalogue(error)) => return self.hindered(error),
+        };
+        let recorded: BTreeMap<ExtentId, ByteCount> =
+            items.iter().map(|item| (item.tag.extent, item.tag.bytes)).collect();
+        let (copied, stopped) = self.copy(items).await;
+        let settled = self.settle(copied, &recorded).await?;
+        self.save().await?;
+        if let Some(stop) = stopped.or_else(|| self.limit_reached()) {
+            return Ok(Event::Stopped(stop));
+        }
+        if settled.replan {
+            return Ok(Event::Window {
+                settled: gone + settled.count,
+                more: false,
+            });
+        }
+        Ok(Event::Window {
+            settled: gone + settled.count,
+            more,
+        })
+    }
+
+    /// The catalogue as it is now for the steps of a window; steps whose extent lost its last reference are counted.
+    async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, u64), Problem> {
+        let ids: Vec<ExtentId> = steps.iter().map(|step| step.item.extent).collect();
+        let mut extents: BTreeMap<ExtentId, Extent> = BTreeMap::new();
+        for (_, entry) in self.host.catalogue.references(&ids).await? {
+            extents.insert(entry.extent.id, entry.extent);
+        }
+        let mut headers = self.host.catalogue.headers(&ids).await?;
+        let mut chosen = Vec::with_capacity(steps.len());
+        let mut gone = 0;
+        for step in steps {
+            let id = step.item.extent;
+            match (extents.remove(&id), headers.remove(&id)) {
+                (Some(extent), Some(header)) => chosen.push(Chosen {
+                    extent,
+                    header,
+                    target: step.target,
+                }),
+                _ => gone += 1,
+            }
+        }
+        Ok((chosen, gone))
+    }
+
+    /// Hop 5: names on the targets, then one transaction that inserts the new extents *pending*.
+    async fn record(&mut self, chosen: Vec<Chosen>) -> Result<Vec<Item>, Hindrance> {
+        let allocation = self.allocation.as_ref().expect("a window is written under a grant");
+        let addresses = reserve(allocation, &chosen).await?;
+        let grants: BTreeMap<MediumId, &WriteGrant> = allocation
+            .grant()
+            .writes
+            .iter()
+            .map(|grant| (grant.medium, grant))
+            .collect();
+        let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
+        let intents = chosen
+            .iter()
+            .zip(addresses)
+            .map(|(one, (id, address))| MoveIntent {
+                old: one.extent.id,
+                new: new_extent(one, id, address, grants[&one.target].generation),
+            })
+            .collect();
+        self.tally.transactions += 1;
+        let now = self.host.clock.now();
+        let recorded = self
+            .host
+            .catalogue
+            .record_moves(self.job.id, intents, &epochs, now)
+            .await?;
+        Ok(items(chosen, recorded))
+    }
+
+    /// What a refused record means: the targets or the job's claim on them changed, and the next round sees how.
+    fn hindered(&mut self, error: CatalogueError) -> Result<Event, Problem> {
+        match error {
+            CatalogueError::Fenced { .. }
+            | CatalogueError::LeaseLost { .. }
+            | CatalogueError::Conflict { .. }
+            | CatalogueError::Invariant { .. } => {
+                let problem = Problem::from(error);
+                Ok(Event::Refused(JobError {
+                    exit: problem.exit.max(crate::api::exit::ENVIRONMENT),
+                    ..problem.into()
+                }))
+            }
+            CatalogueError::NotFound { .. }
+            | CatalogueError::Exists { .. }
+            | CatalogueError::LeaseHeld { .. }
+            | CatalogueError::Unavailable(_)
+            | CatalogueError::Unfit(_)
+            | CatalogueError::Corrupt(_) => Err(error.into()),
+        }
+    }
+
+    /// Hops 6 to 8, until the window's end or a stop.
+    async fn copy(&mut self, items: Vec<Item>) -> (Copied, Option<Stop>) {
+        let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
+        let handles = |media: Vec<MediumId>| -> BTreeMap<MediumId, DriveHandle> {
+            media
+                .into_iter()
+                .map(|medium| (medium, allocation.volume(medium)))
+                .collect()
+        };
+        let sources = handles(allocation.grant().reads.iter().map(|grant| grant.medium).collect());
+        let targets = handles(allocation.grant().writes.iter().map(|grant| grant.medium).collect());
+        let stop = CopyStop::default();
+        let mut asked = self.controls.stop.clone();
+        let copying = copy(
+            items,
+            sources,
+            targets,
+            &mut self.ring,
+            &stop,
+            self.host.checkpoints.clone(),
+        );
+        tokio::pin!(copying);
+        let mut why = None;
+        loop {
+            tokio::select! {
+                copied = &mut copying => return (copied, why),
+                Ok(seen) = asked.wait_for(Option::is_some), if why.is_none() => {
+                    why = *seen;
+                    stop.ask();
+                }
+                () = allocation.yield_asked(), if why.is_none() => {
+                    why = Some(Stop::Yield);
+                    stop.ask();
+                }
+            }
+        }
+    }
+
+    /// The job's own limits count from when this run took it up.
+    fn limit_reached(&self) -> Option<Stop> {
+        let bytes = self.tally.bytes_moved.0.saturating_sub(self.bytes_before);
+        let over_bytes = self.job.spec.limit_bytes.is_some_and(|limit| bytes >= limit.0);
+        let over_time = self
+            .job
+            .spec
+            .limit_seconds
+            .is_some_and(|limit| self.started.elapsed().as_secs() >= limit);
+        (over_bytes || over_time).then_some(Stop::Pause)
+    }
+}
+
+/// Why a window could not be recorded.
+enum Hindrance {
+    Target(JobError),
+    Catalogue(CatalogueError),
+}
+
+impl From<CatalogueError> for Hindrance {
+    fn from(error: CatalogueError) -> Self {
+        Self::Catalogue(error)
+    }
+}
+
+/// A window's bytes: what the observed rate moves within the time bound, at most the byte bound.
+fn window_bytes(
+    host: &crate::host::Host,
+    tally: &dss::model::Tally,
+    started: std::time::Instant,
+    bytes_before: u64,
+) -> ByteCount {
+    let repack = &host.config.repack;
+    let moved = tally.bytes_moved.0.saturating_sub(bytes_before);
+    if moved == 0 {
+        return repack.sync_bytes.min(FIRST_WINDOW_BYTES);
+    }
+    let rate = moved as f64 / started.elapsed().as_secs_f64().max(0.001);
+    repack
+        .sync_bytes
+        .min(ByteCount((rate * repack.sync_seconds as f64) as u64))
+}
+
+/// Identifies every target and takes names on it; one trip to each drive's thread.
+async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(ExtentId, Address)>, Hindrance> {
+    let mut wanted: BTreeMap<MediumId, Vec<(usize, Origin, ExtentId)>> = BTreeMap::new();
+    for (position, one) in chosen.iter().enumerate() {
+        let entry = (position, one.extent.origin.clone(), ExtentId::fresh());
+        wanted.entry(one.target).or_default().push(entry);
+    }
+    let mut addresses: Vec<Option<(ExtentId, Address)>> = vec![None; chosen.len()];
+    for (medium, names) in wanted {
+        let taken = allocation
+            .volume(medium)
+            .run(move |volume| -> MediaResult<Vec<(usize, ExtentId, Address)>> {
+                volume.identify()?;
+                names
+                    .into_iter()
+                    .map(|(position, origin, id)| Ok((position, id, volume.reserve(&origin, id)?)))
+                    .collect()
+            })
+            .await
+            .map_err(|gone| target_error(Problem::from(gone)))?
+            .map_err(|error: MediaError| target_error(error.into()))?;
+        for (position, id, address) in taken {
+            addresses[position] = Some((id, address));
+        }
+    }
+    Ok(addresses
+        .into_iter()
+        .map(|address| address.expect("every step was given a name"))
+        .collect())
+}
+
+fn target_error(problem: Problem) -> Hindrance {
+    Hindrance::Target(problem.into())
+}
+
+fn new_extent(one: &Chosen, id: ExtentId, address: Address, generation: Generation) -> NewExtent {
+    NewExtent {
+        id,
+        origin: one.extent.origin.clone(),
+        medium: one.target,
+        generation,
+        address,
+        bytes: one.extent.bytes,
+        digests: one.extent.digests.clone(),
+    }
+}
+
+fn items(chosen: Vec<Chosen>, recorded: Vec<Recorded>) -> Vec<Item> {
+    assert_eq!(chosen.len(), recorded.len(), "every intent was recorded");
+    chosen
+        .into_iter()
+        .zip(recorded)
+        .map(|(one, recorded)| {
+            let new = recorded.extent();
+            assert_eq!(new.bytes, one.extent.bytes, "recorded in the order of the intents");
+            Item {
+                old: one.extent.id,
+                source: one.extent.medium,
+                wanted: Wanted::of(&one.extent),
+                digests: one.extent.digests.clone().expect("a live extent has digests"),
+                target: one.target,
+                address: new.address.clone(),
+                tag: ExtentTag {
+                    extent: new.id,
+                    origin: new.origin.clone(),
+                    bytes: new.bytes,
+                    header: one.header,
+                },
+                recorded,
+            }
+        })
+        .collect()
+}

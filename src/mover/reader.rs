@@ -1,0 +1,242 @@
+//! Reads extents on their drives' threads, in the order given, and verifies them in stream.
+
+use super::copy::{CopyStop, Item};
+use super::ring::{Buffer, Ring};
+use super::verifier::{Mismatch, Verifier};
+use dss::model::evidence::DigestReceipt;
+use dss::model::{ByteCount, Checkpoints, Digests, MediumId, Step};
+use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
+use lrs::ldm::{Fault, MediaError, Op};
+use lrs::worker::{DriveGone, DriveHandle};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// What the writer gets.
+pub(super) enum Message {
+    /// An extent begins.
+    Begin(Box<Item>),
+    /// The next bytes of it.
+    Bytes(Buffer),
+    /// It ended and is what the catalogue says.
+    Good(DigestReceipt),
+    /// It could not be read, or is not what the catalogue says.
+    Bad(ReadFailure),
+    /// These were not begun: a stop was asked for.
+    NotBegun(Vec<Item>),
+}
+
+/// Why an extent was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    /// The medium failed.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The bytes are wrong.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The drive is gone.
+    #[error(transparent)]
+    Drive(#[from] DriveGone),
+    /// It was given up because it would have kept a stop waiting.
+    #[error("given up: it would have kept the stop waiting for more than a minute")]
+    GivenUp,
+}
+
+impl ReadFailure {
+    /// Whether stored bytes are wrong or missing (exit 4), rather than out of reach.
+    pub fn is_integrity(&self) -> bool {
+        match self {
+            Self::Mismatch(_) => true,
+            Self::Media(error) => error.is_integrity(),
+            Self::Drive(_) | Self::GivenUp => false,
+        }
+    }
+}
+
+/// Reads items until the last, a stop, or a writer that went away.
+pub(super) async fn read_all(
+    items: Vec<Item>,
+    sources: BTreeMap<MediumId, DriveHandle>,
+    ring: &mut Ring,
+    stop: &CopyStop,
+    checkpoints: Arc<dyn Checkpoints>,
+    to: mpsc::Sender<Message>,
+) {
+    let mut items = items.into_iter();
+    while let Some(item) = items.next() {
+        if stop.is_asked() {
+            let mut rest = vec![item];
+            rest.extend(items);
+            let _ = to.send(Message::NotBegun(rest)).await;
+            return;
+        }
+        let source = sources[&item.source].clone();
+        let (wanted, digests) = (item.wanted.clone(), item.digests.clone());
+        if to.send(Message::Begin(Box::new(item))).await.is_err() {
+            return;
+        }
+        let feed = Feed {
+            ring,
+            stop,
+            checkpoints: &checkpoints,
+            to: &to,
+        };
+        let message = match read_one(&source, wanted, digests, feed).await {
+            Ok(receipt) => Message::Good(receipt),
+            Err(failure) => Message::Bad(failure),
+        };
+        if to.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Feed<'a> {
+    ring: &'a mut Ring,
+    stop: &'a CopyStop,
+    checkpoints: &'a Arc<dyn Checkpoints>,
+    to: &'a mpsc::Sender<Message>,
+}
+
+/// Opens, reads and closes one extent. A small one costs a single trip to the drive's thread.
+async fn read_one(
+    source: &DriveHandle,
+    wanted: Wanted,
+    digests: Digests,
+    feed: Feed<'_>,
+) -> Result<DigestReceipt, ReadFailure> {
+    let mut verifier = Verifier::new(digests);
+    let mut buffer = feed.ring.take().await;
+    let mut remaining = wanted.bytes.0;
+    let checkpoints = feed.checkpoints.clone();
+    let (opened, first) = source
+        .run(move |volume| {
+            let opened = volume.open(&wanted, ReadFrom::Anywhere);
+            let opened = match opened {
+                Ok(handle) => handle,
+                Err(error) => return (Err(error), None),
+            };
+            checkpoints.reach(Step::ReadMiddle);
+            let read = fill(volume, opened, &mut buffer, remaining);
+            if read.is_err() || remaining == buffer.bytes().len() as u64 {
+                volume.close(opened);
+            }
+            (Ok(opened), Some((read, buffer)))
+        })
+        .await?;
+    let handle = opened?;
+    let mut step = first.expect("an opened extent was read from");
+    loop {
+        let (read, buffer) = step;
+        read?;
+        remaining -= buffer.bytes().len() as u64;
+        let (verified, buffer) = verify(verifier, buffer).await;
+        verifier = match verified {
+            Ok(verifier) => verifier,
+            Err(mismatch) => {
+                close(source, handle, remaining).await;
+                return Err(mismatch.into());
+            }
+        };
+        if !buffer.bytes().is_empty() && feed.to.send(Message::Bytes(buffer)).await.is_err() {
+            close(source, handle, remaining).await;
+            return Err(ReadFailure::GivenUp);
+        }
+        if remaining == 0 {
+            return Ok(verifier.finish()?);
+        }
+        if feed.stop.would_wait_too_long(ByteCount(remaining)) {
+            close(source, handle, remaining).await;
+            return Err(ReadFailure::GivenUp);
+        }
+        let mut next = feed.ring.take().await;
+        step = source
+            .run(move |volume| {
+                let read = fill(volume, handle, &mut next, remaining);
+                if read.is_err() || remaining == next.bytes().len() as u64 {
+                    volume.close(handle);
+                }
+                (read, next)
+            })
+            .await?;
+        feed.stop.moved(ByteCount(step.1.bytes().len() as u64));
+    }
+}
+
+/// Digests large pieces off the runtime's threads' critical path only when it pays; a piece of the ring is at most a few
+/// milliseconds of work.
+async fn verify(mut verifier: Verifier, buffer: Buffer) -> (Result<Verifier, Mismatch>, Buffer) {
+    let taken = verifier.take(buffer.bytes());
+    (taken.map(|()| verifier), buffer)
+}
+
+/// Closes an extent that was not read to its end; one that was is closed already.
+async fn close(source: &DriveHandle, handle: ReadHandle, remaining: u64) {
+    if remaining > 0 {
+        // A drive that is gone has nothing left to close.
+        let _ = source.run(move |volume| volume.close(handle)).await;
+    }
+}
+
+/// Fills a buffer as far as the extent goes. No bytes before the end are an error, never the end.
+fn fill(volume: &mut dyn Volume, handle: ReadHandle, buffer: &mut Buffer, remaining: u64) -> Result<(), MediaError> {
+    let room = buffer.room();
+    let want = room.len().min(usize::try_from(remaining).unwrap_or(usize::MAX));
+    let mut filled = 0;
+    while filled < want {
+        match volume.read(handle, &mut room[filled..want])? {
+            0 => {
+                return Err(MediaError {
+                    op: Op::Read,
+                    medium: volume.label().name.clone(),
+                    at: None,
+                    fault: Fault::Short {
+                        expected: remaining,
+                        got: filled as u64,
+                    },
+                });
+            }
+            bytes => filled += bytes,
+        }
+    }
+    buffer.set_filled(filled);
+    Ok(())
+}
+
+/// Reads an extent whole and verifies it, without giving its bytes to anyone: read-back, and the proof before a layout
+/// is put back on old bytes.
+pub async fn read_whole(
+    source: &DriveHandle,
+    wanted: Wanted,
+    digests: Digests,
+    from: ReadFrom,
+    ring: &mut Ring,
+) -> Result<DigestReceipt, ReadFailure> {
+    let mut buffer = ring.take().await;
+    source
+        .run(move |volume| {
+            let handle = volume.open(&wanted, from)?;
+            let result = read_through(volume, handle, wanted.bytes, digests, &mut buffer);
+            volume.close(handle);
+            result
+        })
+        .await?
+}
+
+fn read_through(
+    volume: &mut dyn Volume,
+    handle: ReadHandle,
+    bytes: ByteCount,
+    digests: Digests,
+    buffer: &mut Buffer,
+) -> Result<DigestReceipt, ReadFailure> {
+    let mut verifier = Verifier::new(digests);
+    let mut remaining = bytes.0;
+    while remaining > 0 {
+        fill(volume, handle, buffer, remaining)?;
+        verifier.take(buffer.bytes())?;
+        remaining -= buffer.bytes().len() as u64;
+    }
+    Ok(verifier.finish()?)
+}
