@@ -2,18 +2,19 @@
 
 use crate::api::Problem;
 use crate::config::Config;
-use dss::catalogue::Catalogue;
+use dss::catalogue::{Catalogue, ClockVerdict};
 use dss::model::{CatalogueId, Checkpoints};
 use lrs::service::{AgeClock, AllocateError, DriveGone, Lrs};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// The catalogue, the devices and the rules of this host.
 pub struct Host {
     /// The only memory.
     pub catalogue: Arc<dyn Catalogue>,
-    /// The devices.
+    /// The way to media.
     pub lrs: Lrs,
-    /// The clock that ages things.
+    /// What ages are counted on; a drill may shift it.
     pub clock: Arc<dyn AgeClock>,
     /// Told at every step that a drill can name.
     pub checkpoints: Arc<dyn Checkpoints>,
@@ -21,6 +22,28 @@ pub struct Host {
     pub config: Arc<Config>,
     /// Which catalogue, as labels name it.
     pub catalogue_id: CatalogueId,
+    /// Cancelled when respoold is to leave: jobs stop at the next extent boundary and go on by themselves in the next
+    /// life; nothing new begins.
+    pub stopping: CancellationToken,
+}
+
+impl Host {
+    /// Whether anything may be destroyed because of its age. A clock that jumped refuses until an operator accepts it.
+    pub async fn may_destroy_by_age(&self) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let (seen, direction) = match self.catalogue.observe_clock(now).await? {
+            ClockVerdict::Good => return Ok(()),
+            ClockVerdict::Back { seen } => (seen, "back"),
+            ClockVerdict::Forward { seen } => (seen, "forward"),
+        };
+        Err(Problem::environment(
+            "clock_jumped",
+            "us",
+            "clock",
+            format!("the clock jumped {direction} from {seen} to {now}; reclaim and purge wait"),
+        )
+        .next("correct the clock, or run `respool clock accept` if it is right"))
+    }
 }
 
 impl From<AllocateError> for Problem {

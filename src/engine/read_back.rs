@@ -3,7 +3,7 @@
 
 use super::Run;
 use crate::api::{Problem, exit};
-use crate::mover::{ReadFailure, read_whole};
+use crate::mover::{ReadFailure, read_back};
 use crate::repack::job::JobEvent;
 use crate::repack::machine::Event;
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
@@ -11,7 +11,7 @@ use dss::model::{
     Extent, ExtentId, ExtentState, JobError, MediumId, Move, MoveState, ReadBack, Skip, Step, VerifyMode,
 };
 use lrs::core::{Priority, Request};
-use lrs::ldm::fs::{IndexStamp, ReadFrom, Wanted};
+use lrs::ldm::fs::IndexStamp;
 use lrs::service::Allocation;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,16 +205,8 @@ impl Run<'_> {
                 "the medium's index and the catalogue disagree about it".into(),
             ));
         }
-        let read = read_whole(
-            &drive,
-            Wanted::of(extent),
-            entry.digests,
-            ReadFrom::Medium,
-            &mut self.ring,
-        )
-        .await;
-        match read {
-            Ok(receipt) => ReadBack::checked(extent, &receipt).map_err(|error| Bad::Extent(error.to_string())),
+        match read_back(&drive, extent, &mut self.ring).await {
+            Ok(proof) => Ok(proof),
             Err(ReadFailure::Drive(gone)) => Err(Bad::OutOfReach(gone.into())),
             Err(failure) => Err(Bad::Extent(failure.to_string())),
         }
@@ -231,13 +223,8 @@ impl Run<'_> {
         self.host.lrs.medium_changed(new.medium).await?;
         let old = self.host.catalogue.extent(one.old).await?;
         let allocation = self.hold(vec![old.medium], vec![]).await?;
-        let digests = old.digests.clone().expect("an extent that was live has digests");
-        let drive = allocation.volume(old.medium);
-        let read = read_whole(&drive, Wanted::of(&old), digests, ReadFrom::Medium, &mut self.ring).await;
+        let proof = read_back(&allocation.volume(old.medium), &old, &mut self.ring).await;
         allocation.release().await;
-        let proof = read
-            .map_err(|failure| failure.to_string())
-            .and_then(|receipt| ReadBack::checked(&old, &receipt).map_err(|error| error.to_string()));
         let done = match proof {
             Ok(proof) => match self
                 .host

@@ -3,12 +3,11 @@
 
 use crate::api::Problem;
 use crate::host::Host;
-use crate::mover::{Ring, read_whole};
+use crate::mover::{Ring, read_back};
 use crate::repack::job::{JobEvent, sources_of};
 use dss::catalogue::{Page, ReturnOutcome};
 use dss::model::{ExtentId, ExtentState, Job, JobId, JobState, Move, MoveState, Oid, ReadBack};
 use lrs::core::{Priority, Request};
-use lrs::ldm::fs::{ReadFrom, Wanted};
 use std::sync::Arc;
 
 /// How many entries are verified and returned in one transaction.
@@ -101,19 +100,14 @@ async fn restore_page(
             exclusive: vec![],
         };
         let allocation = host.lrs.allocate(request).await?;
-        let digests = old.digests.clone().expect("an extent that was live has digests");
-        let drive = allocation.volume(old.medium);
-        let read = read_whole(&drive, Wanted::of(&old), digests, ReadFrom::Medium, ring).await;
+        let read = read_back(&allocation.volume(old.medium), &old, ring).await;
         allocation.release().await;
-        match read
-            .map_err(|failure| failure.to_string())
-            .and_then(|receipt| ReadBack::checked(&old, &receipt).map_err(|error| error.to_string()))
-        {
+        match read {
             Ok(proof) => {
                 names.push((one.new, old.origin.oid.clone()));
                 proofs.push((one, proof));
             }
-            Err(why) => done.failed.push((old.id, old.origin.oid.clone(), why)),
+            Err(why) => done.failed.push((old.id, old.origin.oid.clone(), why.to_string())),
         }
     }
     if proofs.is_empty() {

@@ -2,11 +2,11 @@
 
 use super::Run;
 use crate::api::Problem;
-use crate::mover::{Copied, Failure, ReadFailure};
+use crate::mover::{Copied, Failure, ReadFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Synced, Written};
+use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Written};
 use lrs::ldm::fs::IndexStamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -152,32 +152,25 @@ impl Run<'_> {
         for (target, written) in by_target {
             let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
             self.host.checkpoints.reach(Step::SyncBefore);
-            let synced = allocation.volume(target).run(|volume| volume.sync()).await;
+            let (extents, bytes) = (written.len(), written.iter().map(|(_, one)| one.extent().bytes).sum());
+            let synced = sync(&allocation.volume(target), written).await;
             self.tally.syncs += 1;
-            self.host.checkpoints.reach(Step::SyncAfter);
-            let receipt = match synced {
-                Ok(Ok(receipt)) => receipt,
-                Ok(Err(error)) => {
-                    voided = true;
-                    self.void(target, &written, error.to_string()).await?;
-                    continue;
+            match synced {
+                Ok(synced) => {
+                    self.host.checkpoints.reach(Step::SyncAfter);
+                    durable.extend(synced.into_iter().map(|(old, new)| SwapEntry { old, new }));
                 }
-                Err(gone) => {
+                Err(failure) => {
                     voided = true;
-                    self.void(target, &written, gone.to_string()).await?;
-                    continue;
+                    self.void(target, extents, bytes, failure.to_string()).await?;
                 }
-            };
-            for (old, written) in written {
-                let new = Synced::durable(written, &receipt)?;
-                durable.push(SwapEntry { old, new });
             }
         }
         Ok((durable, voided))
     }
 
-    async fn void(&mut self, target: MediumId, written: &[(ExtentId, Written)], why: String) -> Result<(), Problem> {
-        self.tally.bytes_recopied += written.iter().map(|(_, written)| written.extent().bytes).sum();
+    async fn void(&mut self, target: MediumId, extents: usize, bytes: ByteCount, why: String) -> Result<(), Problem> {
+        self.tally.bytes_recopied += bytes;
         let times = self.failed_syncs.entry(target).or_default();
         *times += 1;
         let out = *times >= MAX_FAILED_SYNCS;
@@ -185,7 +178,7 @@ impl Run<'_> {
         let event = NewEvent {
             kind: "medium.sync_failed",
             subject: target.to_string(),
-            detail: serde_json::json!({ "job": self.job.id, "extents": written.len(), "reason": why }),
+            detail: serde_json::json!({ "job": self.job.id, "extents": extents, "reason": why }),
         };
         self.host.catalogue.note(event, now).await?;
         let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");

@@ -1,14 +1,16 @@
 //! The data path for one allocation: read, verify, write, overlapped through a fixed ring of buffers.
 //!
 //! `reader` reads each extent on its drive's thread and verifies it in stream, `writer` writes on the target's thread,
-//! `copy` joins them for one window. Nothing here touches the catalogue.
+//! `copy` joins them for one window, `sync` makes it durable. Nothing here touches the catalogue.
 
 pub mod copy;
 mod reader;
 pub mod ring;
+mod sync;
 pub mod verifier;
 mod writer;
 
 pub use copy::{Copied, CopyStop, Failure, Item, copy};
-pub use reader::{ReadFailure, read_whole};
+pub use reader::{ReadFailure, read_back};
 pub use ring::Ring;
+pub use sync::{SyncFailure, sync};

@@ -4,7 +4,7 @@ use super::copy::{CopyStop, Item};
 use super::ring::{Buffer, Ring};
 use super::verifier::{Mismatch, Verifier};
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Checkpoints, Digests, MediumId, Step};
+use dss::model::{ByteCount, Checkpoints, Digests, Extent, MediumId, ReadBack, Step};
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
 use lrs::ldm::{Fault, MediaError, Op};
 use lrs::worker::{DriveGone, DriveHandle};
@@ -204,24 +204,23 @@ fn fill(volume: &mut dyn Volume, handle: ReadHandle, buffer: &mut Buffer, remain
     Ok(())
 }
 
-/// Reads an extent whole and verifies it, without giving its bytes to anyone: read-back, and the proof before a layout
-/// is put back on old bytes.
-pub async fn read_whole(
-    source: &DriveHandle,
-    wanted: Wanted,
-    digests: Digests,
-    from: ReadFrom,
-    ring: &mut Ring,
-) -> Result<DigestReceipt, ReadFailure> {
+/// Reads an extent whole from its medium and verifies it, without giving its bytes to anyone: read-back, and the proof
+/// before a layout is put back on old bytes.
+pub async fn read_back(source: &DriveHandle, extent: &Extent, ring: &mut Ring) -> Result<ReadBack, ReadFailure> {
     let mut buffer = ring.take().await;
-    source
+    let (wanted, digests) = (Wanted::of(extent), extent.digests.clone());
+    let Some(digests) = digests else {
+        return Err(Mismatch::Whole.into());
+    };
+    let receipt = source
         .run(move |volume| {
-            let handle = volume.open(&wanted, from)?;
+            let handle = volume.open(&wanted, ReadFrom::Medium)?;
             let result = read_through(volume, handle, wanted.bytes, digests, &mut buffer);
             volume.close(handle);
             result
         })
-        .await?
+        .await??;
+    ReadBack::checked(extent, &receipt).map_err(|_| Mismatch::Whole.into())
 }
 
 fn read_through(
