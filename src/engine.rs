@@ -2,7 +2,7 @@
 //! nothing about what comes next.
 //!
 //! `submit` and `planning` are hops 1 to 3, `window` hops 4 to 10 (with `record` and `settle`), `read_back`, `reclaim`
-//! and `restore` what follows, `sweep` removes orphans' bytes.
+//! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash.
 
 mod planning;
 mod read_back;
@@ -11,6 +11,7 @@ mod restore;
 mod settle;
 mod submit;
 mod sweep;
+mod takeover;
 mod window;
 
 pub use planning::{PlanStep, Planned, plan};
@@ -18,6 +19,7 @@ pub use reclaim::{erase_fenced, reclaim_due};
 pub use restore::{Restored, restore};
 pub use submit::submit;
 pub use sweep::{Swept, sweep};
+pub use takeover::take_over;
 
 use crate::api::Problem;
 use crate::host::Host;
@@ -69,7 +71,12 @@ pub(crate) struct Run<'a> {
 /// nothing is lost, and the same call goes on later.
 pub async fn run(host: &Arc<Host>, id: JobId, controls: Controls) -> Result<Job, Problem> {
     let mut run = Run::take_up(host, id, controls).await?;
-    let mut event = Event::Begin(run.job.state);
+    // A pause or cancellation asked of an earlier life still holds.
+    let mut event = match run.job.control {
+        JobControl::Run => Event::Begin(run.job.state),
+        JobControl::Pause => Event::Stopped(Stop::Pause),
+        JobControl::Cancel => Event::Stopped(Stop::Cancel),
+    };
     loop {
         tracing::debug!(job = %id, ?event, "job event");
         match run.machine.on(event) {
@@ -117,7 +124,14 @@ impl<'a> Run<'a> {
                 format!("job {id} is {}", job.state),
             ));
         }
+        if job.state == JobState::Paused {
+            // To be taken up again is what the operator wants now.
+            host.catalogue
+                .control_job(id, JobControl::Run, host.clock.now())
+                .await?;
+        }
         recount(host, id, &mut tally).await?;
+        tally.bytes_recopied += takeover::give_up_moves(host, id).await?;
         host.catalogue.clear_skips(id).await?;
         let state = if job.state == JobState::Reclaiming {
             JobState::Reclaiming
@@ -125,13 +139,10 @@ impl<'a> Run<'a> {
             JobState::Running
         };
         let now = host.clock.now();
-        let mut job = host
+        let job = host
             .catalogue
             .advance_job(id, &sources_of(JobEvent::Start), state, &tally, None, now)
             .await?;
-        if job.control == JobControl::Pause {
-            job = host.catalogue.control_job(id, JobControl::Run, now).await?;
-        }
         let memory = &host.config.memory;
         Ok(Self {
             machine: Machine::new(&job.spec),
