@@ -287,8 +287,8 @@ async fn a_panic_ends_one_drive_and_no_other() {
     let (a, b) = (hall.add("a", None).await, hall.add("b", None).await);
     let lrs = hall.lrs();
     let both = lrs.allocate(reading("get", Priority::Get, &[a, b])).await.unwrap();
-    let gone = both.volume(a).run(|_| panic!("a bug")).await;
-    let gone: DriveGone = gone.map(|()| ()).unwrap_err();
+    let gone: Result<(), DriveGone> = both.volume(a).run(|_| panic!("a bug")).await;
+    let gone = gone.unwrap_err();
     assert!(matches!(gone, DriveGone::Failed { .. }), "{gone}");
     both.volume(b).run(|_| ()).await.unwrap();
     drop(both);
@@ -318,8 +318,8 @@ async fn a_holder_whose_lease_may_have_ended_issues_no_more_commands() {
     let get = lrs.allocate(reading("get", Priority::Get, &[a])).await.unwrap();
     hall.hang_clock();
     sleep(Duration::from_millis(1500)).await;
-    let gone = put.volume(a).run(|_| unreachable!("no command after the lease")).await;
-    let gone: DriveGone = gone.map(|()| ()).unwrap_err();
+    let gone: Result<(), DriveGone> = put.volume(a).run(|_| unreachable!("no command after the lease")).await;
+    let gone = gone.unwrap_err();
     assert!(matches!(gone, DriveGone::LeaseEnded { .. }), "{gone}");
     assert!(put.reopen(a).await.is_err());
     get.volume(a).run(|_| ()).await.expect("reading needs no lease");
