@@ -8,4 +8,3 @@ pub mod host;
 pub mod mover;
 pub mod repack;
 pub mod state;
-pub mod store;

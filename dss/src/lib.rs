@@ -2,6 +2,8 @@
 //! what would lose anything.
 
 pub mod catalogue;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod mem;
 pub mod model;
 pub mod pg;

@@ -52,6 +52,19 @@ impl MemCatalogue {
         self.lock().violations()
     }
 
+    /// Makes an object version of one copy whose only extent is one that is *sync* already; see `conformance::Backend`.
+    #[cfg(feature = "conformance")]
+    pub fn share(&self, extent: crate::model::ExtentId, object: crate::model::Object) {
+        use crate::model::{CopyNo, ExtentIndex};
+        let shared = self.change(|tables| {
+            let seat = (object.id, CopyNo(0), ExtentIndex(0));
+            tables.insert_object(object);
+            tables.fill(seat, extent);
+            Ok(())
+        });
+        shared.expect("nothing refuses it");
+    }
+
     /// A panic under the lock, such as a drill's, cannot have left half a change: changes are made on a copy.
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,186 @@
+//! What any [`Catalogue`](crate::catalogue::Catalogue) must do, as cases that ask one rule each. Test binaries of `mem`
+//! and `pg` turn the list below into named tests with [`conformance!`](crate::conformance); nothing else calls this.
+//!
+//! A case is given a [`World`] with an empty catalogue, and must leave no broken invariant behind.
+
+pub mod clock;
+pub mod erase;
+pub mod extents;
+pub mod import;
+pub mod jobs;
+pub mod leases;
+pub mod media;
+pub mod objects;
+pub mod puts;
+pub mod record;
+pub mod restore;
+pub mod support;
+pub mod swap;
+pub mod world;
+
+pub use support::{Backend, Trap};
+pub use world::World;
+
+use std::sync::Arc;
+
+/// Runs one case in a fresh world.
+pub async fn run(make: impl AsyncFnOnce(Arc<Trap>) -> Box<dyn Backend>, case: impl AsyncFnOnce(&World)) {
+    let trap = Arc::new(Trap::default());
+    let world = World::new(make(Arc::clone(&trap)).await, trap);
+    case(&world).await;
+    world.must_be_sound().await;
+}
+
+/// Makes a named test of every case. The argument names an `async fn(Arc<Trap>) -> Box<dyn Backend>` in scope.
+#[macro_export]
+macro_rules! conformance {
+    ($make:ident) => {
+        $crate::conformance_tests! { $make;
+            clock:
+                a_clock_may_go_back_one_hour
+                a_clock_may_jump_one_day_forward
+                an_accepted_clock_is_the_new_mark
+                events_are_kept_in_order_and_sealed_once
+                every_change_raises_the_revision;
+            erase:
+                a_quarantine_holds_the_source
+                a_kept_source_is_held_for_ever
+                a_source_in_use_is_not_quarantined
+                deleted_versions_are_dropped_only_by_name
+                a_fence_in_vain_drops_nothing
+                an_erasing_medium_is_only_erased_again
+                a_quarantine_is_not_cut_short
+                a_source_is_not_formatted_under_its_job
+                an_erased_medium_starts_anew
+                nothing_is_finished_that_was_not_begun
+                every_order_of_put_and_fence_is_safe
+                a_quarantine_cut_short_did_not_happen;
+            extents:
+                a_manifest_lists_only_its_medium
+                a_manifest_names_the_media_to_avoid
+                a_manifest_tells_what_only_deleted_versions_need
+                an_extent_of_no_bytes_is_live
+                extents_are_filtered_and_paged
+                a_held_orphan_is_not_removable
+                only_orphans_are_forgotten
+                an_address_is_never_shared
+                headers_say_what_the_object_is
+                a_read_back_is_noted;
+            import:
+                unknown_objects_are_counted
+                an_empty_catalogue_adopts_everything
+                a_second_import_changes_nothing
+                the_newest_version_found_is_the_live_one
+                only_verified_whole_copies_are_adopted
+                a_known_object_gains_an_unreferenced_extent
+                a_missing_copy_is_adopted
+                an_import_never_undoes_a_delete
+                an_import_never_makes_a_newer_version
+                an_import_takes_no_place_that_is_taken
+                an_erasing_medium_is_not_imported
+                a_copy_of_several_extents_is_adopted;
+            jobs:
+                a_job_makes_its_sources_read_only
+                a_medium_has_one_active_job
+                going_back_claims_the_sources_again
+                a_fenced_medium_is_no_source
+                a_job_advances_by_compare_and_set
+                the_first_error_stands
+                control_is_kept_beside_the_state
+                a_skip_is_listed_once
+                jobs_are_listed_newest_first
+                a_request_cut_short_did_not_happen;
+            leases:
+                the_same_seat_takes_over_at_once
+                another_seat_waits_for_end_and_margin
+                renewal_prolongs_what_is_still_ours
+                a_released_lease_is_free_and_its_epoch_dead
+                a_lost_epoch_changes_nothing
+                only_dead_epochs_are_swept
+                a_swept_extent_is_never_referenced;
+            media:
+                a_new_medium_is_blank_and_in_service
+                media_are_listed_by_name
+                a_labelled_medium_is_not_forgotten
+                a_change_is_conditional_and_partial
+                no_change_makes_a_medium_erasing_or_quarantined
+                a_recorded_extent_makes_a_medium_used
+                usage_sums_by_what_may_become_of_bytes
+                a_suspect_medium_loses_confidence;
+            objects:
+                a_delete_is_undone_by_undelete
+                undelete_never_makes_two_live_versions
+                a_purge_ends_what_was_deleted_long_ago
+                a_purge_is_bounded
+                a_purged_version_number_stays_taken
+                a_purge_waits_for_a_repack_that_runs_or_failed
+                a_shared_extent_outlives_a_purge
+                objects_are_listed_in_byte_order_by_page
+                a_listing_filters_by_prefix_and_life
+                a_refused_overwrite_changes_nothing
+                a_delete_cut_short_did_not_happen;
+            puts:
+                a_put_is_pending_first
+                a_commit_makes_extents_sync_and_the_object_visible
+                objects_of_one_commit_fail_for_themselves
+                an_overwrite_supersedes
+                versions_of_one_commit_follow_its_order
+                a_copy_that_is_not_whole_is_refused
+                a_put_may_finish_on_a_medium_that_became_a_source
+                a_put_and_the_fence_exclude_each_other
+                an_earlier_generation_is_fenced
+                only_a_medium_in_service_takes_extents
+                abandoning_touches_only_ones_own_pending_extents;
+            record:
+                a_move_is_pending_first
+                a_move_changes_neither_bytes_nor_place
+                copies_never_meet
+                shared_extents_avoid_the_copies_of_all_their_objects
+                a_target_needs_a_lease_and_is_no_source
+                only_live_extents_are_moved
+                a_rerun_reaches_the_goal_without_duplicates
+                a_record_cut_short_did_not_happen;
+            restore:
+                a_restore_puts_the_layout_back
+                a_restore_asked_again_answers_the_same
+                a_restore_does_not_undo_a_delete
+                a_delete_after_a_restore_is_as_any
+                a_restore_does_not_undo_an_overwrite
+                a_restore_leaves_a_purged_version_alone
+                a_restore_leaves_what_moved_on
+                a_running_job_swaps_back_and_moves_again
+                a_restore_needs_proof_of_the_old_bytes
+                a_restore_after_the_fence_is_refused
+                a_shared_extent_returns_for_all
+                a_restore_cut_short_did_not_happen;
+            swap:
+                a_swap_repoints_and_holds_the_old_bytes
+                a_shared_extent_takes_all_its_objects_along
+                a_delete_during_the_move_does_not_stop_it
+                an_overwrite_racing_the_swap_is_not_lost
+                an_entry_that_moved_on_vanishes
+                the_order_of_entries_decides
+                a_swap_asked_again_answers_the_same
+                a_swap_cut_short_did_not_happen
+                a_batch_is_swapped_whole_or_not_at_all
+                only_the_owner_swaps
+                a_swap_has_a_stated_maximum
+                an_erased_target_takes_no_layout
+                old_bytes_are_offered_newest_first;
+        }
+    };
+}
+
+/// One module of tests for every module of cases.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($make:ident; $($module:ident: $($case:ident)+;)+) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $case() {
+                $crate::conformance::run(super::$make, $crate::conformance::$module::$case).await;
+            })+
+        })+
+    };
+}
