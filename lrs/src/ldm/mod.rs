@@ -3,6 +3,7 @@
 //! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
 //! it that describe themselves, `faults` rehearses disasters.
 
+pub mod disk;
 pub mod error;
 pub mod fs;
 
