@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod error;
+pub mod faults;
 pub mod fs;
 
 pub use error::{Blame, Disposition, Fault, MediaError, MediaResult, Op};

@@ -124,7 +124,8 @@ pub trait Disk: Send {
     /// later success proves nothing about it.
     fn sync_file(&mut self, file: FileId) -> DiskResult<()>;
 
-    /// Starts writing what is dirty and forgets what is clean, so that later reads come from the device. Advice.
+    /// Starts writing what is dirty and forgets what is clean, so that later reads come from the device; 0 bytes: to the
+    /// end. Advice.
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64);
 
     /// What lies under a name, symlinks not followed; None when nothing does.

@@ -303,7 +303,10 @@ mod tests {
             std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("leaf")).unwrap();
             for path in ["way/secret", "leaf", "../secret", "/etc/passwd", "a/../../x"] {
                 assert!(disk.open(path, &Role::Manifest).is_err(), "{beneath:?} opened {path}");
-                assert!(disk.create(path, &Role::Manifest).is_err(), "{beneath:?} created {path}");
+                assert!(
+                    disk.create(path, &Role::Manifest).is_err(),
+                    "{beneath:?} created {path}"
+                );
             }
             assert!(disk.unlink("way/secret", &Role::Manifest).is_err());
             assert!(disk.rename("leaf", "way/leaf", Replace::Yes).is_err());

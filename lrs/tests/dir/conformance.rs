@@ -1,0 +1,3 @@
+use super::support::Bench;
+
+lrs::volume_conformance!(Bench::new());

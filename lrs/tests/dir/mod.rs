@@ -1,0 +1,6 @@
+mod conformance;
+mod disasters;
+mod faults;
+mod format;
+mod manifest;
+mod support;
