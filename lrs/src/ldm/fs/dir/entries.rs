@@ -93,6 +93,7 @@ impl Entries {
             match from_line(line.text) {
                 Some(Record::Extent(entry)) if !self.gone.contains(&entry.tag.extent) => return Ok(Some(*entry)),
                 Some(_) => {}
+                None if line.text.is_empty() => {}
                 None => {
                     let what = format!("the line at byte {}", line.offset);
                     return Err(self.ground.damaged(self.op, &path(segment), what));

@@ -31,11 +31,13 @@ pub(super) struct Lines {
     ground: Ground,
     path: String,
     file: FileId,
-    /// Bytes read and not yet given out.
+    /// Room for bytes; grows with the longest line only.
     buffer: Vec<u8>,
+    /// How much of it is read.
+    filled: usize,
     /// Where in the buffer the next line begins.
     start: usize,
-    /// Where in the file the buffer ends.
+    /// Where in the file the part that is read ends.
     offset: u64,
     end_of_file: bool,
 }
@@ -68,7 +70,8 @@ impl Lines {
             ground: ground.clone(),
             path,
             file,
-            buffer: Vec::new(),
+            buffer: vec![0; STEP],
+            filled: 0,
             start: 0,
             offset,
             end_of_file: false,
@@ -79,12 +82,12 @@ impl Lines {
     pub(super) fn next(&mut self, op: Op) -> MediaResult<Option<Line<'_>>> {
         let mut looked = self.start;
         loop {
-            let newline = self.buffer[looked..].iter().position(|byte| *byte == b'\n');
+            let newline = self.buffer[looked..self.filled].iter().position(|byte| *byte == b'\n');
             let length = match newline {
                 Some(found) => looked + found - self.start,
-                None if self.buffer.len() - self.start > LONGEST_LINE => LONGEST_LINE,
+                None if self.filled - self.start > LONGEST_LINE => LONGEST_LINE,
                 None => {
-                    looked = self.buffer.len() - self.start;
+                    looked = self.filled - self.start;
                     if !self.fill(op)? {
                         return Ok(None);
                     }
@@ -92,7 +95,7 @@ impl Lines {
                 }
             };
             let begin = self.start;
-            let offset = self.offset - (self.buffer.len() - begin) as u64;
+            let offset = self.offset - (self.filled - begin) as u64;
             self.start = begin + length + 1;
             let text = &self.buffer[begin..begin + length];
             return Ok(Some(Line { offset, text }));
@@ -101,22 +104,25 @@ impl Lines {
 
     /// Reads on; the next line then begins at the start of the buffer. Answers whether there was more.
     fn fill(&mut self, op: Op) -> MediaResult<bool> {
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.filled, 0);
+        self.filled -= self.start;
         self.start = 0;
         if self.end_of_file {
             return Ok(false);
         }
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + STEP, 0);
+        if self.filled == self.buffer.len() {
+            let mut larger = vec![0; self.buffer.len() * 2];
+            larger[..self.filled].copy_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
         let (file, offset) = (self.file, self.offset);
-        let into = &mut self.buffer[filled..];
-        let outcome = self
+        let into = &mut self.buffer[self.filled..];
+        let count = self
             .ground
-            .call(op, &self.path, |disk| disk.read_at(file, offset, into));
-        let count = *outcome.as_ref().unwrap_or(&0);
-        self.buffer.truncate(filled + count);
+            .call(op, &self.path, |disk| disk.read_at(file, offset, into))?;
+        self.filled += count;
         self.offset += count as u64;
-        self.end_of_file = outcome? == 0;
+        self.end_of_file = count == 0;
         Ok(!self.end_of_file)
     }
 }

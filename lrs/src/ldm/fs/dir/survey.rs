@@ -105,7 +105,7 @@ impl Window {
     }
 
     fn take(&mut self, text: &[u8]) {
-        self.lines += 1;
+        self.lines += u64::from(!text.is_empty());
         self.bytes += text.len() as u64 + 1;
         self.crc.update(text);
         self.crc.update(b"\n");
@@ -203,6 +203,7 @@ fn survey_segment(
                 window.take(line.text);
                 window.changes.push(Change::Isolated(isolation));
             }
+            None if line.text.is_empty() => window.take(line.text),
             None => {
                 window.take(line.text);
                 window.broken = true;

@@ -135,6 +135,8 @@ impl Writer {
     /// Says that a seal is durable. It need not be durable itself; where it cannot be written, a segment ends.
     fn confirm(&mut self, seal: u64) {
         let full = self.open.as_ref().is_none_or(|open| open.written >= SEGMENT_BYTES);
+        // An empty line before it: one damaged byte must not join the seal and its confirmation.
+        self.push(b"\n");
         self.push(&to_line(&Record::Durable(Durable { seal })));
         if self.flush(Op::Sync).is_err() || full {
             self.leave();
@@ -149,7 +151,7 @@ impl Writer {
             length: u32::try_from(line.len() - 1).expect("a line is below 16 MiB"),
         };
         self.window.buffer.extend_from_slice(line);
-        self.window.lines += 1;
+        self.window.lines += u64::from(line != b"\n");
         self.window.bytes += line.len() as u64;
         self.window.crc.update(line);
         at
