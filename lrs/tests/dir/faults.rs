@@ -1,10 +1,13 @@
 //! What the faults of a drill mean on a directory.
 
 use super::support::Bench;
+use dss::model::{Checkpoints, Step};
+use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
 use lrs::ldm::fs::Accepted;
 use lrs::ldm::fs::conformance::{get, pattern, put};
 use lrs::ldm::{Blame, Fault, MediaError};
 use nix::errno::Errno;
+use std::os::unix::process::ExitStatusExt;
 
 fn filled(faults: &str) -> (Bench, Vec<lrs::ldm::fs::conformance::Put>) {
     let mut bench = Bench::formatted();
@@ -213,4 +216,29 @@ fn sync_faults_count_syncs_of_the_medium_or_of_one_file() {
     volume.sync().unwrap();
     put(&mut *volume, "e", b"1").unwrap();
     assert_eq!(volume.sync().unwrap_err().fault, Fault::Io(Errno::EIO));
+}
+
+const CRASHING: &str = "LRS_TEST_CRASHES";
+
+#[test]
+fn a_crash_ends_the_process_as_sigkill_does() {
+    let name = "dir::faults::a_crash_ends_the_process_as_sigkill_does";
+    if std::env::var_os(CRASHING).is_some() {
+        let plan = FaultPlan::parse("[[fault]]\ncrash = 'sync.after'\nnth = 2\n", "faults.toml").unwrap();
+        let drill = CrashCheckpoints::new(plan);
+        drill.reach(Step::SyncAfter);
+        println!("passed once");
+        drill.reach(Step::SyncBefore);
+        drill.reach(Step::SyncAfter);
+        println!("passed twice");
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(CRASHING, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.signal(), Some(9), "{said}");
+    assert!(said.contains("passed once") && !said.contains("passed twice"), "{said}");
 }
