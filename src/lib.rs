@@ -8,3 +8,4 @@ pub mod host;
 pub mod mover;
 pub mod repack;
 pub mod state;
+pub mod store;

@@ -95,7 +95,28 @@ pub(crate) struct Pass {
 }
 
 type Mount = Box<dyn FnOnce() -> MediaResult<Box<dyn Volume>> + Send>;
-type Job = Box<dyn FnOnce(Result<&mut dyn Volume, DriveGone>) + Send>;
+type Job = Box<dyn FnOnce(Result<&mut dyn Volume, DriveGone>) -> Result<(), Panic> + Send>;
+
+/// A panic, and the caller who must not hear of it before the scheduler has.
+struct Panic {
+    words: String,
+    _caller: Box<dyn std::any::Any>,
+}
+
+/// Runs what may panic, and answers its caller unless it did.
+fn answering<R: 'static>(done: oneshot::Sender<R>, work: impl FnOnce() -> R) -> Result<(), Panic> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(answer) => {
+            // Nobody listens any more when the caller's future was dropped; the work was done all the same.
+            drop(done.send(answer));
+            Ok(())
+        }
+        Err(panic) => Err(Panic {
+            words: words(panic.as_ref()),
+            _caller: Box::new(done),
+        }),
+    }
+}
 
 enum Command {
     Mount {
@@ -201,8 +222,7 @@ impl Worker {
         work: impl FnOnce(&mut dyn Volume) -> R + Send + 'static,
     ) -> Result<R, DriveGone> {
         let (done, answer) = oneshot::channel();
-        // Nobody listens any more when the caller's future was dropped; the work was done all the same.
-        let job: Job = Box::new(move |volume| drop(done.send(volume.map(work))));
+        let job: Job = Box::new(move |volume| answering(done, || volume.map(work)));
         self.send(Command::Run { pass, job }).await?;
         answer.await.map_err(|_| self.shared.gone())?
     }
@@ -245,31 +265,28 @@ fn drive_thread(mut inbox: mpsc::Receiver<Command>, shared: &Shared, on_failure:
     static MOUNTS: AtomicU64 = AtomicU64::new(1);
     let mut volume: Option<Box<dyn Volume>> = None;
     while let Some(command) = inbox.blocking_recv() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| match command {
-            Command::Mount { mount, done } => {
+        let outcome = match command {
+            Command::Mount { mount, done } => answering(done, || {
                 shared.mount.store(0, Ordering::Release);
                 drop(volume.take());
-                let answer = mount().map(|mounted| {
-                    volume = Some(mounted);
-                    shared
-                        .mount
-                        .store(MOUNTS.fetch_add(1, Ordering::Relaxed), Ordering::Release);
-                });
-                drop(done.send(answer));
-            }
-            Command::Unmount { done } => {
+                volume = Some(mount()?);
+                shared
+                    .mount
+                    .store(MOUNTS.fetch_add(1, Ordering::Relaxed), Ordering::Release);
+                Ok(())
+            }),
+            Command::Unmount { done } => answering(done, || {
                 shared.mount.store(0, Ordering::Release);
                 drop(volume.take());
-                let _ = done.send(()); // Nobody may wait for it.
-            }
+            }),
             Command::Run { pass, job } => match (check(pass.as_ref(), shared), &mut volume) {
                 (Err(gone), _) => job(Err(gone)),
                 (Ok(()), Some(volume)) => job(Ok(volume.as_mut())),
                 (Ok(()), None) => job(Err(remounted(shared))),
             },
-        }));
+        };
         if let Err(panic) = outcome {
-            let why = words(panic.as_ref());
+            let why = panic.words.clone();
             tracing::error!(drive = %shared.name, %why, "the drive's thread panicked; the drive is out of use");
             shared.fail(&why);
             // A volume that was left in the middle of something may panic again.

@@ -4,6 +4,7 @@
 //! `copy` joins them for one window, `sync` makes it durable. Nothing here touches the catalogue.
 
 pub mod copy;
+mod intake;
 mod reader;
 pub mod ring;
 mod sync;
@@ -11,6 +12,7 @@ pub mod verifier;
 mod writer;
 
 pub use copy::{Copied, CopyStop, Failure, Item, copy};
+pub use intake::taken;
 pub use reader::{ReadFailure, read_back};
 pub use ring::Ring;
 pub use sync::{SyncFailure, sync};

@@ -1,6 +1,7 @@
 //! The scheduler's decisions: pure functions from (state, event, now) to (state, effects).
 
 pub mod allocation;
+mod dispatch;
 pub mod drive;
 mod explain;
 pub mod lease;
@@ -8,6 +9,9 @@ pub mod placement;
 pub mod queue;
 pub mod request;
 pub mod scheduler;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 pub use drive::DriveId;
 pub use request::{AllocationId, Grant, Priority, ReadGrant, Refusal, Request, WriteGrant, WriteWant};

@@ -1,0 +1,221 @@
+//! Extents by themselves: listed, planned from, swept, removed.
+
+use super::PgCatalogue;
+use super::codec::{all, count, extent_rows, stamp};
+use super::events::append;
+use super::retry::{reading, repeat};
+use crate::catalogue::{CatalogueError, ExtentFilter, ManifestRow, Page, Result};
+use crate::model::{ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::types::Uuid;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One extent.
+pub(super) async fn by_id(catalogue: &PgCatalogue, id: ExtentId) -> Result<Extent> {
+    Ok(reading!(catalogue, conn => {
+        match extent_rows!("WHERE e.id = $1", id.0).fetch_optional(&mut *conn).await? {
+            Some(row) => Extent::try_from(row)?,
+            None => return Err(CatalogueError::NotFound { what: "extent", name: id.to_string() }.into()),
+        }
+    }))
+}
+
+/// A page of extents, by id. One statement for each way to ask, so that each has its index.
+pub(super) async fn list(catalogue: &PgCatalogue, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
+    let after = page.after.map_or(Uuid::nil(), |id| id.0);
+    let limit = i64::from(page.limit);
+    let state = filter.state.map(ExtentState::as_str);
+    Ok(reading!(catalogue, conn => {
+        let rows = match (filter.medium, &filter.oid) {
+            (Some(medium), None) => {
+                extent_rows!(
+                    "WHERE e.id IN (
+                        SELECT id FROM (
+                            SELECT s.id FROM unnest(enum_range(NULL::extent_state)) AS of (state) CROSS JOIN LATERAL
+                                (SELECT id FROM extent x WHERE x.medium = $1 AND x.state = of.state AND x.id > $2
+                                  ORDER BY id LIMIT $3) s
+                             WHERE $4::text IS NULL OR of.state::text = $4) every
+                         ORDER BY id LIMIT $3) ORDER BY e.id",
+                    medium.0, after, limit, state
+                )
+                .fetch_all(&mut *conn)
+                .await?
+            }
+            (medium, Some(oid)) => {
+                extent_rows!(
+                    "WHERE e.oid = $1 AND e.id > $2 AND ($4::text IS NULL OR e.state = $4::extent_state)
+                        AND ($5::uuid IS NULL OR e.medium = $5) ORDER BY e.id LIMIT $3",
+                    oid.as_str(), after, limit, state, medium.map(|id| id.0)
+                )
+                .fetch_all(&mut *conn)
+                .await?
+            }
+            (None, None) => {
+                extent_rows!(
+                    "WHERE e.id > $1 AND ($3::text IS NULL OR e.state = $3::extent_state) ORDER BY e.id LIMIT $2",
+                    after, limit, state
+                )
+                .fetch_all(&mut *conn)
+                .await?
+            }
+        };
+        all(rows)?
+    }))
+}
+
+/// A page of a source's live extents, with what must be known to plan their moves.
+pub(super) async fn manifest(
+    catalogue: &PgCatalogue,
+    source: MediumId,
+    page: Page<ExtentId>,
+) -> Result<Vec<ManifestRow>> {
+    let after = page.after.map_or(Uuid::nil(), |id| id.0);
+    Ok(reading!(catalogue, conn => {
+        let rows = extent_rows!(
+            "WHERE e.medium = $1 AND e.state = 'sync' AND e.id > $2 ORDER BY e.id LIMIT $3",
+            source.0, after, i64::from(page.limit)
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let facts = sqlx::query!(
+            r#"SELECT x.id AS "id!", NOT EXISTS (
+                        SELECT 1 FROM layout l JOIN object o ON o.id = l.object_id
+                         WHERE l.extent = x.id AND o.deleted_at IS NULL) AS "deleted_only!",
+                    (SELECT o."grouping" FROM extent e JOIN object o ON o.id = e.object_id WHERE e.id = x.id)
+                        AS "grouping",
+                    ARRAY(SELECT other.medium FROM layout l
+                            JOIN layout others ON others.object_id = l.object_id AND others.copy_no <> l.copy_no
+                            JOIN extent other ON other.id = others.extent WHERE l.extent = x.id
+                          UNION
+                          SELECT other.medium FROM layout l
+                            JOIN extent other ON other.object_id = l.object_id AND other.copy_no <> l.copy_no
+                           WHERE l.extent = x.id AND other.state <> 'orphan') AS "avoid!: Vec<Uuid>"
+                 FROM unnest($1::uuid[]) AS x (id)"#,
+            &ids
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut facts: BTreeMap<Uuid, _> = facts.into_iter().map(|row| (row.id, row)).collect();
+        let mut manifest = Vec::with_capacity(rows.len());
+        for row in rows {
+            let fact = facts.remove(&row.id).expect("unnest gives every id once");
+            manifest.push(ManifestRow {
+                extent: row.try_into()?,
+                deleted_only: fact.deleted_only,
+                avoid: fact.avoid.into_iter().map(MediumId).collect::<BTreeSet<_>>(),
+                grouping: fact.grouping,
+            });
+        }
+        manifest
+    }))
+}
+
+/// Turns what a dead epoch left pending into orphans. An epoch is dead when its lease was given back or taken over; it
+/// never comes back, so nothing needs to be locked to know.
+pub(super) async fn sweep_pending(
+    catalogue: &PgCatalogue,
+    medium: Option<MediumId>,
+    now: Timestamp,
+) -> Result<BTreeMap<Owner, (u64, ByteCount)>> {
+    Ok(repeat!(catalogue, "sweep_pending", tx => {
+        let rows = sqlx::query!(
+            "SELECT id, owner_job, owner_session, bytes FROM extent e
+              WHERE e.state = 'pending' AND ($1::uuid IS NULL OR e.medium = $1)
+                AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.key = 'medium/' || e.medium::text
+                                   AND l.holder IS NOT NULL AND l.epoch = e.owner_epoch)
+              ORDER BY id FOR UPDATE OF e",
+            medium.map(|id| id.0)
+        )
+        .fetch_all(tx.on())
+        .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        super::records::orphan(tx.on(), &ids, Hold::None).await?;
+        super::puts::drop_moves(tx.on(), &ids).await?;
+        let mut swept: BTreeMap<Owner, (u64, ByteCount)> = BTreeMap::new();
+        for row in rows {
+            let owner = super::codec::owner(row.owner_job, row.owner_session)
+                .ok_or_else(|| super::codec::corrupt("a pending extent without an owner"))?;
+            let sum = swept.entry(owner).or_default();
+            sum.0 += 1;
+            sum.1 += ByteCount::from_i64(row.bytes);
+        }
+        if !ids.is_empty() {
+            let detail = json!({ "extents": ids.len() });
+            append(tx.on(), now, "extent.swept", "dead epochs", detail).await?;
+            tx.commit().await?;
+        }
+        swept
+    }))
+}
+
+/// Orphans whose bytes may be removed one by one.
+pub(super) async fn removable(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<Extent>> {
+    Ok(reading!(catalogue, conn => {
+        let rows = extent_rows!(
+            "JOIN medium m ON m.id = e.medium AND m.generation = e.generation
+                 AND m.adm_state NOT IN ('quarantined', 'erasing', 'dead')
+              WHERE e.medium = $1 AND e.state = 'orphan' AND NOT e.hold_forever
+                AND (e.hold_until IS NULL OR e.hold_until <= $2)
+                AND NOT EXISTS (SELECT 1 FROM extent other WHERE other.medium = e.medium AND other.state <> 'orphan'
+                                   AND other.generation = e.generation AND other.address = e.address)
+              ORDER BY e.id LIMIT $3",
+            medium.0, stamp(now) as _, i64::from(limit)
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        all(rows)?
+    }))
+}
+
+/// Deletes orphan rows whose bytes are gone.
+pub(super) async fn forget_orphans(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    generation: Generation,
+    extents: &[ExtentId],
+) -> Result<u64> {
+    let ids: Vec<Uuid> = extents.iter().map(|id| id.0).collect();
+    Ok(repeat!(catalogue, "forget_orphans", tx => {
+        let objects = sqlx::query_scalar!(
+            "DELETE FROM extent WHERE id IN (SELECT id FROM extent WHERE id = ANY ($1) ORDER BY id FOR UPDATE)
+                AND medium = $2 AND generation = $3 AND state = 'orphan' RETURNING object_id",
+            &ids, medium.0, generation.0
+        )
+        .fetch_all(tx.on())
+        .await?;
+        super::objects::forget_tombstones(tx.on(), &objects).await?;
+        tx.commit().await?;
+        objects.len() as u64
+    }))
+}
+
+/// Notes that the medium's own index names these extents.
+pub(super) async fn mark_indexed(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    revision: Revision,
+    extents: &[ExtentId],
+) -> Result<u64> {
+    let ids: Vec<Uuid> = extents.iter().map(|id| id.0).collect();
+    Ok(repeat!(catalogue, "mark_indexed", tx => {
+        sqlx::query!("UPDATE medium SET revision = greatest(revision, $2) WHERE id = $1", medium.0, revision.0)
+            .execute(tx.on())
+            .await?;
+        let changed = sqlx::query!(
+            "UPDATE extent SET indexed = true WHERE id IN
+                (SELECT id FROM extent WHERE id = ANY ($1) AND medium = $2 AND NOT indexed ORDER BY id FOR UPDATE)",
+            &ids, medium.0
+        )
+        .execute(tx.on())
+        .await?;
+        tx.commit().await?;
+        count(i64::try_from(changed.rows_affected()).unwrap_or_default())
+    }))
+}

@@ -1,0 +1,279 @@
+//! The catalogue's trait, method by method, each kept in the file of its aggregate.
+
+use super::{
+    PgCatalogue, check, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine, swap,
+};
+use crate::catalogue::*;
+use crate::model::medium::Usage;
+use crate::model::object::Place;
+use crate::model::*;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+#[async_trait]
+impl Catalogue for PgCatalogue {
+    async fn identity(&self) -> Result<Identity> {
+        itself::identity(self).await
+    }
+
+    async fn observe_clock(&self, now: Timestamp) -> Result<ClockVerdict> {
+        itself::observe_clock(self, now).await
+    }
+
+    async fn accept_clock(&self, now: Timestamp) -> Result<()> {
+        itself::accept_clock(self, now).await
+    }
+
+    async fn findings(&self, now: Timestamp) -> Result<Vec<Finding>> {
+        check::findings(self, now).await
+    }
+
+    async fn seal_events(&self, limit: u32) -> Result<u64> {
+        events::seal(self, limit).await
+    }
+
+    async fn events(&self, page: Page<i64>) -> Result<Vec<Event>> {
+        events::list(self, page).await
+    }
+
+    async fn note(&self, event: NewEvent, now: Timestamp) -> Result<()> {
+        events::note(self, event, now).await
+    }
+
+    async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {
+        media::add(self, medium, now).await
+    }
+
+    async fn forget_medium(&self, id: MediumId) -> Result<()> {
+        media::forget(self, id).await
+    }
+
+    async fn media(&self) -> Result<Vec<Medium>> {
+        media::list(self).await
+    }
+
+    async fn medium(&self, name: &str) -> Result<Medium> {
+        media::by_name(self, name).await
+    }
+
+    async fn medium_by_id(&self, id: MediumId) -> Result<Medium> {
+        media::by_id(self, id).await
+    }
+
+    async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage> {
+        media::usage(self, id, now).await
+    }
+
+    async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
+        media::change(self, id, change, now).await
+    }
+
+    async fn take_lease(
+        &self,
+        resource: &Resource,
+        holder: &Holder,
+        seconds: u32,
+        margin_seconds: u32,
+        now: Timestamp,
+    ) -> Result<Lease> {
+        leases::take(self, resource, holder, seconds, margin_seconds, now).await
+    }
+
+    async fn renew_leases(&self, holder: &Holder, seconds: u32, now: Timestamp) -> Result<Vec<Lease>> {
+        leases::renew(self, holder, seconds, now).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        leases::release(self, lease).await
+    }
+
+    async fn record_put(
+        &self,
+        session: SessionId,
+        extents: Vec<NewExtent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>> {
+        puts::record(self, session, extents, epochs, now).await
+    }
+
+    async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>> {
+        puts::commit(self, objects, now).await
+    }
+
+    async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
+        puts::abandon(self, owner, only).await
+    }
+
+    async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail> {
+        objects::by_oid(self, oid, version).await
+    }
+
+    async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
+        objects::by_id(self, id).await
+    }
+
+    async fn list_objects(
+        &self,
+        filter: &ObjectFilter,
+        after: Option<(Oid, Version)>,
+        limit: u32,
+    ) -> Result<Vec<ObjectDetail>> {
+        objects::list(self, filter, after, limit).await
+    }
+
+    async fn delete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        objects::delete(self, oid, now).await
+    }
+
+    async fn undelete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object> {
+        objects::undelete(self, oid, now).await
+    }
+
+    async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64> {
+        objects::purge(self, deleted_before, limit, now).await
+    }
+
+    async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
+        objects::fallbacks(self, object, entry).await
+    }
+
+    async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>> {
+        objects::headers(self, extents).await
+    }
+
+    async fn references(&self, extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>> {
+        objects::references(self, extents).await
+    }
+
+    async fn extent(&self, id: ExtentId) -> Result<Extent> {
+        extents::by_id(self, id).await
+    }
+
+    async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
+        extents::list(self, filter, page).await
+    }
+
+    async fn manifest(&self, source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>> {
+        extents::manifest(self, source, page).await
+    }
+
+    async fn sweep_pending(
+        &self,
+        medium: Option<MediumId>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Owner, (u64, ByteCount)>> {
+        extents::sweep_pending(self, medium, now).await
+    }
+
+    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>> {
+        extents::removable(self, medium, limit, now).await
+    }
+
+    async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64> {
+        extents::forget_orphans(self, medium, generation, extents).await
+    }
+
+    async fn mark_indexed(&self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64> {
+        extents::mark_indexed(self, medium, revision, extents).await
+    }
+
+    async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()> {
+        media::suspect(self, medium, why, now).await
+    }
+
+    async fn create_job(&self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job> {
+        jobs::create(self, kind, spec, now).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Job> {
+        jobs::by_id(self, id).await
+    }
+
+    async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
+        jobs::list(self, limit).await
+    }
+
+    async fn advance_job(
+        &self,
+        id: JobId,
+        expected: &[JobState],
+        to: JobState,
+        tally: &Tally,
+        error: Option<&JobError>,
+        now: Timestamp,
+    ) -> Result<Job> {
+        jobs::advance(self, id, expected, to, tally, error, now).await
+    }
+
+    async fn control_job(&self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {
+        jobs::control(self, id, control, now).await
+    }
+
+    async fn add_skips(&self, id: JobId, skips: &[Skip], now: Timestamp) -> Result<()> {
+        jobs::add_skips(self, id, skips, now).await
+    }
+
+    async fn clear_skips(&self, id: JobId) -> Result<()> {
+        jobs::clear_skips(self, id).await
+    }
+
+    async fn record_moves(
+        &self,
+        job: JobId,
+        moves: Vec<MoveIntent>,
+        epochs: &BTreeMap<MediumId, Epoch>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>> {
+        jobs::record_moves(self, job, moves, epochs, now).await
+    }
+
+    async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>> {
+        swap::batch(self, terms, entries).await
+    }
+
+    async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>> {
+        jobs::moves(self, job, states, page).await
+    }
+
+    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
+        jobs::mark_read_back(self, job, extents, now).await
+    }
+
+    async fn return_batch(
+        &self,
+        job: JobId,
+        entries: &[(Move, ReadBack)],
+        now: Timestamp,
+    ) -> Result<Vec<ReturnOutcome>> {
+        quarantine::return_batch(self, job, entries, now).await
+    }
+
+    async fn quarantine(&self, job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()> {
+        quarantine::begin(self, job, medium, hold, now).await
+    }
+
+    async fn end_quarantine(&self, job: JobId, now: Timestamp) -> Result<()> {
+        quarantine::end(self, job, now).await
+    }
+
+    async fn fence_medium(
+        &self,
+        medium: MediumId,
+        job: Option<JobId>,
+        drop_deleted: bool,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<Fence> {
+        fence::fence(self, medium, job, drop_deleted, epoch, now).await
+    }
+
+    async fn finish_erase(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<()> {
+        fence::finish(self, medium, generation, now).await
+    }
+
+    async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported> {
+        import::import(self, medium, found, adopt, now).await
+    }
+}

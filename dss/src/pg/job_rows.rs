@@ -1,0 +1,133 @@
+//! The rows of jobs, their sources, moves and skips.
+
+use super::codec::{Stamp, from_json, oid, word};
+use super::retry::Stop;
+use crate::catalogue::{CatalogueError, Result};
+use crate::model::{ExtentId, Job, JobId, MediumId, Move, Skip};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+use std::collections::BTreeMap;
+
+pub(super) struct JobRow {
+    pub id: i64,
+    pub kind: String,
+    pub state: String,
+    pub control: String,
+    pub spec: Value,
+    pub tally: Value,
+    pub error: Option<Value>,
+    pub created_at: Stamp,
+    pub finished_at: Option<Stamp>,
+}
+
+/// Selects jobs, as `j`, with what follows FROM's table.
+macro_rules! job_query {
+    ($tail:literal $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            crate::pg::job_rows::JobRow,
+            r#"SELECT j.id, j.kind::text AS "kind!", j.state::text AS "state!", j.control::text AS "control!", j.spec,
+                j.tally, j.error, j.created_at AS "created_at: crate::pg::codec::Stamp",
+                j.finished_at AS "finished_at: crate::pg::codec::Stamp" FROM job j "# + $tail
+            $(, $arg)*
+        )
+    };
+}
+pub(super) use job_query;
+
+impl JobRow {
+    fn job(self, skips: Vec<Skip>) -> Result<Job> {
+        Ok(Job {
+            id: JobId(self.id),
+            kind: word(&self.kind)?,
+            state: word(&self.state)?,
+            control: word(&self.control)?,
+            spec: from_json("a job's spec", self.spec)?,
+            tally: from_json("a job's tally", self.tally)?,
+            skips,
+            error: self.error.map(|error| from_json("a job's error", error)).transpose()?,
+            created_at: self.created_at.to_jiff(),
+            finished_at: self.finished_at.map(Stamp::to_jiff),
+        })
+    }
+}
+
+/// Jobs with what they could not move.
+pub(super) async fn with_skips(on: &mut PgConnection, rows: Vec<JobRow>) -> std::result::Result<Vec<Job>, Stop> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let found = sqlx::query!(
+        "SELECT job, extent, oid, medium, reason, integrity FROM job_skip WHERE job = ANY ($1) ORDER BY job, extent",
+        &ids
+    )
+    .fetch_all(on)
+    .await?;
+    let mut skips: BTreeMap<i64, Vec<Skip>> = BTreeMap::new();
+    for row in found {
+        skips.entry(row.job).or_default().push(Skip {
+            extent: ExtentId(row.extent),
+            oid: oid(row.oid)?,
+            medium: MediumId(row.medium),
+            reason: row.reason,
+            integrity: row.integrity,
+        });
+    }
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let skips = skips.remove(&row.id).unwrap_or_default();
+        jobs.push(row.job(skips)?);
+    }
+    Ok(jobs)
+}
+
+/// One job, its row locked against a change of its state.
+pub(super) async fn share(on: &mut PgConnection, id: JobId) -> std::result::Result<Job, Stop> {
+    let row = job_query!("WHERE j.id = $1 FOR SHARE OF j", id.0)
+        .fetch_optional(&mut *on)
+        .await?;
+    one(on, id, row).await
+}
+
+/// One job, its row locked for a change of its state.
+pub(super) async fn lock(on: &mut PgConnection, id: JobId) -> std::result::Result<Job, Stop> {
+    let row = job_query!("WHERE j.id = $1 FOR NO KEY UPDATE OF j", id.0)
+        .fetch_optional(&mut *on)
+        .await?;
+    one(on, id, row).await
+}
+
+/// One job.
+pub(super) async fn fetch(on: &mut PgConnection, id: JobId) -> std::result::Result<Job, Stop> {
+    let row = job_query!("WHERE j.id = $1", id.0).fetch_optional(&mut *on).await?;
+    one(on, id, row).await
+}
+
+async fn one(on: &mut PgConnection, id: JobId, row: Option<JobRow>) -> std::result::Result<Job, Stop> {
+    match row {
+        Some(row) => Ok(with_skips(on, vec![row]).await?.remove(0)),
+        None => Err(CatalogueError::NotFound {
+            what: "job",
+            name: id.to_string(),
+        }
+        .into()),
+    }
+}
+
+pub(super) struct MoveRow {
+    pub job: i64,
+    pub old_extent: Uuid,
+    pub new_extent: Uuid,
+    pub state: String,
+}
+
+impl TryFrom<MoveRow> for Move {
+    type Error = CatalogueError;
+
+    fn try_from(row: MoveRow) -> Result<Self> {
+        Ok(Self {
+            job: JobId(row.job),
+            old: ExtentId(row.old_extent),
+            new: ExtentId(row.new_extent),
+            state: word(&row.state)?,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The first locks of every transaction, in the order all share: leases, then media, then objects, each by id.
+
+use super::codec::word;
+use super::retry::Stop;
+use crate::catalogue::CatalogueError;
+use crate::model::{AdmState, Epoch, Generation, MediumId, Resource};
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Takes the lease rows of these media `FOR SHARE` and compares their epochs: a takeover waits, or was first.
+pub(super) async fn leases(on: &mut PgConnection, epochs: &BTreeMap<MediumId, Epoch>) -> Result<(), Stop> {
+    let keys: Vec<String> = epochs.keys().map(|id| Resource::Medium(*id).key()).collect();
+    let rows = sqlx::query!(
+        "SELECT key, holder, epoch FROM lease WHERE key = ANY ($1) ORDER BY key FOR SHARE",
+        &keys
+    )
+    .fetch_all(on)
+    .await?;
+    let alive: BTreeMap<String, i64> = rows
+        .into_iter()
+        .filter(|row| row.holder.is_some())
+        .map(|row| (row.key, row.epoch))
+        .collect();
+    for (medium, epoch) in epochs {
+        let key = Resource::Medium(*medium).key();
+        if alive.get(&key) != Some(&epoch.0) {
+            return Err(CatalogueError::LeaseLost { resource: key }.into());
+        }
+    }
+    Ok(())
+}
+
+/// A medium's row while it is locked.
+pub(super) struct LockedMedium {
+    pub name: String,
+    pub adm_state: AdmState,
+    pub locked: bool,
+    pub generation: Generation,
+}
+
+impl LockedMedium {
+    /// Refuses unless new extents may be recorded on it.
+    pub(super) fn takes_extents(&self, medium: MediumId, generation: Generation) -> Result<(), CatalogueError> {
+        let why = if self.locked {
+            "it is locked".to_owned()
+        } else if self.adm_state != AdmState::InService {
+            format!("it is {}", self.adm_state)
+        } else if self.generation != generation {
+            format!("it is at generation {}, not {generation}", self.generation)
+        } else {
+            return Ok(());
+        };
+        Err(CatalogueError::Fenced { medium, why })
+    }
+}
+
+/// Takes media rows `FOR SHARE`: their states and generations stay until the transaction ends.
+pub(super) async fn media(
+    on: &mut PgConnection,
+    ids: &BTreeSet<MediumId>,
+) -> Result<BTreeMap<MediumId, LockedMedium>, Stop> {
+    let keys: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id, name, adm_state::text AS "adm_state!", locked, generation FROM medium
+            WHERE id = ANY ($1) ORDER BY id FOR SHARE"#,
+        &keys
+    )
+    .fetch_all(on)
+    .await?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let medium = LockedMedium {
+            name: row.name,
+            adm_state: word(&row.adm_state)?,
+            locked: row.locked,
+            generation: Generation(row.generation),
+        };
+        found.insert(MediumId(row.id), medium);
+    }
+    match ids.iter().find(|id| !found.contains_key(id)) {
+        Some(missing) => Err(no_medium(*missing).into()),
+        None => Ok(found),
+    }
+}
+
+/// Notes, before the rows are shared, that media are not empty any more. Once in the life of a generation.
+pub(super) async fn mark_used(on: &mut PgConnection, ids: &BTreeSet<MediumId>) -> Result<(), Stop> {
+    let keys: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "UPDATE medium SET fs_state = 'used' WHERE id IN
+            (SELECT id FROM medium WHERE id = ANY ($1) AND fs_state = 'empty' ORDER BY id FOR UPDATE)
+            AND fs_state = 'empty'",
+        &keys
+    )
+    .execute(on)
+    .await?;
+    Ok(())
+}
+
+/// Takes object rows, so that nothing is deleted, purged or given another copy meanwhile.
+pub(super) async fn objects(on: &mut PgConnection, ids: &[Uuid]) -> Result<(), Stop> {
+    sqlx::query!(
+        "SELECT id FROM object WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        ids
+    )
+    .fetch_all(on)
+    .await?;
+    Ok(())
+}
+
+/// Takes extent rows.
+pub(super) async fn extents(on: &mut PgConnection, ids: &[Uuid]) -> Result<(), Stop> {
+    sqlx::query!("SELECT id FROM extent WHERE id = ANY ($1) ORDER BY id FOR UPDATE", ids)
+        .fetch_all(on)
+        .await?;
+    Ok(())
+}
+
+/// Adds to what groupings media carry.
+pub(super) async fn groupings(on: &mut PgConnection, pairs: &BTreeSet<(MediumId, String)>) -> Result<(), Stop> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let media: Vec<Uuid> = pairs.iter().map(|(medium, _)| medium.0).collect();
+    let names: Vec<String> = pairs.iter().map(|(_, name)| name.clone()).collect();
+    sqlx::query!(
+        "INSERT INTO medium_grouping (medium, name) SELECT * FROM unnest($1::uuid[], $2::text[])
+            ON CONFLICT DO NOTHING",
+        &media,
+        &names
+    )
+    .execute(on)
+    .await?;
+    Ok(())
+}
+
+/// A medium that is not there.
+pub(super) fn no_medium(id: MediumId) -> CatalogueError {
+    CatalogueError::NotFound {
+        what: "medium",
+        name: id.to_string(),
+    }
+}

@@ -1,0 +1,297 @@
+//! Media: their rows, and what they hold.
+
+use super::PgCatalogue;
+use super::codec::{Stamp, count, stamp, word};
+use super::events::append;
+use super::locks::no_medium;
+use super::retry::{Stop, reading, repeat};
+use crate::catalogue::{CatalogueError, MediumChange, NewMedium, Result};
+use crate::model::medium::{ExtentCounts, Usage, operator_may_set};
+use crate::model::{
+    AdmState, ByteCount, FsState, Generation, Health, JobId, Location, Medium, MediumId, Presence, Revision,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+
+struct MediumRow {
+    id: Uuid,
+    name: String,
+    family: String,
+    technology: String,
+    path: String,
+    dock: Option<String>,
+    library: Option<String>,
+    tags: Vec<String>,
+    groupings: Vec<String>,
+    class: Option<String>,
+    adm_state: String,
+    locked: bool,
+    health: String,
+    presence: String,
+    fs_state: String,
+    generation: i64,
+    capacity: Option<i64>,
+    revision: i64,
+    quarantined_until: Option<Stamp>,
+    emptied_by: Option<i64>,
+    created_at: Stamp,
+}
+
+macro_rules! medium_rows {
+    ($tail:literal $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            MediumRow,
+            r#"SELECT m.id, m.name, m.family::text AS "family!", m.technology, m.path, m.dock, m.library, m.tags,
+                ARRAY(SELECT g.name FROM medium_grouping g WHERE g.medium = m.id ORDER BY g.name) AS "groupings!",
+                m.class, m.adm_state::text AS "adm_state!", m.locked, m.health::text AS "health!",
+                m.presence::text AS "presence!", m.fs_state::text AS "fs_state!", m.generation, m.capacity,
+                m.revision, m.quarantined_until AS "quarantined_until: Stamp", m.emptied_by,
+                m.created_at AS "created_at: Stamp" FROM medium m "# + $tail
+            $(, $arg)*
+        )
+    };
+}
+
+impl TryFrom<MediumRow> for Medium {
+    type Error = CatalogueError;
+
+    fn try_from(row: MediumRow) -> Result<Self> {
+        Ok(Self {
+            id: MediumId(row.id),
+            name: row.name,
+            family: word(&row.family)?,
+            technology: row.technology,
+            location: Location {
+                path: row.path,
+                dock: row.dock,
+                library: row.library,
+            },
+            tags: row.tags.into_iter().collect(),
+            groupings: row.groupings.into_iter().collect(),
+            class: row.class,
+            adm_state: word(&row.adm_state)?,
+            locked: row.locked,
+            health: word(&row.health)?,
+            presence: word(&row.presence)?,
+            fs_state: word(&row.fs_state)?,
+            generation: Generation(row.generation),
+            capacity: row.capacity.map(ByteCount::from_i64),
+            revision: Revision(row.revision),
+            quarantined_until: row.quarantined_until.map(Stamp::to_jiff),
+            emptied_by: row.emptied_by.map(JobId),
+            created_at: row.created_at.to_jiff(),
+        })
+    }
+}
+
+/// One medium, inside a transaction.
+pub(super) async fn fetch(on: &mut PgConnection, id: MediumId) -> std::result::Result<Medium, Stop> {
+    match medium_rows!("WHERE m.id = $1", id.0).fetch_optional(on).await? {
+        Some(row) => Ok(row.try_into()?),
+        None => Err(no_medium(id).into()),
+    }
+}
+
+/// Adds a medium.
+pub(super) async fn add(catalogue: &PgCatalogue, medium: NewMedium, now: Timestamp) -> Result<Medium> {
+    let tags: Vec<String> = medium.tags.iter().cloned().collect();
+    Ok(repeat!(catalogue, "add_medium", tx => {
+        let added = sqlx::query!(
+            "INSERT INTO medium (id, name, family, technology, path, dock, library, tags, class, adm_state, locked,
+                                 health, presence, fs_state, generation, capacity, created_at)
+             VALUES ($1, $2, ($3::text)::family, $4, $5, $6, $7, $8, $9, 'in_service', false, 'ok', 'attached',
+                     'blank', 0, $10, $11) ON CONFLICT DO NOTHING",
+            medium.id.0, medium.name, medium.family.as_str(), medium.technology, medium.location.path,
+            medium.location.dock, medium.location.library, &tags, medium.class,
+            medium.capacity.map(ByteCount::as_i64), stamp(now) as _
+        )
+        .execute(tx.on())
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(CatalogueError::Exists { what: "medium", name: medium.name.clone() }.into());
+        }
+        append(tx.on(), now, "medium.added", &medium.name, json!({ "id": medium.id })).await?;
+        let made = fetch(tx.on(), medium.id).await?;
+        tx.commit().await?;
+        made
+    }))
+}
+
+/// Forgets a medium that was never labelled.
+pub(super) async fn forget(catalogue: &PgCatalogue, id: MediumId) -> Result<()> {
+    let lease = crate::model::Resource::Medium(id).key();
+    repeat!(catalogue, "forget_medium", tx => {
+        let medium = lock(tx.on(), id).await?;
+        let used = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM extent WHERE medium = $1)
+                   OR EXISTS (SELECT 1 FROM job_source WHERE medium = $1) AS "used!""#,
+            id.0
+        )
+        .fetch_one(tx.on())
+        .await?;
+        if used || medium.fs_state != FsState::Blank || medium.generation != Generation(0) {
+            let why = "it has a label or extents and cannot be forgotten".to_owned();
+            return Err(CatalogueError::Conflict { subject: medium.name, why }.into());
+        }
+        sqlx::query!("DELETE FROM lease WHERE key = $1", lease).execute(tx.on()).await?;
+        sqlx::query!("DELETE FROM medium WHERE id = $1", id.0).execute(tx.on()).await?;
+        tx.commit().await?
+    });
+    Ok(())
+}
+
+/// A medium's row, locked against everything that shares it.
+pub(super) async fn lock(on: &mut PgConnection, id: MediumId) -> std::result::Result<Medium, Stop> {
+    sqlx::query!("SELECT id FROM medium WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(&mut *on)
+        .await?;
+    fetch(on, id).await
+}
+
+/// All media, by name.
+pub(super) async fn list(catalogue: &PgCatalogue) -> Result<Vec<Medium>> {
+    Ok(reading!(catalogue, conn => {
+        super::codec::all(medium_rows!("ORDER BY m.name").fetch_all(&mut *conn).await?)?
+    }))
+}
+
+/// One medium by its name.
+pub(super) async fn by_name(catalogue: &PgCatalogue, name: &str) -> Result<Medium> {
+    Ok(reading!(catalogue, conn => {
+        match medium_rows!("WHERE m.name = $1", name).fetch_optional(&mut *conn).await? {
+            Some(row) => Medium::try_from(row)?,
+            None => return Err(CatalogueError::NotFound { what: "medium", name: name.to_owned() }.into()),
+        }
+    }))
+}
+
+/// One medium by its id.
+pub(super) async fn by_id(catalogue: &PgCatalogue, id: MediumId) -> Result<Medium> {
+    Ok(reading!(catalogue, conn => { fetch(conn, id).await? }))
+}
+
+/// What a medium holds.
+pub(super) async fn usage(catalogue: &PgCatalogue, id: MediumId, now: Timestamp) -> Result<Usage> {
+    Ok(reading!(catalogue, conn => {
+        fetch(conn, id).await?;
+        let row = sqlx::query!(
+            r#"SELECT coalesce(sum(bytes) FILTER (WHERE state = 'sync'), 0)::bigint AS "live!",
+                      coalesce(sum(bytes) FILTER (WHERE state = 'sync' AND NOT EXISTS
+                          (SELECT 1 FROM layout l JOIN object o ON o.id = l.object_id
+                            WHERE l.extent = e.id AND o.deleted_at IS NULL)), 0)::bigint AS "deleted!",
+                      coalesce(sum(bytes) FILTER (WHERE state = 'orphan' AND NOT hold_forever
+                          AND (hold_until IS NULL OR hold_until <= $2)), 0)::bigint AS "dead!",
+                      coalesce(sum(bytes) FILTER (WHERE state = 'orphan'
+                          AND (hold_forever OR hold_until > $2)), 0)::bigint AS "held!",
+                      coalesce(sum(bytes) FILTER (WHERE state = 'sync' AND NOT indexed), 0)::bigint AS "unindexed!",
+                      coalesce(sum(bytes), 0)::bigint AS "used!",
+                      count(*) FILTER (WHERE state = 'pending') AS "pending!",
+                      count(*) FILTER (WHERE state = 'sync') AS "sync!",
+                      count(*) FILTER (WHERE state = 'orphan') AS "orphan!"
+                 FROM extent e WHERE medium = $1"#,
+            id.0, stamp(now) as _
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        Usage {
+            live: ByteCount::from_i64(row.live),
+            deleted: ByteCount::from_i64(row.deleted),
+            dead: ByteCount::from_i64(row.dead),
+            held: ByteCount::from_i64(row.held),
+            unindexed: ByteCount::from_i64(row.unindexed),
+            used: ByteCount::from_i64(row.used),
+            extents: ExtentCounts {
+                pending: count(row.pending),
+                sync: count(row.sync),
+                orphan: count(row.orphan),
+            },
+        }
+    }))
+}
+
+/// Changes a medium's row.
+pub(super) async fn change(
+    catalogue: &PgCatalogue,
+    id: MediumId,
+    change: MediumChange,
+    now: Timestamp,
+) -> Result<Medium> {
+    let tags: Option<Vec<String>> = change.tags.as_ref().map(|tags| tags.iter().cloned().collect());
+    Ok(repeat!(catalogue, "change_medium", tx => {
+        let medium = lock(tx.on(), id).await?;
+        refuse_change(&medium, &change)?;
+        sqlx::query!(
+            "UPDATE medium SET
+                adm_state = coalesce(($2::text)::adm_state, adm_state), locked = coalesce($3, locked),
+                health = coalesce(($4::text)::health, health), presence = coalesce(($5::text)::presence, presence),
+                fs_state = coalesce(($6::text)::fs_state, fs_state), tags = coalesce($7, tags),
+                class = CASE WHEN $8 THEN $9 ELSE class END, capacity = CASE WHEN $10 THEN $11 ELSE capacity END,
+                path = coalesce($12, path), generation = coalesce($13, generation)
+              WHERE id = $1",
+            id.0,
+            change.adm_state.map(AdmState::as_str),
+            change.locked,
+            change.health.map(Health::as_str),
+            change.presence.map(Presence::as_str),
+            change.fs_state.map(FsState::as_str),
+            tags.as_deref(),
+            change.class.is_some(),
+            change.class.clone().flatten(),
+            change.capacity.is_some(),
+            change.capacity.flatten().map(ByteCount::as_i64),
+            change.path,
+            change.generation.map(|generation| generation.0)
+        )
+        .execute(tx.on())
+        .await?;
+        let detail = json!({
+            "why": change.why, "adm_state": change.adm_state, "locked": change.locked, "health": change.health,
+            "presence": change.presence, "fs_state": change.fs_state,
+        });
+        append(tx.on(), now, "medium.changed", &medium.name, detail).await?;
+        let changed = fetch(tx.on(), id).await?;
+        tx.commit().await?;
+        changed
+    }))
+}
+
+fn refuse_change(medium: &Medium, change: &MediumChange) -> Result<()> {
+    let conflict = |why: String| {
+        Err(CatalogueError::Conflict {
+            subject: format!("medium {}", medium.name),
+            why,
+        })
+    };
+    if let Some(expected) = change.expect_adm_state
+        && medium.adm_state != expected
+    {
+        return conflict(format!("it is {}, not {expected}", medium.adm_state));
+    }
+    if let Some(wanted) = change.adm_state
+        && !operator_may_set(medium.adm_state, wanted)
+    {
+        return conflict(format!(
+            "it is {} and cannot be made {wanted} by hand",
+            medium.adm_state
+        ));
+    }
+    Ok(())
+}
+
+/// A medium failed us: it gets no new extents, and what was read back from it does not count any more.
+pub(super) async fn suspect(catalogue: &PgCatalogue, id: MediumId, why: &str, now: Timestamp) -> Result<()> {
+    repeat!(catalogue, "suspect", tx => {
+        let medium = lock(tx.on(), id).await?;
+        sqlx::query!("UPDATE medium SET health = 'suspect' WHERE id = $1 AND health = 'ok'", id.0)
+            .execute(tx.on())
+            .await?;
+        sqlx::query!("UPDATE extent SET verified_at = NULL WHERE medium = $1 AND verified_at IS NOT NULL", id.0)
+            .execute(tx.on())
+            .await?;
+        append(tx.on(), now, "medium.suspect", &medium.name, json!({ "why": why })).await?;
+        tx.commit().await?
+    });
+    Ok(())
+}

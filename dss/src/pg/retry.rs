@@ -1,0 +1,254 @@
+//! Repeats what the database asks to repeat, bounded, and finds out what became of a commit whose answer was lost.
+//! Must never take a lost answer for either result: the server is asked, by transaction id, on another connection.
+
+use super::PgCatalogue;
+use crate::catalogue::{CatalogueError, Result};
+use crate::model::{MediumId, Step};
+use sqlx::postgres::PgDatabaseError;
+use sqlx::{PgConnection, Postgres, Transaction};
+use std::time::Duration;
+use tracing::warn;
+
+/// With the pauses below, about 13 s: a restart of PostgreSQL passes, an operator is not kept waiting.
+const ATTEMPTS: u32 = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A transaction whose client vanished ends as soon as the server notices.
+const RESOLVE_ATTEMPTS: u32 = 50;
+
+/// Why one attempt at a transaction ended without its result.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The catalogue's answer: not to be repeated.
+    Answer(CatalogueError),
+    /// The database's trouble.
+    Sql(sqlx::Error),
+    /// The commit is known not to have happened.
+    RolledBack,
+}
+
+impl From<CatalogueError> for Stop {
+    fn from(error: CatalogueError) -> Self {
+        Self::Answer(error)
+    }
+}
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Counts the attempts at one transaction.
+pub(super) struct Attempts {
+    made: u32,
+    of: &'static str,
+}
+
+impl Attempts {
+    pub(super) fn at(of: &'static str) -> Self {
+        Self { made: 0, of }
+    }
+
+    /// Some: the result. None: a pause is over, try again.
+    pub(super) async fn settle<T>(&mut self, outcome: std::result::Result<T, Stop>) -> Result<Option<T>> {
+        let (repeat, error) = match outcome {
+            Ok(value) => return Ok(Some(value)),
+            Err(Stop::Answer(error)) => return Err(error),
+            Err(Stop::RolledBack) => (
+                true,
+                CatalogueError::Unavailable("a commit was lost again and again".into()),
+            ),
+            Err(Stop::Sql(error)) => (may_be_repeated(&error), refusal(error)),
+        };
+        self.made += 1;
+        if !repeat || self.made >= ATTEMPTS {
+            return Err(error);
+        }
+        warn!(transaction = self.of, attempt = self.made, %error, "repeating a transaction");
+        tokio::time::sleep((FIRST_PAUSE * 2u32.pow(self.made - 1)).min(LONGEST_PAUSE)).await;
+        Ok(None)
+    }
+}
+
+/// Repeats a transaction until it has a result: `repeat!(self, "name", tx => { statements; value })`. The block must
+/// end its transaction itself, with [`Tx::commit`].
+macro_rules! repeat {
+    ($catalogue:expr, $name:literal, $tx:ident => $body:block) => {{
+        let mut attempts = crate::pg::retry::Attempts::at($name);
+        loop {
+            let outcome: std::result::Result<_, crate::pg::retry::Stop> = async {
+                #[allow(unused_mut)]
+                let mut $tx = crate::pg::retry::Tx::begin($catalogue).await?;
+                let value = $body;
+                Ok(value)
+            }
+            .await;
+            if let Some(value) = attempts.settle(outcome).await? {
+                break value;
+            }
+        }
+    }};
+}
+pub(super) use repeat;
+
+/// Repeats reads in one snapshot's worth of statements that need no transaction: `reading!(self, conn => { ... })`.
+macro_rules! reading {
+    ($catalogue:expr, $conn:ident => $body:block) => {{
+        let mut attempts = crate::pg::retry::Attempts::at("read");
+        loop {
+            let outcome: std::result::Result<_, crate::pg::retry::Stop> = async {
+                let mut connection = $catalogue.pool.acquire().await?;
+                let $conn = &mut *connection;
+                let value = $body;
+                Ok(value)
+            }
+            .await;
+            if let Some(value) = attempts.settle(outcome).await? {
+                break value;
+            }
+        }
+    }};
+}
+pub(super) use reading;
+
+/// One transaction that changes the catalogue.
+pub(super) struct Tx<'c> {
+    catalogue: &'c PgCatalogue,
+    inner: Transaction<'static, Postgres>,
+}
+
+impl<'c> Tx<'c> {
+    pub(super) async fn begin(catalogue: &'c PgCatalogue) -> std::result::Result<Self, Stop> {
+        Ok(Self {
+            catalogue,
+            inner: catalogue.pool.begin().await?,
+        })
+    }
+
+    /// The connection, for statements.
+    pub(super) fn on(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// Raises the revision and commits.
+    pub(super) async fn commit(self) -> std::result::Result<(), Stop> {
+        self.commit_at(None).await
+    }
+
+    /// Raises the revision, passes a step and commits.
+    pub(super) async fn commit_at(mut self, step: Option<Step>) -> std::result::Result<(), Stop> {
+        let ticket = sqlx::query!(r#"SELECT nextval('revision') AS "revision!", pg_current_xact_id()::text AS "xid!""#)
+            .fetch_one(&mut *self.inner)
+            .await?;
+        if let Some(step) = step {
+            self.catalogue.checkpoints.reach(step);
+        }
+        match self.inner.commit().await {
+            Ok(()) => Ok(()),
+            Err(error) if is_connection_loss(&error) => resolve(self.catalogue, &ticket.xid, error).await,
+            Err(error) => Err(Stop::Sql(error)),
+        }
+    }
+}
+
+/// Asks the server what became of a transaction.
+async fn resolve(catalogue: &PgCatalogue, xid: &str, lost: sqlx::Error) -> std::result::Result<(), Stop> {
+    warn!(xid, error = %lost, "the answer to a commit was lost; asking what became of it");
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..RESOLVE_ATTEMPTS {
+        let status = sqlx::query_scalar!("SELECT pg_xact_status(($1::text)::xid8)", xid)
+            .fetch_one(&catalogue.pool)
+            .await;
+        match status {
+            Ok(Some(status)) if status == "committed" => return Ok(()),
+            Ok(Some(status)) if status == "aborted" => return Err(Stop::RolledBack),
+            // Still in progress: the server has not noticed yet that its client is gone.
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) if is_connection_loss(&error) => {}
+            Err(error) => return Err(Stop::Answer(CatalogueError::Unavailable(error.to_string()))),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Err(Stop::Answer(CatalogueError::Unavailable(format!(
+        "it is not known whether transaction {xid} was committed ({lost}); look again before anything is repeated"
+    ))))
+}
+
+/// Whether the same transaction may succeed the next time: deadlock, serialization, a reference that vanished or two
+/// inserts of the same version between two statements, or the connection gone before the commit.
+fn may_be_repeated(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        Some(database) => match database.code().as_deref() {
+            Some("40P01" | "40001" | "23503") => true,
+            Some("23505") => matches!(database.constraint(), Some("object_version" | "object_one_live")),
+            _ => is_connection_loss(error),
+        },
+        None => is_connection_loss(error),
+    }
+}
+
+/// Whether the server, or the way to it, went away.
+pub(super) fn is_connection_loss(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(database) => database
+            .code()
+            .is_some_and(|code| code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")),
+        _ => false,
+    }
+}
+
+/// Whether splitting a batch may help: the database asked to repeat, and repeating did not.
+pub(super) fn is_contention(error: &CatalogueError) -> bool {
+    matches!(error, CatalogueError::Invariant { invariant: "I1", .. })
+        || matches!(error, CatalogueError::Unavailable(why) if why.starts_with(CONTENTION))
+}
+
+const CONTENTION: &str = "too many others change the same rows";
+
+/// What the database's refusal means in the catalogue's words.
+pub(super) fn refusal(error: sqlx::Error) -> CatalogueError {
+    let Some(database) = error.as_database_error() else {
+        return match error {
+            sqlx::Error::Configuration(why) => CatalogueError::Unfit(why.to_string()),
+            other => CatalogueError::Unavailable(other.to_string()),
+        };
+    };
+    let detail = database.message().to_owned();
+    let constraint = database.constraint().unwrap_or_default();
+    let subject = database
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(PgDatabaseError::detail)
+        .and_then(|text| text.parse::<MediumId>().ok());
+    match (database.code().as_deref().unwrap_or_default(), subject) {
+        ("RS006", Some(medium)) => CatalogueError::Fenced { medium, why: detail },
+        ("RS002", _) => CatalogueError::Invariant {
+            invariant: "I2",
+            detail,
+        },
+        ("RS010", _) => CatalogueError::Invariant {
+            invariant: "I10",
+            detail,
+        },
+        ("23503" | "23514", _) if constraint.starts_with("i1_") => CatalogueError::Invariant {
+            invariant: "I1",
+            detail,
+        },
+        ("23514", _) if constraint.starts_with("i2_") => CatalogueError::Invariant {
+            invariant: "I2",
+            detail,
+        },
+        ("23505", _) if constraint == "extent_address" => CatalogueError::Conflict {
+            subject: "an address".into(),
+            why: format!("another extent has it already ({detail})"),
+        },
+        ("23505", _) if constraint == "extent_pkey" => CatalogueError::Conflict {
+            subject: "an extent".into(),
+            why: format!("it is recorded already ({detail})"),
+        },
+        ("40P01" | "40001" | "23503", _) => CatalogueError::Unavailable(format!("{CONTENTION}: {detail}")),
+        _ => CatalogueError::Unavailable(error.to_string()),
+    }
+}

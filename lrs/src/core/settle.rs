@@ -1,0 +1,106 @@
+//! What the scheduler does after every event: it asks for what more urgent requests need, puts away what nobody uses,
+//! and ends when it was told to and nothing is left.
+
+use super::allocation::go_together;
+use super::drive::{Drive, DriveId, DriveStep};
+use super::lease::LeaseState;
+use super::scheduler::{Effect, IDLE_MAX, Phase, Scheduler};
+use dss::model::MediumId;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+impl Scheduler {
+    /// Asks whoever does not hurry, and holds what somebody more urgent waits for, to give way.
+    pub(super) fn ask_to_yield(&mut self, effects: &mut Vec<Effect>) {
+        let queued = self.queue.iter().filter(|waiting| !waiting.is_preparing());
+        let wanted: Vec<_> = queued
+            .map(|of| (of.request.priority, self.effective(of.claims())))
+            .collect();
+        for (id, active) in self.active.iter_mut().filter(|(_, active)| !active.yield_asked) {
+            let in_the_way = wanted
+                .iter()
+                .any(|(priority, claims)| active.yields_to(*priority) && !go_together(&active.claims, claims));
+            let locked = active
+                .claims
+                .iter()
+                .any(|claim| self.media.get(&claim.medium).is_some_and(|of| of.row.locked));
+            if in_the_way || locked {
+                active.yield_asked = true;
+                effects.push(Effect::AskYield(*id));
+            }
+        }
+    }
+
+    /// Unmounts what nobody uses any more, and gives back leases on what is not mounted.
+    pub(super) fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let preparing = self.queue.iter().filter(|waiting| waiting.is_preparing());
+        let held = self
+            .active
+            .values()
+            .map(|active| &active.claims[..])
+            .chain(preparing.map(|of| of.claims()));
+        let used: BTreeSet<MediumId> = held.flatten().map(|claim| claim.medium).collect();
+        let mut idle = Vec::new();
+        for (id, drive) in &mut self.drives {
+            let Drive::Loaded { medium, idle_since } = drive else {
+                continue;
+            };
+            if used.contains(medium) {
+                *idle_since = None;
+                continue;
+            }
+            let since = *idle_since.get_or_insert(now);
+            let unwanted = self
+                .media
+                .get(medium)
+                .is_none_or(|of| of.stale || of.gone || of.row.locked);
+            if unwanted || self.phase != Phase::Serving || now.saturating_sub(since) >= IDLE_MAX {
+                idle.push(id.clone());
+            }
+        }
+        for drive in idle {
+            self.unload(&drive, effects);
+        }
+        let drives = &self.drives;
+        self.media.retain(|id, state| {
+            let drive = drives.get(&DriveId::of(&state.row));
+            if used.contains(id) || drive.and_then(Drive::medium) == Some(*id) {
+                return true;
+            }
+            match &state.lease {
+                LeaseState::Held(_) => {
+                    state.lease = LeaseState::None;
+                    effects.push(Effect::ReleaseLease(*id));
+                }
+                LeaseState::Refused(_) => state.lease = LeaseState::None,
+                LeaseState::None | LeaseState::Asked => {}
+            }
+            !state.gone || state.lease != LeaseState::None
+        });
+        self.tell_stopped(effects);
+    }
+
+    fn tell_stopped(&mut self, effects: &mut Vec<Effect>) {
+        let empty = self.drives.values().all(|drive| drive.medium().is_none());
+        let free = self
+            .media
+            .values()
+            .all(|state| matches!(state.lease, LeaseState::None | LeaseState::Refused(_)));
+        if self.phase == Phase::Stopping && empty && free && self.active.is_empty() {
+            self.phase = Phase::Stopped;
+            effects.push(Effect::Stopped);
+        }
+    }
+
+    pub(super) fn unload(&mut self, drive: &DriveId, effects: &mut Vec<Effect>) {
+        let medium = self.drive(drive).medium();
+        if self.step(drive, DriveStep::Unload) {
+            // The next mount asks for the lease anew.
+            let state = medium.and_then(|medium| self.media.get_mut(&medium));
+            if let Some(state) = state.filter(|state| matches!(state.lease, LeaseState::Refused(_))) {
+                state.lease = LeaseState::None;
+            }
+            effects.push(Effect::Unload(drive.clone()));
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Deleting and undeleting. Both only mark versions: bytes stay until the undelete window ends and a purge or repack
+//! lets them go.
+
+use crate::api::Problem;
+use crate::host::Host;
+use dss::model::{Object, Oid};
+
+/// Marks the live version deleted.
+pub async fn delete(host: &Host, oid: &Oid) -> Result<Object, Problem> {
+    Ok(host.catalogue.delete_object(oid, host.clock.now()).await?)
+}
+
+/// Makes the newest deleted version live again.
+pub async fn undelete(host: &Host, oid: &Oid) -> Result<Object, Problem> {
+    Ok(host.catalogue.undelete_object(oid, host.clock.now()).await?)
+}

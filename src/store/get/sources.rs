@@ -1,0 +1,110 @@
+//! Where else the bytes of an extent may be: the other copies first, then held orphans, then the layout as it is by now.
+//! Bounded: every extent is tried once, and the layout is read again only so often.
+
+use super::Fault;
+use crate::api::Problem;
+use crate::host::Host;
+use dss::model::object::Place;
+use dss::model::{Digests, Extent, ExtentId, ExtentIndex, ObjectDetail, ObjectId};
+use std::collections::{BTreeSet, VecDeque};
+
+/// How often the layout is read again. Each time something must have moved since.
+const RESOLVES: usize = 8;
+
+/// The places of one extent of an object.
+pub struct Sources {
+    object: ObjectId,
+    index: ExtentIndex,
+    /// The one that works so far.
+    present: Option<Extent>,
+    ahead: VecDeque<Extent>,
+    tried: BTreeSet<ExtentId>,
+    told: Vec<String>,
+    damage: bool,
+    asked_fallbacks: bool,
+    resolves: usize,
+}
+
+impl Sources {
+    /// From the layouts as they were read.
+    pub fn new(detail: &ObjectDetail, index: ExtentIndex) -> Self {
+        Self {
+            object: detail.object.id,
+            index,
+            present: None,
+            ahead: candidates(detail, index),
+            tried: BTreeSet::new(),
+            told: Vec::new(),
+            damage: false,
+            asked_fallbacks: false,
+            resolves: 0,
+        }
+    }
+
+    /// The extent to read from: the same as long as it works.
+    pub async fn next(&mut self, host: &Host, expected: &Digests) -> Result<Option<Extent>, Problem> {
+        if let Some(present) = &self.present {
+            return Ok(Some(present.clone()));
+        }
+        loop {
+            while let Some(extent) = self.ahead.pop_front() {
+                if extent.digests.as_ref() == Some(expected) && self.tried.insert(extent.id) {
+                    self.present = Some(extent.clone());
+                    return Ok(Some(extent));
+                }
+            }
+            if !self.look_further(host).await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The present extent did not do.
+    pub fn failed(&mut self, extent: Extent, medium: String, fault: Fault) {
+        self.present = None;
+        self.damage |= fault.is_integrity();
+        self.told.push(format!("extent {} on {medium}: {fault}", extent.id));
+    }
+
+    /// What was tried and why it did not do.
+    pub fn tried(&self) -> &[String] {
+        &self.told
+    }
+
+    /// Whether any place held wrong bytes.
+    pub fn saw_damage(&self) -> bool {
+        self.damage
+    }
+
+    async fn look_further(&mut self, host: &Host) -> Result<bool, Problem> {
+        if self.resolves < RESOLVES {
+            self.resolves += 1;
+            let detail = host.catalogue.object_by_id(self.object).await?;
+            self.ahead = candidates(&detail, self.index);
+            if self.ahead.iter().any(|extent| !self.tried.contains(&extent.id)) {
+                return Ok(true);
+            }
+            if !self.asked_fallbacks {
+                self.asked_fallbacks = true;
+                for copy in detail.copy_numbers() {
+                    let place = Place {
+                        copy,
+                        index: self.index,
+                    };
+                    self.ahead.extend(host.catalogue.fallbacks(self.object, place).await?);
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn candidates(detail: &ObjectDetail, index: ExtentIndex) -> VecDeque<Extent> {
+    detail
+        .entries
+        .iter()
+        .filter(|entry| entry.index == index)
+        .map(|entry| entry.extent.clone())
+        .collect()
+}

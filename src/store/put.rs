@@ -1,0 +1,545 @@
+//! A stream of puts: objects come one after the other, share targets, sync windows and transactions, and are answered in
+//! order, each only when every copy is *sync*, committed and named by its medium's index.
+//!
+//! `draft` accepts an object, `targets` gets media for it, `gather` writes small ones together and `stream` large ones as
+//! they come, `record` is the intent before the bytes, `window` the sync before the commit. Never keeps an object whose
+//! bytes differ from what the client read.
+
+mod draft;
+mod frame;
+mod gather;
+mod lane;
+mod order;
+mod record;
+mod serve;
+mod stream;
+mod targets;
+mod trouble;
+mod window;
+
+pub use frame::{PutFailure, PutFrame, PutResult};
+pub use serve::serve;
+
+use crate::api::Problem;
+use crate::api::requests::{PutHeader, StreamEnd};
+use crate::host::Host;
+use crate::mover::ring::Ring;
+use crate::store::placement::Spread;
+use bytes::{Bytes, BytesMut};
+use draft::{Draft, Terms, Ticket};
+use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId};
+use gather::Loaded;
+use order::Order;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stream::{Halt, Streaming, Tools};
+use targets::{Targets, Wish};
+use window::{Limits, Outcome, Window};
+
+/// How often an object looks for other targets before it gives up.
+const TRIES: usize = 4;
+/// Results that may wait for the first of them; then the window is closed.
+const WAITING_MAX: usize = 4096;
+
+/// What a client says of its whole stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PutOptions {
+    /// Whether an object may lie on several media.
+    pub spread: Spread,
+    /// How many bytes will come in all, as far as the client knows.
+    pub expected: ByteCount,
+}
+
+/// A stream of puts.
+pub struct PutSession {
+    host: Arc<Host>,
+    id: SessionId,
+    options: PutOptions,
+    limits: Limits,
+    targets: Option<Targets>,
+    ring: Ring,
+    order: Order,
+    gathered: Vec<Loaded>,
+    window: Window,
+    /// Since when an object waits for its window.
+    oldest: Option<Instant>,
+    current: Current,
+    finished: bool,
+}
+
+/// The object under way.
+enum Current {
+    None,
+    /// Its outcome is known; the rest of its bytes is let go.
+    Skipping,
+    Gathering {
+        draft: Box<Draft>,
+        bytes: BytesMut,
+    },
+    Streaming(Box<Streaming>),
+}
+
+impl PutSession {
+    /// Begins a stream. No medium is asked for before its first object.
+    pub fn begin(host: &Arc<Host>, options: PutOptions) -> Self {
+        let (memory, window) = (&host.config.memory, &host.config.repack);
+        let size = |bytes: ByteCount| usize::try_from(bytes.0).expect("buffers fit in memory");
+        Self {
+            host: Arc::clone(host),
+            id: SessionId::fresh(),
+            options,
+            limits: Limits {
+                bytes: window.sync_bytes,
+                extents: window.batch_extents,
+                time: Duration::from_secs(window.sync_seconds),
+            },
+            targets: None,
+            ring: Ring::new(size(memory.ring), size(memory.chunk)),
+            order: Order::default(),
+            gathered: Vec::new(),
+            window: Window::default(),
+            oldest: None,
+            current: Current::None,
+            finished: false,
+        }
+    }
+
+    /// Takes the next step of the stream; answers every result that is due. An error ends the stream: it is not one of
+    /// puts.
+    pub async fn feed(&mut self, frame: PutFrame) -> Result<Vec<PutResult>, Problem> {
+        match (frame, std::mem::replace(&mut self.current, Current::None)) {
+            (PutFrame::Begin(header), Current::None) => self.begin_object(*header).await,
+            (PutFrame::Begin(header), Current::Skipping | Current::Gathering { .. } | Current::Streaming(_)) => {
+                return Err(out_of_order(&header.oid, "began before the one before it ended"));
+            }
+            (PutFrame::Data(_) | PutFrame::End(_) | PutFrame::GiveUp { .. }, Current::None) => {
+                return Err(Problem::bug("put stream", "bytes or an end without an object"));
+            }
+            (PutFrame::Data(_), Current::Skipping) => self.current = Current::Skipping,
+            (PutFrame::End(_) | PutFrame::GiveUp { .. }, Current::Skipping) => {}
+            (PutFrame::Data(bytes), current) => self.take(current, bytes).await,
+            (PutFrame::End(end), current) => self.end_object(current, end).await,
+            (PutFrame::GiveUp { why }, current) => {
+                let problem = |oid: &Oid| unsent(oid, &why);
+                self.drop_object(current, problem).await;
+            }
+        }
+        let late = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if late || self.window.is_due(&self.limits) || self.order.len() > WAITING_MAX {
+            self.settle().await;
+        }
+        Ok(self.order.ready())
+    }
+
+    /// Makes everything that ended durable; answers what became of it. Called when the stream pauses.
+    pub async fn flush(&mut self) -> Vec<PutResult> {
+        self.settle().await;
+        self.yield_targets().await;
+        self.order.ready()
+    }
+
+    /// When `flush` should be called at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.oldest.map(|since| since + self.limits.time)
+    }
+
+    /// Ends the stream; answers the results that were still due.
+    pub async fn finish(mut self) -> Vec<PutResult> {
+        let current = std::mem::replace(&mut self.current, Current::None);
+        self.drop_object(current, |oid| unsent(oid, "the stream ended within the object"))
+            .await;
+        self.settle().await;
+        self.release().await;
+        self.finished = true;
+        self.order.ready()
+    }
+
+    /// Gives the stream up: what was not acknowledged becomes orphans.
+    pub async fn abandon(mut self) {
+        self.finished = true;
+        let current = std::mem::replace(&mut self.current, Current::None);
+        clean_up(Arc::clone(&self.host), self.id, current, self.targets.take()).await;
+    }
+
+    async fn begin_object(&mut self, header: PutHeader) {
+        let oid = header.oid.clone();
+        let ticket = self.order.announce(oid.clone());
+        if self.window.holds(&oid) || self.gathered.iter().any(|loaded| loaded.draft.object.oid == oid) {
+            // The catalogue must know the version before it can tell the next one.
+            self.settle().await;
+        }
+        match self.accept(header, ticket).await {
+            Ok(current) => self.current = current,
+            Err(problem) => {
+                self.order.settle(ticket, Err(PutFailure::last(problem)));
+                self.current = Current::Skipping;
+            }
+        }
+    }
+
+    async fn accept(&mut self, header: PutHeader, ticket: Ticket) -> Result<Current, Problem> {
+        let copies = header.copies.unwrap_or(self.host.config.store.copies);
+        if copies == 0 {
+            return Err(
+                Problem::refused("no_copies", header.oid.as_str(), "a put makes at least one copy")
+                    .next("ask for 1 copy or more"),
+            );
+        }
+        let terms = Terms {
+            ticket,
+            copies: CopyNo(i16::from(copies)),
+            extent_max: self.host.config.store.extent_max_bytes,
+            now: self.host.clock.now(),
+        };
+        let draft = Draft::accept(self.host.catalogue.as_ref(), header, terms).await?;
+        self.aim(&draft).await?;
+        if draft.sizes.len() == 1 && draft.object.bytes <= gather::SMALL {
+            return Ok(Current::Gathering {
+                bytes: BytesMut::with_capacity(usize::try_from(draft.object.bytes.0).expect("it is small")),
+                draft: Box::new(draft),
+            });
+        }
+        self.write_gathered().await;
+        self.open_stream(draft)
+            .await
+            .map(|streaming| Current::Streaming(Box::new(streaming)))
+    }
+
+    /// Begins to write a large object. Nothing of it was sent, so other targets can be tried.
+    async fn open_stream(&mut self, draft: Draft) -> Result<Streaming, Problem> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            if self.targets.is_none() {
+                self.aim(&draft).await?;
+            }
+            let mut streaming = Streaming::new(draft.clone());
+            match streaming.open(&self.tools()).await {
+                Ok(()) => return Ok(streaming),
+                Err(halt) => {
+                    let rows = streaming.abandon().await;
+                    give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+                    last = Some(self.recover(halt).await?);
+                }
+            }
+        }
+        Err(last.expect("it was tried at least once"))
+    }
+
+    async fn take(&mut self, current: Current, bytes: Bytes) {
+        let (missing, oid) = match &current {
+            Current::Gathering { draft, bytes } => (draft.object.bytes.0 - bytes.len() as u64, &draft.object.oid),
+            Current::Streaming(streaming) => (streaming.missing(), &streaming.draft().object.oid),
+            Current::None | Current::Skipping => unreachable!("told apart by the caller"),
+        };
+        if bytes.len() as u64 > missing {
+            let problem = changed(oid, "more bytes came than were announced");
+            self.drop_object(current, |_| problem).await;
+            self.current = Current::Skipping;
+            return;
+        }
+        self.current = match current {
+            Current::Gathering { draft, bytes: mut held } => {
+                held.extend_from_slice(&bytes);
+                Current::Gathering { draft, bytes: held }
+            }
+            Current::Streaming(mut streaming) => {
+                let targets = self.targets.as_ref().expect("a stream has targets");
+                let mut tools = Tools {
+                    host: &self.host,
+                    session: self.id,
+                    targets,
+                    ring: &mut self.ring,
+                };
+                match streaming.take(&bytes, &mut tools).await {
+                    Ok(()) => Current::Streaming(streaming),
+                    Err(halt) => {
+                        self.halt_stream(*streaming, halt).await;
+                        Current::Skipping
+                    }
+                }
+            }
+            Current::None | Current::Skipping => unreachable!("told apart above"),
+        };
+    }
+
+    async fn end_object(&mut self, current: Current, end: StreamEnd) {
+        self.oldest.get_or_insert_with(Instant::now);
+        match current {
+            Current::Gathering { draft, bytes } => {
+                let digests = Digests::of(&bytes);
+                let (ticket, oid) = (draft.ticket, &draft.object.oid);
+                if let Err(problem) = agrees(oid, draft.object.bytes, (digests.bytes, digests.blake3), end) {
+                    return self.order.settle(ticket, Err(PutFailure::last(problem)));
+                }
+                self.gathered.push(Loaded {
+                    draft: *draft,
+                    bytes: bytes.freeze(),
+                    digests,
+                });
+                let held: ByteCount = self.gathered.iter().map(|loaded| loaded.digests.bytes).sum();
+                if held >= gather::GATHER_BYTES || self.gathered.len() >= gather::GATHER_OBJECTS {
+                    self.write_gathered().await;
+                }
+            }
+            Current::Streaming(mut streaming) => {
+                let object = &streaming.draft().object;
+                let received = ByteCount(object.bytes.0 - streaming.missing());
+                if let Err(problem) = agrees(&object.oid, object.bytes, (received, streaming.blake3()), end) {
+                    return self.drop_object(Current::Streaming(streaming), |_| problem).await;
+                }
+                match streaming.land().await {
+                    Ok(landed) => self.window.push(landed),
+                    Err(halt) => self.halt_stream(*streaming, halt).await,
+                }
+            }
+            Current::None | Current::Skipping => unreachable!("told apart by the caller"),
+        }
+    }
+
+    /// Gives the object under way up, for a reason of the client's.
+    async fn drop_object(&mut self, current: Current, why: impl FnOnce(&Oid) -> Problem) {
+        let (ticket, problem) = match current {
+            Current::None | Current::Skipping => return,
+            Current::Gathering { draft, .. } => (draft.ticket, why(&draft.object.oid)),
+            Current::Streaming(streaming) => {
+                let told = (streaming.draft().ticket, why(&streaming.draft().object.oid));
+                let rows = streaming.abandon().await;
+                give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+                told
+            }
+        };
+        self.order.settle(ticket, Err(PutFailure::last(problem)));
+    }
+
+    /// Gives the object under way up because a target or the catalogue failed. Its bytes went by: only the client can
+    /// send them again.
+    async fn halt_stream(&mut self, streaming: Streaming, halt: Halt) {
+        let ticket = streaming.draft().ticket;
+        let rows = streaming.abandon().await;
+        give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+        let failure = match self.recover(halt).await {
+            Ok(problem) => PutFailure::again(problem),
+            Err(problem) => PutFailure::last(problem),
+        };
+        self.order.settle(ticket, Err(failure));
+    }
+
+    /// Has targets that suit an object.
+    async fn aim(&mut self, draft: &Draft) -> Result<(), Problem> {
+        if let Some(targets) = &mut self.targets
+            && targets.suit(&self.host, draft).await?
+            && !targets.should_yield()
+        {
+            targets.take(draft);
+            return Ok(());
+        }
+        self.settle().await;
+        self.release().await;
+        let wish = Wish {
+            spread: self.options.spread,
+            ahead: self.options.expected,
+        };
+        let mut targets = Targets::allocate(&self.host, draft, wish).await?;
+        targets.take(draft);
+        self.targets = Some(targets);
+        Ok(())
+    }
+
+    /// Writes what was gathered, elsewhere if a medium fails.
+    async fn write_gathered(&mut self) {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let batch = std::mem::take(&mut self.gathered);
+            let Some(first) = batch.first() else { return };
+            if self.targets.is_none()
+                && let Err(problem) = Box::pin(self.aim(&first.draft.clone())).await
+            {
+                return self.fail(batch, PutFailure::last(problem));
+            }
+            let done = gather::write(batch, &self.tools()).await;
+            done.landed.into_iter().for_each(|landed| self.window.push(landed));
+            let Some(halt) = done.halt else {
+                assert!(done.left.is_empty(), "what is left was left for a reason");
+                return;
+            };
+            match Box::pin(self.recover(halt)).await {
+                Ok(problem) => last = Some(problem),
+                Err(problem) => return self.fail(done.left, PutFailure::last(problem)),
+            }
+            self.gathered = done.left;
+        }
+        let left = std::mem::take(&mut self.gathered);
+        if let Some(problem) = last {
+            self.fail(left, PutFailure::again(problem));
+        }
+    }
+
+    fn fail(&mut self, objects: Vec<Loaded>, failure: PutFailure) {
+        for loaded in objects {
+            self.order.settle(loaded.draft.ticket, Err(failure.clone()));
+        }
+    }
+
+    /// After a halt: saves or voids the window, notes what was found out, and lets the targets go. Answers what to tell
+    /// of the object concerned, or an error when looking for other targets makes no sense.
+    async fn recover(&mut self, halt: Halt) -> Result<Problem, Problem> {
+        let problem = match halt {
+            Halt::Problem(problem) => return Err(problem),
+            Halt::Ousted(problem) => {
+                self.close_window().await;
+                problem
+            }
+            Halt::Target(number, trouble) => {
+                let target = self.targets.as_ref().expect("a target halted").list[number].clone();
+                let problem = trouble.problem(&target);
+                match trouble.spares_the_window() {
+                    true => self.close_window().await,
+                    false => {
+                        let mut window = std::mem::take(&mut self.window);
+                        let outcomes = window.void(&self.tools(), &problem).await;
+                        self.tell(outcomes);
+                        self.distrust(number);
+                    }
+                }
+                trouble.note(&self.host, &target).await;
+                problem
+            }
+        };
+        self.release().await;
+        Ok(problem)
+    }
+
+    /// Everything that ended becomes durable.
+    async fn settle(&mut self) {
+        self.oldest = None;
+        self.write_gathered().await;
+        self.close_window().await;
+    }
+
+    async fn close_window(&mut self) {
+        if self.targets.is_none() {
+            return;
+        }
+        let mut window = std::mem::take(&mut self.window);
+        let (outcomes, failed) = window.close(&self.tools()).await;
+        self.tell(outcomes);
+        let Some((number, trouble)) = failed else { return };
+        let target = self.targets.as_ref().expect("checked above").list[number].clone();
+        trouble.note(&self.host, &target).await;
+        self.distrust(number);
+        if let Current::Streaming(streaming) = std::mem::replace(&mut self.current, Current::None) {
+            let ticket = streaming.draft().ticket;
+            let rows = streaming.abandon().await;
+            give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+            self.order
+                .settle(ticket, Err(PutFailure::again(trouble.problem(&target))));
+            self.current = Current::Skipping;
+        }
+        self.release().await;
+    }
+
+    fn tell(&mut self, outcomes: Vec<Outcome>) {
+        for (ticket, outcome) in outcomes {
+            self.order.settle(ticket, outcome);
+        }
+    }
+
+    /// Between objects, gives way to somebody more urgent.
+    async fn yield_targets(&mut self) {
+        let idle = matches!(self.current, Current::None);
+        if idle && self.targets.as_ref().is_some_and(Targets::should_yield) {
+            self.release().await;
+        }
+    }
+
+    fn distrust(&self, number: usize) {
+        if let Some(targets) = &self.targets {
+            targets.distrust(number);
+        }
+    }
+
+    async fn release(&mut self) {
+        if let Some(targets) = self.targets.take() {
+            targets.release().await;
+        }
+    }
+
+    fn tools(&mut self) -> Tools<'_> {
+        Tools {
+            host: &self.host,
+            session: self.id,
+            targets: self.targets.as_ref().expect("asked for only while there are targets"),
+            ring: &mut self.ring,
+        }
+    }
+}
+
+impl Drop for PutSession {
+    /// A request that was dropped with its client cleans up behind itself.
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        let current = std::mem::replace(&mut self.current, Current::None);
+        let work = clean_up(Arc::clone(&self.host), self.id, current, self.targets.take());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(work);
+        }
+        // Without a runtime respoold is ending; the epoch dies with it and the rows are swept.
+    }
+}
+
+async fn clean_up(host: Arc<Host>, session: SessionId, current: Current, targets: Option<Targets>) {
+    if let Current::Streaming(streaming) = current {
+        streaming.abandon().await;
+    }
+    give_up(&host, Owner::Put(session), None).await;
+    if let Some(targets) = targets {
+        targets.release().await;
+    }
+}
+
+/// Turns pending rows into orphans. That it fails changes nothing for the client: the rows are swept when their epoch
+/// is dead.
+pub(in crate::store) async fn give_up(host: &Host, owner: Owner, only: Option<&[ExtentId]>) {
+    if let Err(error) = host.catalogue.abandon(owner, only, host.clock.now()).await {
+        tracing::warn!(%error, "pending extents of a failed put wait for the next sweep");
+    }
+}
+
+/// What came, what was announced and what the client read must be the same.
+fn agrees(
+    oid: &Oid,
+    announced: ByteCount,
+    (received, digest): (ByteCount, dss::model::Blake3),
+    end: StreamEnd,
+) -> Result<(), Problem> {
+    if received != announced || end.bytes != announced {
+        let what = format!(
+            "{} bytes were announced, {} read and {} received",
+            announced.0, end.bytes.0, received.0
+        );
+        return Err(changed(oid, &what));
+    }
+    if end.blake3 != digest {
+        let message = format!("'{oid}' arrived with other bytes than the client read; nothing of it was stored");
+        return Err(Problem::integrity("digest_mismatch", "us", oid.as_str(), message)
+            .next("repeat the put; if it happens again, test this machine's memory"));
+    }
+    Ok(())
+}
+
+fn changed(oid: &Oid, what: &str) -> Problem {
+    let message = format!("'{oid}' changed while it was read: {what}; nothing of it was stored");
+    Problem::environment("changed_while_read", "operator", oid.as_str(), message)
+        .next("put it again when nobody writes to the file")
+}
+
+fn unsent(oid: &Oid, why: &str) -> Problem {
+    let message = format!("'{oid}' was not sent whole: {why}; nothing of it was stored");
+    Problem::environment("unsent", "operator", oid.as_str(), message).next("put it again")
+}
+
+fn out_of_order(oid: &Oid, what: &str) -> Problem {
+    Problem::bug(oid.as_str(), format!("object '{oid}' {what}"))
+}

@@ -1,0 +1,221 @@
+//! Small objects on their way in: held in memory until there are enough, then recorded in one transaction and written in
+//! one go. A failure of one medium costs them nothing: their bytes can be had again.
+
+use super::draft::{Draft, Landed, places};
+use super::record::{Slot, record};
+use super::stream::{Halt, Tools};
+use super::trouble::Trouble;
+use crate::mover::taken;
+use bytes::Bytes;
+use dss::model::evidence::WriteReceipt;
+use dss::model::object::Place;
+use dss::model::{Address, ByteCount, Digests, ExtentId, Owner, Recorded, Written};
+use lrs::ldm::fs::{Accepted, ExtentTag, Volume};
+use lrs::ldm::{Fault, MediaResult};
+use std::collections::BTreeMap;
+
+/// Objects up to this size are gathered; larger ones gain nothing from it.
+pub const SMALL: ByteCount = ByteCount(1 << 20);
+/// Gathered objects are written when they have so many bytes ...
+pub const GATHER_BYTES: ByteCount = ByteCount(8 << 20);
+/// ... or are so many.
+pub const GATHER_OBJECTS: usize = 256;
+
+/// An object with all its bytes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The object; it has exactly one extent.
+    pub draft: Draft,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What they digest to.
+    pub digests: Digests,
+}
+
+/// What became of a batch: what landed, what did not, and why not.
+pub struct Batch {
+    /// Taken whole by all their media.
+    pub landed: Vec<Landed>,
+    /// To be written elsewhere.
+    pub left: Vec<Loaded>,
+    /// Why.
+    pub halt: Option<Halt>,
+}
+
+/// One extent to be written on one medium.
+struct Errand {
+    object: usize,
+    place: Place,
+    target: usize,
+    recorded: Recorded,
+    tag: ExtentTag,
+}
+
+/// Records and writes a batch, every copy at the same time.
+pub async fn write(batch: Vec<Loaded>, tools: &Tools<'_>) -> Batch {
+    let slots: Vec<(usize, Slot<'_>)> = batch
+        .iter()
+        .enumerate()
+        .flat_map(|(object, loaded)| slots(object, &loaded.draft))
+        .collect();
+    let only: Vec<Slot<'_>> = slots.iter().map(|(_, slot)| *slot).collect();
+    let recorded = match record(tools.host, tools.session, tools.targets, &only).await {
+        Ok(recorded) => recorded,
+        Err(halt) => {
+            drop(slots);
+            return Batch {
+                landed: Vec::new(),
+                left: batch,
+                halt: Some(halt),
+            };
+        }
+    };
+    let errands = slots.iter().zip(recorded).map(|((object, slot), recorded)| Errand {
+        object: *object,
+        place: slot.place,
+        target: slot.target,
+        recorded,
+        tag: slot.draft.tag(slot.id, slot.place),
+    });
+    let mut by_target: BTreeMap<usize, Vec<Errand>> = BTreeMap::new();
+    for errand in errands {
+        by_target.entry(errand.target).or_default().push(errand);
+    }
+    drop(slots);
+    let lanes = by_target.into_values().map(|errands| write_on(errands, &batch, tools));
+    let (mut taken, mut halt) = (Vec::new(), None);
+    for (lane, trouble) in futures_util::future::join_all(lanes).await {
+        taken.extend(lane);
+        halt = halt.or(trouble);
+    }
+    sort_out(batch, taken, halt, tools).await
+}
+
+fn slots(object: usize, draft: &Draft) -> impl Iterator<Item = (usize, Slot<'_>)> {
+    places(draft.copies(), 0).enumerate().map(move |(copy, place)| {
+        let slot = Slot {
+            draft,
+            place,
+            id: ExtentId::fresh(),
+            // A gathered object has one extent a copy, so its copies are the targets.
+            target: copy,
+        };
+        (object, slot)
+    })
+}
+
+type Taken = (usize, Place, usize, Written);
+type Refused = (usize, ExtentId);
+
+/// Writes one medium's part; answers what it took, and why it took no more.
+async fn write_on(
+    errands: Vec<Errand>,
+    batch: &[Loaded],
+    tools: &Tools<'_>,
+) -> (Vec<Result<Taken, Refused>>, Option<Halt>) {
+    let number = errands[0].target;
+    let work: Vec<Work> = errands
+        .iter()
+        .map(|errand| Work {
+            tag: errand.tag.clone(),
+            address: errand.recorded.extent().address.clone(),
+            bytes: batch[errand.object].bytes.clone(),
+            digests: batch[errand.object].digests.clone(),
+        })
+        .collect();
+    let answer = tools.targets.list[number]
+        .drive
+        .run(move |volume| write_each(volume, work))
+        .await;
+    let (receipts, trouble) = match answer {
+        Ok(done) => done,
+        Err(gone) => (Vec::new(), Some(Trouble::Drive(gone.to_string()))),
+    };
+    let mut receipts = receipts.into_iter();
+    let lane = errands
+        .into_iter()
+        .map(|errand| match receipts.next() {
+            Some(receipt) => {
+                let digests = batch[errand.object].digests.clone();
+                let written = taken(errand.recorded, digests, receipt);
+                let written = written.expect("a volume answers for the extent it was given");
+                Ok((errand.object, errand.place, number, written))
+            }
+            None => Err((errand.object, errand.tag.extent)),
+        })
+        .collect();
+    (lane, trouble.map(|trouble| Halt::Target(number, trouble)))
+}
+
+struct Work {
+    tag: ExtentTag,
+    address: Address,
+    bytes: Bytes,
+    digests: Digests,
+}
+
+/// On the drive's thread: one after the other, until the medium takes no more.
+fn write_each(volume: &mut dyn Volume, work: Vec<Work>) -> (Vec<WriteReceipt>, Option<Trouble>) {
+    let mut receipts = Vec::with_capacity(work.len());
+    for work in work {
+        match write_one(volume, work) {
+            Ok(Some(receipt)) => receipts.push(receipt),
+            Ok(None) => return (receipts, Some(Trouble::Full)),
+            Err(error) if error.fault == Fault::NoSpace => return (receipts, Some(Trouble::Full)),
+            Err(error) => return (receipts, Some(Trouble::Media(error))),
+        }
+    }
+    (receipts, None)
+}
+
+fn write_one(volume: &mut dyn Volume, work: Work) -> MediaResult<Option<WriteReceipt>> {
+    let Some(handle) = volume.create(work.tag, &work.address)? else {
+        return Ok(None);
+    };
+    match volume.write(handle, &work.bytes) {
+        Ok(Accepted::All) => volume.finish(handle, work.digests).map(Some),
+        Ok(Accepted::EndOfMedium) => {
+            volume.abandon(handle);
+            Ok(None)
+        }
+        Err(error) => {
+            volume.abandon(handle);
+            Err(error)
+        }
+    }
+}
+
+/// An object landed when every copy of it was taken. The rows of the others are given up; their bytes are kept.
+async fn sort_out(
+    batch: Vec<Loaded>,
+    taken: Vec<Result<Taken, Refused>>,
+    halt: Option<Halt>,
+    tools: &Tools<'_>,
+) -> Batch {
+    let mut given_up: Vec<ExtentId> = Vec::new();
+    let mut extents: BTreeMap<usize, Vec<(Place, usize, Written)>> = BTreeMap::new();
+    for one in taken {
+        match one {
+            Ok((object, place, target, written)) => extents.entry(object).or_default().push((place, target, written)),
+            Err((_, extent)) => given_up.push(extent),
+        }
+    }
+    let (mut landed, mut left) = (Vec::new(), Vec::new());
+    for (object, loaded) in batch.into_iter().enumerate() {
+        let extents = extents.remove(&object).unwrap_or_default();
+        match extents.len() == loaded.draft.copies() {
+            true => landed.push(Landed {
+                draft: loaded.draft,
+                extents,
+            }),
+            false => {
+                given_up.extend(extents.iter().map(|(_, _, written)| written.extent().id));
+                left.push(loaded);
+            }
+        }
+    }
+    if !given_up.is_empty() {
+        super::give_up(tools.host, Owner::Put(tools.session), Some(&given_up)).await;
+    }
+    Batch { landed, left, halt }
+}

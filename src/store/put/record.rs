@@ -1,0 +1,74 @@
+//! Intent before bytes: names extents on their media and records them *pending*, all in one transaction.
+
+use super::draft::Draft;
+use super::stream::Halt;
+use super::targets::Targets;
+use super::trouble::Trouble;
+use crate::host::Host;
+use dss::model::object::Place;
+use dss::model::{Address, ExtentId, Origin, Recorded, SessionId, Step};
+use lrs::ldm::MediaResult;
+
+/// An extent to be recorded.
+#[derive(Clone, Copy)]
+pub struct Slot<'a> {
+    /// Of which object.
+    pub draft: &'a Draft,
+    /// Which copy and position.
+    pub place: Place,
+    /// Its id.
+    pub id: ExtentId,
+    /// The number of its target.
+    pub target: usize,
+}
+
+/// Records extents, in the order given. The media are identified first: a disk that was unmounted gets no row.
+pub async fn record(
+    host: &Host,
+    session: SessionId,
+    targets: &Targets,
+    slots: &[Slot<'_>],
+) -> Result<Vec<Recorded>, Halt> {
+    let mut addresses: Vec<Option<Address>> = vec![None; slots.len()];
+    for (number, target) in targets.list.iter().enumerate() {
+        let own: Vec<usize> = (0..slots.len()).filter(|slot| slots[*slot].target == number).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let names: Vec<(Origin, ExtentId)> = own
+            .iter()
+            .map(|slot| (slots[*slot].draft.origin(slots[*slot].place), slots[*slot].id))
+            .collect();
+        let answer = target
+            .drive
+            .run(move |volume| -> MediaResult<Vec<Address>> {
+                volume.identify()?;
+                names.iter().map(|(origin, id)| volume.reserve(origin, *id)).collect()
+            })
+            .await;
+        let reserved = Trouble::of(answer).map_err(|trouble| Halt::Target(number, trouble))?;
+        for (slot, address) in own.into_iter().zip(reserved) {
+            addresses[slot] = Some(address);
+        }
+    }
+    let extents = slots
+        .iter()
+        .zip(addresses)
+        .map(|(slot, address)| {
+            let grant = &targets.list[slot.target].grant;
+            let address = address.expect("every slot has a target of the list");
+            slot.draft.extent(slot.id, slot.place, grant, address)
+        })
+        .collect();
+    let recorded = host
+        .catalogue
+        .record_put(session, extents, &targets.epochs(), host.clock.now())
+        .await?;
+    assert_eq!(
+        recorded.len(),
+        slots.len(),
+        "the catalogue records all or nothing, in order"
+    );
+    host.checkpoints.reach(Step::PutAfterRecord);
+    Ok(recorded)
+}

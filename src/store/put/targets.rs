@@ -1,0 +1,179 @@
+//! The media that a put session writes to: one allocation for all copies, kept while it suits the next object.
+
+use super::draft::Draft;
+use crate::api::Problem;
+use crate::host::Host;
+use crate::store::placement::{self, Order, Plan, Spread, Stock};
+use dss::model::{ByteCount, Epoch, MediumId};
+use lrs::core::{Priority, Request, WriteGrant};
+use lrs::service::Allocation;
+use lrs::worker::DriveHandle;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One medium granted for write.
+#[derive(Clone)]
+pub struct Target {
+    /// What was granted.
+    pub grant: WriteGrant,
+    /// What the operator calls it.
+    pub name: String,
+    /// The drive it is in.
+    pub drive: DriveHandle,
+    /// The room that is left of the grant.
+    left: ByteCount,
+}
+
+/// The targets of a session.
+pub struct Targets {
+    allocation: Allocation,
+    /// In the order of the grant.
+    pub list: Vec<Target>,
+    /// Per copy and extent: the number of the target. A session of whole objects uses the first entry for all.
+    route: Vec<Vec<usize>>,
+    spread: Spread,
+    tags: BTreeSet<String>,
+    /// Groupings that these media were found to suit.
+    groupings: BTreeSet<String>,
+}
+
+/// What is asked for beside the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// Whether the object may lie on several media.
+    pub spread: Spread,
+    /// How many bytes will probably follow.
+    pub ahead: ByteCount,
+}
+
+impl Targets {
+    /// Asks for targets for an object, and for what follows it.
+    pub async fn allocate(host: &Host, draft: &Draft, wish: Wish) -> Result<Self, Problem> {
+        let stock = stock(host).await?;
+        let order = Order {
+            extents: &draft.sizes,
+            copies: draft.copies(),
+            tags: &draft.tags,
+            grouping: draft.object.grouping.as_deref(),
+            // One extent cannot be on two media, whatever was allowed.
+            spread: match draft.sizes.len() {
+                1 => Spread::Whole,
+                _ => wish.spread,
+            },
+            ahead: wish.ahead,
+        };
+        let Plan { wants, route } = placement::plan(&stock, &order).map_err(|no| {
+            Problem::refused(
+                "no_target",
+                draft.object.oid.as_str(),
+                format!("'{}' cannot be stored: {no}; nothing was stored", draft.object.oid),
+            )
+            .next("add a medium, bring one back with `respool repack`, or ask for fewer copies")
+        })?;
+        let request = Request {
+            purpose: format!("put of {}", draft.object.oid),
+            priority: Priority::Put,
+            reads: Vec::new(),
+            writes: wants,
+            exclusive: Vec::new(),
+        };
+        let allocation = host.lrs.allocate(request).await?;
+        let names: BTreeMap<MediumId, &str> = stock.iter().map(|s| (s.medium.id, s.medium.name.as_str())).collect();
+        let list = allocation
+            .grant()
+            .writes
+            .iter()
+            .map(|grant| Target {
+                drive: allocation.volume(grant.medium),
+                name: names
+                    .get(&grant.medium)
+                    .map_or_else(|| grant.medium.to_string(), |name| (*name).to_owned()),
+                left: grant.bytes,
+                grant: grant.clone(),
+            })
+            .collect();
+        Ok(Self {
+            allocation,
+            list,
+            route,
+            spread: order.spread,
+            tags: draft.tags.clone(),
+            groupings: draft.object.grouping.iter().cloned().collect(),
+        })
+    }
+
+    /// Whether another object can follow in the same allocation. One that spans media never shares it.
+    pub async fn suit(&mut self, host: &Host, draft: &Draft) -> Result<bool, Problem> {
+        let roomy = self.spread == Spread::Whole
+            && self.tags == draft.tags
+            && self.list.len() == draft.copies()
+            && self.list.iter().all(|target| target.left >= draft.object.bytes);
+        let Some(grouping) = draft.object.grouping.as_deref() else {
+            return Ok(roomy);
+        };
+        if !roomy || self.groupings.contains(grouping) {
+            return Ok(roomy);
+        }
+        let media = host.catalogue.media().await?;
+        let stock: Vec<Stock> = media.into_iter().map(|medium| Stock { medium, free: None }).collect();
+        let own: Vec<MediumId> = self.list.iter().map(|target| target.grant.medium).collect();
+        let suits = placement::suits(&stock, &own, Some(grouping));
+        if suits {
+            self.groupings.insert(grouping.to_owned());
+        }
+        Ok(suits)
+    }
+
+    /// Counts an object's bytes against the grants.
+    pub fn take(&mut self, draft: &Draft) {
+        for target in &mut self.list {
+            target.left = target.left.saturating_sub(draft.object.bytes);
+        }
+    }
+
+    /// The number of the target that takes an extent.
+    pub fn of(&self, copy: usize, index: usize) -> usize {
+        match self.spread {
+            Spread::Whole => copy,
+            Spread::Split => self.route[copy][index],
+        }
+    }
+
+    /// The lease epoch on each medium.
+    pub fn epochs(&self) -> BTreeMap<MediumId, Epoch> {
+        self.list
+            .iter()
+            .map(|target| (target.grant.medium, target.grant.epoch))
+            .collect()
+    }
+
+    /// Whether somebody more urgent waits for these media.
+    pub fn should_yield(&self) -> bool {
+        self.allocation.should_yield()
+    }
+
+    /// Has a failed target mounted anew before anybody uses it again.
+    pub fn distrust(&self, number: usize) {
+        self.allocation.distrust(self.list[number].grant.medium);
+    }
+
+    /// Gives everything back.
+    pub async fn release(self) {
+        self.allocation.release().await;
+    }
+}
+
+/// All media with the room that the catalogue believes them to have.
+async fn stock(host: &Host) -> Result<Vec<Stock>, Problem> {
+    let mut stock = Vec::new();
+    for medium in host.catalogue.media().await? {
+        let free = match medium.capacity {
+            Some(capacity) if medium.may_take_extents().is_ok() => {
+                let usage = host.catalogue.usage(medium.id, host.clock.now()).await?;
+                Some(capacity.saturating_sub(usage.used))
+            }
+            Some(_) | None => None,
+        };
+        stock.push(Stock { medium, free });
+    }
+    Ok(stock)
+}
