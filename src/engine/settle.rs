@@ -98,6 +98,9 @@ impl Run<'_> {
                 self.host.catalogue.change_medium(target, change, now).await?;
             }
             Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => {
+                if let Some(allocation) = &self.allocation {
+                    allocation.distrust(target);
+                }
                 self.host.catalogue.suspect(target, &failure.to_string(), now).await?;
             }
         }

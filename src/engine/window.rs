@@ -243,8 +243,8 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(Exte
                     .collect()
             })
             .await
-            .map_err(|gone| target_error(Problem::from(gone)))?
-            .map_err(|error: MediaError| target_error(error.into()))?;
+            .map_err(|gone| target_error(allocation, medium, gone.into()))?
+            .map_err(|error: MediaError| target_error(allocation, medium, error.into()))?;
         for (position, id, address) in taken {
             addresses[position] = Some((id, address));
         }
@@ -255,7 +255,9 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(Exte
         .collect())
 }
 
-fn target_error(problem: Problem) -> Hindrance {
+/// The medium is mounted and identified anew before anybody uses it again.
+fn target_error(allocation: &Allocation, medium: MediumId, problem: Problem) -> Hindrance {
+    allocation.distrust(medium);
     Hindrance::Target(problem.into())
 }
 
