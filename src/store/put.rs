@@ -46,7 +46,7 @@ const WAITING_MAX: usize = 4096;
 pub struct PutOptions {
     /// Whether an object may lie on several media.
     pub spread: Spread,
-    /// How many bytes will come in all, as far as the client knows.
+    /// How many bytes will come in all; zero when the client does not know.
     pub expected: ByteCount,
 }
 
@@ -337,7 +337,11 @@ impl PutSession {
         self.release().await;
         let wish = Wish {
             spread: self.options.spread,
-            ahead: self.options.expected,
+            // Without a word from the client, about one window: small objects should not ask for each other's room.
+            ahead: match self.options.expected {
+                ByteCount::ZERO => self.limits.bytes,
+                expected => expected,
+            },
         };
         let mut targets = Targets::allocate(&self.host, draft, wish).await?;
         targets.take(draft);
