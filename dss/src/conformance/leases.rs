@@ -99,6 +99,16 @@ pub async fn a_released_lease_is_free_and_its_epoch_dead(w: &World) {
     );
 }
 
+/// I7: giving back a lease of an earlier epoch, late, does not free the present one, even of the same holder.
+pub async fn a_stale_release_frees_nothing(w: &World) {
+    let disk = w.medium("disk").await;
+    let stale = w.lease(disk).await;
+    let present = w.lease(disk).await;
+    assert!(present.epoch > stale.epoch, "every taking has an epoch of its own");
+    w.catalogue.release_lease(&stale).await.unwrap();
+    w.put_one("a", disk, "x").await;
+}
+
 /// I7: after a takeover the former holder can record, commit, swap and fence nothing.
 pub async fn a_lost_epoch_changes_nothing(w: &World) {
     let (source, target) = (w.medium("source").await, w.medium("target").await);

@@ -95,6 +95,7 @@ macro_rules! conformance {
                 another_seat_waits_for_end_and_margin
                 renewal_prolongs_what_is_still_ours
                 a_released_lease_is_free_and_its_epoch_dead
+                a_stale_release_frees_nothing
                 a_lost_epoch_changes_nothing
                 only_dead_epochs_are_swept
                 a_swept_extent_is_never_referenced;
