@@ -169,9 +169,10 @@ pub(super) async fn finish(
     catalogue.checkpoints.reach(Step::ReclaimAfterLabel);
     repeat!(catalogue, "finish_erase", tx => {
         let row = media::lock(tx.on(), medium).await?;
+        // Asked again after a lost answer: nothing has landed on it since.
         let done = row.adm_state == AdmState::InService
             && row.generation == generation
-            && matches!(row.fs_state, FsState::Empty | FsState::Used | FsState::Full);
+            && row.fs_state == FsState::Empty;
         if !done {
             if row.adm_state != AdmState::Erasing || row.generation != generation {
                 let why = format!("it is {} at generation {}, not erasing at {generation}", row.adm_state, row.generation);

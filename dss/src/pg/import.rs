@@ -1,14 +1,14 @@
-//! Import: what a medium holds becomes known. Every extent found gets a row that holds its bytes for ever; only with
-//! `Adopt::Yes`, and only for extents whose bytes were just read, complete copies become referenced. Never makes a
+//! Import: what a medium holds becomes known. An extent of a known object gets a row that holds its bytes for ever; only
+//! with `Adopt::Yes`, and only for extents whose bytes were just read, whole copies become referenced. Never makes a
 //! newer version of a known object, undoes a delete or changes a layout.
 
-use super::codec::{inode_to_sql, stamp};
+use super::codec::{Stamp, inode_to_sql, stamp};
 use super::events::append;
 use super::records::DigestColumns;
 use super::retry::{Stop, Tx, repeat};
 use super::{PgCatalogue, copy, locks};
 use crate::catalogue::{Adopt, CatalogueError, Found, Imported, Result};
-use crate::model::{ByteCount, CopyNo, ExtentId, Generation, MediumId, Object, ObjectId, Oid};
+use crate::model::{AdmState, ByteCount, CopyNo, ExtentId, Generation, MediumId, Object, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -33,55 +33,42 @@ pub(super) async fn import(
         None
     };
     Ok(repeat!(catalogue, "import", tx => {
-        let mut imported = Imported::default();
         let row = locks::media(tx.on(), &BTreeSet::from([medium])).await?.remove(&medium);
         let row = row.expect("a locked medium was found");
-        let sorted = sort(tx.on(), medium, row.generation, &found).await?;
-        imported.known = sorted.known.len() as u64;
-        insert(&mut tx, medium, row.generation, &sorted.new, batch, now).await?;
-        let chosen = match adopt {
-            Adopt::No => Adoption::default(),
-            Adopt::Yes => Adoption::choose(tx.on(), medium, &sorted, now).await?,
-        };
-        chosen.write(tx.on(), medium, now).await?;
-        count(tx.on(), &sorted, &chosen, &mut imported).await?;
-        append(tx.on(), now, "medium.imported", &row.name, json!(imported)).await?;
+        if row.adm_state == AdmState::Erasing {
+            return Err(CatalogueError::Fenced { medium, why: "it is erasing".into() }.into());
+        }
+        let mut imported = Imported::default();
+        let new = meet_known(tx.on(), medium, row.generation, &found, &mut imported).await?;
+        let plan = Plan::of(tx.on(), medium, &new, adopt, imported).await?;
+        insert(&mut tx, medium, row.generation, &plan.rows, batch, now).await?;
+        plan.write(tx.on(), medium).await?;
+        append(tx.on(), now, "medium.imported", &row.name, json!(plan.imported)).await?;
         tx.commit().await?;
-        imported
+        plan.imported
     }))
 }
 
-/// What was found, by what the catalogue knows of it.
-#[derive(Default)]
-struct Sorted<'a> {
-    /// At this place already.
-    known: Vec<&'a Found>,
-    /// Of those, the ones that an earlier import left unreferenced.
-    waiting: Vec<&'a Found>,
-    /// Rows to be made.
-    new: Vec<&'a Found>,
-}
-
-/// An extent id that lives elsewhere, or an address that has another extent, is left alone: a copied medium proves
-/// nothing.
-async fn sort<'a>(
+/// Counts what has a row already and lets it gain confidence; the rest. An extent id that lives elsewhere, or an
+/// address that has another extent, is left alone: a copied medium proves nothing.
+async fn meet_known<'a>(
     on: &mut PgConnection,
     medium: MediumId,
     generation: Generation,
     found: &'a [Found],
-) -> std::result::Result<Sorted<'a>, Stop> {
+    imported: &mut Imported,
+) -> std::result::Result<Vec<&'a Found>, Stop> {
     let ids: Vec<Uuid> = found.iter().map(|one| one.extent.0).collect();
     let addresses: Vec<String> = found.iter().map(|one| one.address.0.clone()).collect();
     let rows = sqlx::query!(
-        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address,
-                  state = 'orphan' AND hold_forever AS "waiting!" FROM extent
+        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address, bytes, blake3 FROM extent
             WHERE id = ANY ($3) OR (medium = $1 AND generation = $2 AND address = ANY ($4))"#,
         medium.0,
         generation.0,
         &ids,
         &addresses
     )
-    .fetch_all(on)
+    .fetch_all(&mut *on)
     .await?;
     let by_id: BTreeMap<Uuid, _> = rows.iter().map(|row| (row.id, row)).collect();
     let mut taken: BTreeSet<&str> = rows
@@ -90,24 +77,38 @@ async fn sort<'a>(
         .map(|row| row.address.as_str())
         .collect();
     let mut seen: BTreeSet<ExtentId> = BTreeSet::new();
-    let mut sorted = Sorted::default();
+    let (mut new, mut known, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for one in found {
-        if !seen.insert(one.extent) {
-            continue;
-        }
+        let fresh = seen.insert(one.extent);
         match by_id.get(&one.extent.0) {
-            Some(row) if row.here && row.address == one.address.0 => {
-                sorted.known.push(one);
-                if row.waiting {
-                    sorted.waiting.push(one);
-                }
+            Some(row)
+                if fresh
+                    && row.here
+                    && row.address == one.address.0
+                    && row.bytes == one.digests.bytes.as_i64()
+                    && row
+                        .blake3
+                        .as_ref()
+                        .is_none_or(|known| known[..] == one.digests.blake3.0) =>
+            {
+                known.push(one.extent.0);
+                read.push(one.read.map(stamp));
             }
-            Some(_) => {}
-            None if taken.insert(&one.address.0) => sorted.new.push(one),
-            None => {}
+            None if fresh && one.digests.is_consistent() && taken.insert(&one.address.0) => new.push(one),
+            Some(_) | None => imported.unknown += 1,
         }
     }
-    Ok(sorted)
+    imported.known = known.len() as u64;
+    sqlx::query!(
+        "UPDATE extent SET indexed = true, verified_at = greatest(verified_at, k.read)
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS k (id, read)
+          WHERE extent.id = k.id AND (NOT indexed OR k.read > verified_at OR k.read IS NOT NULL AND verified_at IS NULL)",
+        &known,
+        &read as _
+    )
+    .execute(on)
+    .await?;
+    Ok(new)
 }
 
 /// Makes rows that nothing references and that hold their bytes for ever.
@@ -123,18 +124,21 @@ async fn insert(
         return insert_directly(tx.on(), medium, generation, new, now).await;
     };
     let ids: Vec<Uuid> = new.iter().map(|one| one.extent.0).collect();
+    let read: Vec<Option<Stamp>> = new.iter().map(|one| one.read.map(stamp)).collect();
     let inserted = sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, created_at)
+                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, verified_at, created_at)
          SELECT DISTINCT ON (s.extent) s.extent, 'orphan', s.object_id, s.oid, s.version, s.copy_no, s.index, $2, $3,
-                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, true, true, $4::timestamptz
-           FROM import_staging s JOIN unnest($5::uuid[]) AS n (id) ON n.id = s.extent
+                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, true, true, n.read,
+                $4::timestamptz
+           FROM import_staging s JOIN unnest($5::uuid[], $6::timestamptz[]) AS n (id, read) ON n.id = s.extent
           WHERE s.batch = $1 ORDER BY s.extent, s.position",
         batch,
         medium.0,
         generation.0,
         stamp(now) as _,
-        &ids
+        &ids,
+        &read as _
     )
     .execute(tx.on())
     .await?;
@@ -172,15 +176,16 @@ async fn insert_directly(
     let blake3: Vec<Option<Vec<u8>>> = digests.iter().map(|one| one.blake3.clone()).collect();
     let crc32: Vec<Option<i64>> = digests.iter().map(|one| one.crc32).collect();
     let chunks: Vec<Option<Vec<u8>>> = digests.iter().map(|one| one.chunk_crcs.clone()).collect();
+    let read: Vec<Option<Stamp>> = new.iter().map(|one| one.read.map(stamp)).collect();
     let inode: Vec<Option<i64>> = new.iter().map(|one| inode_to_sql(one.inode)).collect();
     sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, created_at)
+                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, verified_at, created_at)
          SELECT n.id, 'orphan', n.object_id, n.oid, n.version, n.copy_no, n.index, $1, $2, n.address, n.bytes,
-                n.blake3, n.crc32, n.chunk_crcs, n.inode, true, true, $3::timestamptz
+                n.blake3, n.crc32, n.chunk_crcs, n.inode, true, true, n.read, $3::timestamptz
            FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::int[], $8::smallint[], $9::int[], $10::text[],
-                       $11::bigint[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bigint[])
-             AS n (id, object_id, oid, version, copy_no, index, address, bytes, blake3, crc32, chunk_crcs, inode)",
+                       $11::bigint[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bigint[], $16::timestamptz[])
+             AS n (id, object_id, oid, version, copy_no, index, address, bytes, blake3, crc32, chunk_crcs, inode, read)",
         medium.0,
         generation.0,
         stamp(now) as _,
@@ -195,7 +200,8 @@ async fn insert_directly(
         &blake3 as _,
         &crc32 as _,
         &chunks as _,
-        &inode as _
+        &inode as _,
+        &read as _
     )
     .execute(on)
     .await?;
@@ -204,93 +210,171 @@ async fn insert_directly(
 
 /// What the catalogue knows of an object id.
 struct KnownObject {
-    purged: bool,
-    copies: i16,
+    oid: String,
+    version: i32,
+    deleted: bool,
+    header: (ByteCount, CopyNo),
     /// Copies that have a layout, and the media of pending and *sync* extents of any copy.
     present: BTreeSet<i16>,
     media: BTreeSet<MediumId>,
 }
 
-/// Copies to be referenced, and objects to be made for them.
+/// What becomes of what was found.
 #[derive(Default)]
-struct Adoption<'a> {
-    objects: Vec<Object>,
+struct Plan<'a> {
+    imported: Imported,
+    /// All that get a row.
+    rows: Vec<&'a Found>,
+    /// Of those, the copies to be referenced, and the objects to be made for them.
     copies: Vec<(ObjectId, CopyNo, Vec<&'a Found>)>,
-    clashes: BTreeSet<Oid>,
-    objects_known: BTreeSet<ObjectId>,
+    objects: Vec<Object>,
+    /// Live versions that a newer one found here overwrote.
+    superseded: Vec<(Uuid, Timestamp)>,
 }
 
-impl<'a> Adoption<'a> {
-    async fn choose(
+impl<'a> Plan<'a> {
+    async fn of(
         on: &mut PgConnection,
         medium: MediumId,
-        sorted: &Sorted<'a>,
-        now: Timestamp,
+        new: &[&'a Found],
+        adopt: Adopt,
+        imported: Imported,
     ) -> std::result::Result<Self, Stop> {
-        let mut adoption = Self::default();
-        let complete = complete_copies(sorted);
-        let ids: Vec<Uuid> = complete.keys().map(|(object, _)| object.0).collect();
+        let mut plan = Self {
+            imported,
+            ..Self::default()
+        };
+        // By version, so that the newest one found is the live one, whatever order the medium has.
+        let mut groups: BTreeMap<(&Oid, Version, ObjectId), BTreeMap<CopyNo, Vec<&'a Found>>> = BTreeMap::new();
+        for one in new {
+            let key = (&one.origin.oid, one.origin.version, one.origin.object);
+            groups
+                .entry(key)
+                .or_default()
+                .entry(one.origin.copy)
+                .or_default()
+                .push(one);
+        }
+        let ids: Vec<Uuid> = groups.keys().map(|(_, _, object)| object.0).collect();
         locks::objects(on, &ids).await?;
         let known = known_objects(on, &ids).await?;
-        let oids: Vec<String> = complete
-            .values()
-            .map(|copy| copy[0].origin.oid.as_str().to_owned())
-            .collect();
-        let mut names = highest_versions(on, &oids).await?;
-        // Highest version first: whatever comes after it for the same name is superseded.
-        let mut order: Vec<(&(ObjectId, CopyNo), &Vec<&'a Found>)> = complete.iter().collect();
-        order.sort_by_key(|((object, copy), extents)| {
-            (
-                extents[0].origin.oid.clone(),
-                std::cmp::Reverse(extents[0].origin.version),
-                *object,
-                *copy,
-            )
-        });
-        let foreign: BTreeSet<String> = names.keys().cloned().collect();
-        let mut used: BTreeSet<ObjectId> = BTreeSet::new();
-        for ((object, copy), extents) in order {
-            let origin = &extents[0].origin;
-            if let Some(facts) = known.get(object) {
-                let missing = !facts.purged && !facts.present.contains(&copy.0) && copy.0 < facts.copies;
-                // I10, twice over: nor two copies from this one medium.
-                if missing && !facts.media.contains(&medium) && used.insert(*object) {
-                    adoption.objects_known.insert(*object);
-                    adoption.copies.push((*object, *copy, extents.clone()));
+        let oids: Vec<String> = groups.keys().map(|(oid, _, _)| oid.as_str().to_owned()).collect();
+        let mut names = versions_of(on, &oids).await?;
+        let mut clashes: BTreeSet<Oid> = BTreeSet::new();
+        for ((oid, version, object), copies) in groups {
+            let name = names.entry(oid.as_str().to_owned()).or_default();
+            // A name with any version here takes older versions only.
+            let taken =
+                name.contains_key(&version.0) || name.iter().any(|(known, row)| *known < version.0 && !row.adopted);
+            match known.get(&object) {
+                Some(row) if (row.oid.as_str(), row.version) == (oid.as_str(), version.0) => {
+                    plan.add_to_known(medium, object, row, copies, adopt);
                 }
-                continue;
+                Some(_) => {
+                    clashes.insert(oid.clone());
+                }
+                None if taken => {
+                    clashes.insert(oid.clone());
+                }
+                None => plan.meet_unknown(object, copies, adopt, name),
             }
-            if !used.insert(*object) {
-                continue;
-            }
-            let versions = names.entry(origin.oid.as_str().to_owned()).or_default();
-            let newest = versions.last().copied();
-            let newer_than_known = foreign.contains(origin.oid.as_str()) && newest.is_none_or(|n| n < origin.version.0);
-            if newer_than_known || !versions.insert(origin.version.0) {
-                adoption.clashes.insert(origin.oid.clone());
-                continue;
-            }
-            let header = &extents[0].header;
-            adoption.objects.push(Object {
-                id: *object,
-                oid: origin.oid.clone(),
-                version: origin.version,
-                bytes: header.bytes,
-                copies: header.copies,
-                grouping: header.grouping.clone(),
-                metadata: header.metadata.clone(),
-                created_at: header.created_at,
-                deleted_at: newest.map(|_| now),
-            });
-            adoption.copies.push((*object, *copy, extents.clone()));
         }
-        Ok(adoption)
+        plan.imported.clashes = clashes.into_iter().collect();
+        Ok(plan)
     }
 
-    async fn write(&self, on: &mut PgConnection, medium: MediumId, now: Timestamp) -> std::result::Result<(), Stop> {
+    /// A known object gains the copy it lacks, once per medium (I10); the rest are rows that nothing references.
+    fn add_to_known(
+        &mut self,
+        medium: MediumId,
+        object: ObjectId,
+        row: &KnownObject,
+        copies: BTreeMap<CopyNo, Vec<&'a Found>>,
+        adopt: Adopt,
+    ) {
+        let mut may_gain = adopt == Adopt::Yes && !row.deleted && !row.media.contains(&medium);
+        for (copy, extents) in copies {
+            self.rows.extend(&extents);
+            if may_gain && !row.present.contains(&copy.0) && is_whole(&extents, row.header) {
+                may_gain = false;
+                self.imported.copies_adopted += 1;
+                self.copies.push((object, copy, extents));
+            } else {
+                self.imported.added += extents.len() as u64;
+            }
+        }
+    }
+
+    fn meet_unknown(
+        &mut self,
+        object: ObjectId,
+        copies: BTreeMap<CopyNo, Vec<&'a Found>>,
+        adopt: Adopt,
+        name: &mut BTreeMap<i32, NamedVersion>,
+    ) {
+        let whole = copies.iter().find(|(_, extents)| {
+            let header = &extents[0].header;
+            adopt == Adopt::Yes && is_whole(extents, (header.bytes, header.copies))
+        });
+        let Some(chosen) = whole.map(|(copy, _)| *copy) else {
+            self.imported.unknown += copies.values().map(Vec::len).sum::<usize>() as u64;
+            return;
+        };
+        let origin = &copies[&chosen][0].origin;
+        let header = &copies[&chosen][0].header;
+        // The version before this one was overwritten when this one was made; one after it overwrote this one.
+        if let Some((_, older)) = name.range_mut(..origin.version.0).next_back()
+            && older.live
+        {
+            older.live = false;
+            match self.objects.iter_mut().find(|row| row.id.0 == older.id) {
+                Some(row) => row.deleted_at = Some(header.created_at),
+                None => self.superseded.push((older.id, header.created_at)),
+            }
+        }
+        let deleted_at = name.range(origin.version.0..).next().map(|(_, next)| next.created_at);
+        let version = NamedVersion {
+            id: object.0,
+            live: deleted_at.is_none(),
+            adopted: true,
+            created_at: header.created_at,
+        };
+        name.insert(origin.version.0, version);
+        self.objects.push(Object {
+            id: object,
+            oid: origin.oid.clone(),
+            version: origin.version,
+            bytes: header.bytes,
+            copies: header.copies,
+            grouping: header.grouping.clone(),
+            metadata: header.metadata.clone(),
+            created_at: header.created_at,
+            deleted_at,
+        });
+        self.imported.objects_adopted += 1;
+        for (copy, extents) in copies {
+            self.rows.extend(&extents);
+            if copy == chosen {
+                self.copies.push((object, copy, extents));
+            } else {
+                self.imported.added += extents.len() as u64;
+            }
+        }
+    }
+
+    async fn write(&self, on: &mut PgConnection, medium: MediumId) -> std::result::Result<(), Stop> {
         if self.copies.is_empty() {
             return Ok(());
         }
+        let (old, ends): (Vec<Uuid>, Vec<_>) = self.superseded.iter().map(|(id, at)| (*id, stamp(*at))).unzip();
+        sqlx::query!(
+            "UPDATE object SET deleted_at = s.at FROM unnest($1::uuid[], $2::timestamptz[]) AS s (id, at)
+              WHERE object.id = s.id AND object.deleted_at IS NULL",
+            &old,
+            &ends as _
+        )
+        .execute(&mut *on)
+        .await?;
         super::puts::insert_objects(on, &self.objects).await?;
         let (mut object, mut copy, mut index, mut extent) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut groupings = BTreeSet::new();
@@ -314,9 +398,8 @@ impl<'a> Adoption<'a> {
         .execute(&mut *on)
         .await?;
         sqlx::query!(
-            "UPDATE extent SET state = 'sync', hold_forever = false, verified_at = $2 WHERE id = ANY ($1)",
-            &extent,
-            stamp(now) as _
+            "UPDATE extent SET state = 'sync', hold_forever = false WHERE id = ANY ($1)",
+            &extent
         )
         .execute(&mut *on)
         .await?;
@@ -334,35 +417,16 @@ impl<'a> Adoption<'a> {
     }
 }
 
-/// Copies of which every extent is here and was read, by object and copy; their extents in order.
-fn complete_copies<'a>(sorted: &Sorted<'a>) -> BTreeMap<(ObjectId, CopyNo), Vec<&'a Found>> {
-    let mut copies: BTreeMap<(ObjectId, CopyNo), BTreeMap<i32, &'a Found>> = BTreeMap::new();
-    for one in sorted
-        .new
-        .iter()
-        .chain(&sorted.waiting)
-        .filter(|one| one.read.is_some())
-    {
-        copies
-            .entry((one.origin.object, one.origin.copy))
-            .or_default()
-            .entry(one.origin.index.0)
-            .or_insert(one);
-    }
-    copies
-        .into_iter()
-        .map(|(key, extents)| (key, extents.into_values().collect::<Vec<_>>()))
-        .filter(|(_, extents)| {
-            let header = &extents[0].header;
-            let origin = &extents[0].origin;
-            extents.iter().zip(0..).all(|(one, index)| {
-                one.origin.index.0 == index
-                    && one.header == *header
-                    && (&one.origin.oid, one.origin.version) == (&origin.oid, origin.version)
-            }) && i32::try_from(extents.len()) == Ok(header.copy_extents)
-                && extents.iter().map(|one| one.digests.bytes).sum::<ByteCount>() == header.bytes
-        })
-        .collect()
+/// Whether these extents are one whole copy of an object of this size and number of copies, every one of them read.
+fn is_whole(extents: &[&Found], (bytes, copies): (ByteCount, CopyNo)) -> bool {
+    let places: BTreeSet<i32> = extents.iter().map(|one| one.origin.index.0).collect();
+    let count = i32::try_from(extents.len()).unwrap_or(i32::MAX);
+    places.iter().copied().eq(0..count)
+        && extents
+            .iter()
+            .all(|one| one.read.is_some() && one.header.copy_extents == count)
+        && (0..copies.0).contains(&extents[0].origin.copy.0)
+        && extents.iter().map(|one| one.digests.bytes).sum::<ByteCount>() == bytes
 }
 
 async fn known_objects(
@@ -370,7 +434,7 @@ async fn known_objects(
     ids: &[Uuid],
 ) -> std::result::Result<BTreeMap<ObjectId, KnownObject>, Stop> {
     let rows = sqlx::query!(
-        r#"SELECT o.id, o.purged_at IS NOT NULL AS "purged!", o.copies,
+        r#"SELECT o.id, o.oid, o.version, o.bytes, o.deleted_at IS NOT NULL AS "deleted!", o.copies,
                   ARRAY(SELECT DISTINCT l.copy_no FROM layout l WHERE l.object_id = o.id) AS "present!: Vec<i16>",
                   ARRAY(SELECT e.medium FROM layout l JOIN extent e ON e.id = l.extent WHERE l.object_id = o.id
                         UNION SELECT e.medium FROM extent e WHERE e.object_id = o.id AND e.state <> 'orphan')
@@ -384,8 +448,10 @@ async fn known_objects(
         .into_iter()
         .map(|row| {
             let facts = KnownObject {
-                purged: row.purged,
-                copies: row.copies,
+                oid: row.oid,
+                version: row.version,
+                deleted: row.deleted,
+                header: (ByteCount::from_i64(row.bytes), CopyNo(row.copies)),
                 present: row.present.into_iter().collect(),
                 media: row.media.into_iter().map(MediumId).collect(),
             };
@@ -394,64 +460,35 @@ async fn known_objects(
         .collect())
 }
 
-/// Every version of these names that the catalogue has or had.
-async fn highest_versions(
-    on: &mut PgConnection,
-    oids: &[String],
-) -> std::result::Result<BTreeMap<String, BTreeSet<i32>>, Stop> {
-    let rows = sqlx::query!("SELECT oid, version FROM object WHERE oid = ANY ($1)", oids)
-        .fetch_all(on)
-        .await?;
-    let mut names: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
-    for row in rows {
-        names.entry(row.oid).or_default().insert(row.version);
-    }
-    Ok(names)
+/// A version of a name that the catalogue has or had, or that this import makes known.
+struct NamedVersion {
+    id: Uuid,
+    live: bool,
+    adopted: bool,
+    created_at: Timestamp,
 }
 
-async fn count(
+/// Every version of these names, tombstones included.
+async fn versions_of(
     on: &mut PgConnection,
-    sorted: &Sorted<'_>,
-    chosen: &Adoption<'_>,
-    imported: &mut Imported,
-) -> std::result::Result<(), Stop> {
-    let adopted: BTreeSet<ExtentId> = chosen
-        .copies
-        .iter()
-        .flat_map(|(_, _, extents)| extents.iter().map(|one| one.extent))
-        .collect();
-    imported.added = sorted.new.iter().filter(|one| !adopted.contains(&one.extent)).count() as u64;
-    imported.objects_adopted = chosen.objects.len() as u64;
-    imported.copies_adopted = chosen.objects_known.len() as u64;
-    let left: Vec<&Found> = sorted
-        .new
-        .iter()
-        .chain(&sorted.waiting)
-        .filter(|one| !adopted.contains(&one.extent))
-        .copied()
-        .collect();
-    let ids: Vec<Uuid> = left.iter().map(|one| one.origin.object.0).collect();
-    let known: BTreeSet<Uuid> = sqlx::query_scalar!("SELECT id FROM object WHERE id = ANY ($1)", &ids)
-        .fetch_all(&mut *on)
-        .await?
-        .into_iter()
-        .collect();
-    let strangers: Vec<&&Found> = left
-        .iter()
-        .filter(|one| !known.contains(&one.origin.object.0))
-        .collect();
-    imported.unknown = strangers.len() as u64;
-    let oids: Vec<String> = strangers.iter().map(|one| one.origin.oid.as_str().to_owned()).collect();
-    let taken = highest_versions(on, &oids).await?;
-    let mut clashes = chosen.clashes.clone();
-    for one in strangers {
-        if taken
-            .get(one.origin.oid.as_str())
-            .is_some_and(|versions| versions.contains(&one.origin.version.0))
-        {
-            clashes.insert(one.origin.oid.clone());
-        }
+    oids: &[String],
+) -> std::result::Result<BTreeMap<String, BTreeMap<i32, NamedVersion>>, Stop> {
+    let rows = sqlx::query!(
+        r#"SELECT id, oid, version, deleted_at IS NULL AS "live!", created_at AS "created_at: Stamp" FROM object
+            WHERE oid = ANY ($1)"#,
+        oids
+    )
+    .fetch_all(on)
+    .await?;
+    let mut names: BTreeMap<String, BTreeMap<i32, NamedVersion>> = BTreeMap::new();
+    for row in rows {
+        let version = NamedVersion {
+            id: row.id,
+            live: row.live,
+            adopted: false,
+            created_at: row.created_at.to_jiff(),
+        };
+        names.entry(row.oid).or_default().insert(row.version, version);
     }
-    imported.clashes = clashes.into_iter().collect();
-    Ok(())
+    Ok(names)
 }

@@ -8,8 +8,8 @@ use super::records;
 use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, MoveIntent, Page, Result};
 use crate::model::{
-    AdmState, Epoch, Extent, ExtentId, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId, Move,
-    MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
+    AdmState, Epoch, Extent, ExtentId, ExtentState, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState,
+    MediumId, Move, MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -214,7 +214,7 @@ pub(super) async fn record_moves(
             let why = format!("it is {} and moves nothing", row.state);
             return Err(CatalogueError::Conflict { subject: format!("job {job}"), why }.into());
         }
-        records::lock_targets(tx.on(), &news, epochs, &BTreeSet::new()).await?;
+        records::lock_targets(tx.on(), &news, epochs).await?;
         let objects = sqlx::query_scalar!("SELECT DISTINCT object_id FROM layout WHERE extent = ANY ($1)", &old_ids)
             .fetch_all(tx.on())
             .await?;
@@ -255,6 +255,11 @@ async fn compare(
             }
             .into());
         };
+        if extent.state != ExtentState::Sync {
+            let why = "it is live no more; look again".to_owned();
+            let subject = format!("extent {old}");
+            return Err(CatalogueError::Conflict { subject, why }.into());
+        }
         let same_place = (extent.origin.object, extent.origin.copy, extent.origin.index)
             == (new.origin.object, new.origin.copy, new.origin.index);
         if extent.bytes != new.bytes || extent.digests != new.digests || new.digests.is_none() || !same_place {

@@ -24,6 +24,9 @@ pub(super) async fn take(
     let key = resource.key();
     let until = later(now, seconds);
     Ok(repeat!(catalogue, "take_lease", tx => {
+        if let Resource::Medium(id) = resource {
+            super::media::fetch(tx.on(), *id).await?;
+        }
         let made = sqlx::query!(
             "INSERT INTO lease (key, holder, seat, epoch, expires_at) VALUES ($1, $2, $3, 1, $4) ON CONFLICT DO NOTHING",
             key, holder.id.0, holder.seat, stamp(until) as _
@@ -42,9 +45,8 @@ pub(super) async fn take(
             .await?;
             let free_at = later(row.expires_at.to_jiff(), margin_seconds);
             let epoch = match row.holder {
-                // Already ours: the same epoch, so that what was recorded under it stays valid.
-                Some(current) if current == holder.id.0 => row.epoch,
                 None => row.epoch + 1,
+                // Our own seat: an earlier life that is over, or ourselves, who begin anew.
                 Some(_) if row.seat == holder.seat || free_at <= now => row.epoch + 1,
                 Some(_) => {
                     return Err(CatalogueError::LeaseHeld { resource: key.clone(), until: free_at }.into());

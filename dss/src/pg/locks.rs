@@ -10,25 +10,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes the lease rows of these media `FOR SHARE` and compares their epochs: a takeover waits, or was first.
 pub(super) async fn leases(on: &mut PgConnection, epochs: &BTreeMap<MediumId, Epoch>) -> Result<(), Stop> {
-    let keys: Vec<String> = epochs.keys().map(|id| Resource::Medium(*id).key()).collect();
+    let asked: BTreeSet<(MediumId, Epoch)> = epochs.iter().map(|(medium, epoch)| (*medium, *epoch)).collect();
+    match lost_leases(on, &asked).await?.first() {
+        Some((medium, _)) => Err(lease_lost(*medium).into()),
+        None => Ok(()),
+    }
+}
+
+/// The same; which of them are over.
+pub(super) async fn lost_leases(
+    on: &mut PgConnection,
+    epochs: &BTreeSet<(MediumId, Epoch)>,
+) -> Result<BTreeSet<(MediumId, Epoch)>, Stop> {
+    let keys: Vec<String> = epochs
+        .iter()
+        .map(|(medium, _)| Resource::Medium(*medium).key())
+        .collect();
     let rows = sqlx::query!(
         "SELECT key, holder, epoch FROM lease WHERE key = ANY ($1) ORDER BY key FOR SHARE",
         &keys
     )
     .fetch_all(on)
     .await?;
-    let alive: BTreeMap<String, i64> = rows
+    let alive: BTreeSet<(String, i64)> = rows
         .into_iter()
         .filter(|row| row.holder.is_some())
         .map(|row| (row.key, row.epoch))
         .collect();
-    for (medium, epoch) in epochs {
-        let key = Resource::Medium(*medium).key();
-        if alive.get(&key) != Some(&epoch.0) {
-            return Err(CatalogueError::LeaseLost { resource: key }.into());
-        }
+    let lost = |(medium, epoch): &&(MediumId, Epoch)| !alive.contains(&(Resource::Medium(*medium).key(), epoch.0));
+    Ok(epochs.iter().filter(lost).copied().collect())
+}
+
+/// What a holder is told whose lease is over.
+pub(super) fn lease_lost(medium: MediumId) -> CatalogueError {
+    CatalogueError::LeaseLost {
+        resource: Resource::Medium(medium).key(),
     }
-    Ok(())
 }
 
 /// A medium's row while it is locked.

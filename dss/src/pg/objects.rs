@@ -281,15 +281,17 @@ pub(super) async fn forget_tombstones(on: &mut PgConnection, objects: &[Uuid]) -
     Ok(())
 }
 
-/// Orphans with the same bytes, written for this place or replaced in it by a move.
+/// Orphans with the same bytes, written for this place or replaced in it by a move, that were durable once.
 pub(super) async fn fallbacks(catalogue: &PgCatalogue, object: ObjectId, place: Place) -> Result<Vec<Extent>> {
     Ok(reading!(catalogue, conn => {
         let rows = extent_rows!(
-            "JOIN medium m ON m.id = e.medium AND m.generation = e.generation AND m.adm_state <> 'erasing'
+            "JOIN medium m ON m.id = e.medium AND m.generation = e.generation AND m.adm_state NOT IN ('erasing', 'dead')
               WHERE e.state = 'orphan' AND e.id IN (
                     SELECT o.id FROM extent o WHERE o.object_id = $1 AND o.copy_no = $2 AND o.index = $3
                     UNION SELECT v.old_extent FROM layout l JOIN job_move v ON v.new_extent = l.extent
                            WHERE l.object_id = $1 AND l.copy_no = $2 AND l.index = $3)
+                AND (e.verified_at IS NOT NULL OR EXISTS (SELECT 1 FROM job_move v
+                      WHERE v.old_extent = e.id AND v.state IN ('swapped', 'read_back')))
                 AND EXISTS (SELECT 1 FROM layout l JOIN extent now ON now.id = l.extent
                              WHERE l.object_id = $1 AND l.copy_no = $2 AND l.index = $3
                                AND now.bytes = e.bytes AND now.blake3 = e.blake3)

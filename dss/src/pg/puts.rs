@@ -7,8 +7,10 @@ use super::locks;
 use super::records::{self, SyncColumns};
 use super::retry::{Stop, repeat};
 use crate::catalogue::{CatalogueError, NewObject, Overwrite, Result};
+use crate::model::object::Place;
 use crate::model::{
-    ByteCount, Epoch, ExtentId, Hold, MediumId, NewExtent, Object, ObjectId, Owner, Recorded, SessionId, Version,
+    ByteCount, Epoch, ExtentId, Hold, MediumId, NewExtent, Object, ObjectId, Owner, Recorded, SessionId, Synced,
+    Version,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,7 +28,7 @@ pub(super) async fn record(
 ) -> Result<Vec<Recorded>> {
     let owner = Owner::Put(session);
     repeat!(catalogue, "record_put", tx => {
-        records::lock_targets(tx.on(), &extents, epochs, &BTreeSet::new()).await?;
+        records::lock_targets(tx.on(), &extents, epochs).await?;
         records::insert_pending(tx.on(), &extents, owner, epochs, now).await?;
         tx.commit().await?
     });
@@ -81,14 +83,14 @@ async fn commit_once(
     objects: &[NewObject],
     now: Timestamp,
 ) -> std::result::Result<Vec<Result<Object>>, Stop> {
-    let mut epochs = BTreeMap::new();
+    let mut epochs = BTreeSet::new();
     let mut extents: Vec<Uuid> = Vec::new();
     for (_, synced) in objects.iter().flat_map(|object| &object.places) {
-        epochs.insert(synced.extent().medium, synced.epoch());
+        epochs.insert((synced.extent().medium, synced.epoch()));
         extents.push(synced.extent().id.0);
     }
-    locks::leases(on, &epochs).await?;
-    locks::media(on, &epochs.keys().copied().collect()).await?;
+    let lost = locks::lost_leases(on, &epochs).await?;
+    locks::media(on, &epochs.iter().map(|(medium, _)| *medium).collect()).await?;
     let mut names = lock_names(on, objects).await?;
     let known = known_objects(on, objects).await?;
     let pending = records::lock_pending(on, &extents).await?;
@@ -96,6 +98,12 @@ async fn commit_once(
     let mut batch = Batch::default();
     let mut answers = Vec::new();
     for new in objects {
+        // Not ours to touch any more: what it left pending is swept.
+        let over = |place: &(Place, Synced)| lost.contains(&(place.1.extent().medium, place.1.epoch()));
+        if let Some((_, synced)) = new.places.iter().find(|place| over(place)) {
+            answers.push(Err(locks::lease_lost(synced.extent().medium)));
+            continue;
+        }
         let name = names.entry(new.object.oid.as_str().to_owned()).or_default();
         let ours = |extent: ExtentId, owner: Owner, epoch: Epoch| {
             pending

@@ -36,7 +36,6 @@ pub(super) async fn lock_targets(
     on: &mut PgConnection,
     extents: &[NewExtent],
     epochs: &BTreeMap<MediumId, Epoch>,
-    also: &BTreeSet<MediumId>,
 ) -> Result<(), Stop> {
     locks::leases(on, epochs).await?;
     let targets: BTreeSet<MediumId> = extents.iter().map(|extent| extent.medium).collect();
@@ -44,7 +43,19 @@ pub(super) async fn lock_targets(
         epoch_on(epochs, *target)?;
     }
     locks::mark_used(on, &targets).await?;
-    let media = locks::media(on, &targets.union(also).copied().collect()).await?;
+    let media = locks::media(on, &targets).await?;
+    let ids: Vec<Uuid> = targets.iter().map(|target| target.0).collect();
+    let source = sqlx::query!(
+        "SELECT medium, job FROM job_source WHERE medium = ANY ($1) AND active LIMIT 1",
+        &ids
+    )
+    .fetch_optional(on)
+    .await?;
+    if let Some(source) = source {
+        let why = format!("it is a source of job {}", source.job);
+        let medium = MediumId(source.medium);
+        return Err(CatalogueError::Fenced { medium, why }.into());
+    }
     for extent in extents {
         media[&extent.medium].takes_extents(extent.medium, extent.generation)?;
     }
@@ -52,9 +63,7 @@ pub(super) async fn lock_targets(
 }
 
 fn epoch_on(epochs: &BTreeMap<MediumId, Epoch>, medium: MediumId) -> Result<Epoch, CatalogueError> {
-    epochs.get(&medium).copied().ok_or_else(|| CatalogueError::LeaseLost {
-        resource: crate::model::Resource::Medium(medium).key(),
-    })
+    epochs.get(&medium).copied().ok_or_else(|| locks::lease_lost(medium))
 }
 
 /// Inserts pending extents. The guards of I6 and I10 look once more.

@@ -240,15 +240,20 @@ pub(super) fn refusal(error: sqlx::Error) -> CatalogueError {
             invariant: "I2",
             detail,
         },
-        ("23505", _) if constraint == "extent_address" => CatalogueError::Conflict {
-            subject: "an address".into(),
-            why: format!("another extent has it already ({detail})"),
-        },
-        ("23505", _) if constraint == "extent_pkey" => CatalogueError::Conflict {
-            subject: "an extent".into(),
-            why: format!("it is recorded already ({detail})"),
-        },
+        ("23505", _) if constraint == "extent_address" => exists("address", database),
+        ("23505", _) if constraint == "extent_pkey" => exists("extent", database),
         ("40P01" | "40001" | "23503", _) => CatalogueError::Unavailable(format!("{CONTENTION}: {detail}")),
         _ => CatalogueError::Unavailable(error.to_string()),
+    }
+}
+
+/// The server's detail names the key that is taken.
+fn exists(what: &'static str, database: &dyn sqlx::error::DatabaseError) -> CatalogueError {
+    let detail = database
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(PgDatabaseError::detail);
+    CatalogueError::Exists {
+        what,
+        name: detail.unwrap_or_default().to_owned(),
     }
 }

@@ -19,7 +19,12 @@ pub(super) async fn batch(
     terms: SwapTerms,
     entries: &[SwapEntry],
 ) -> Result<Vec<SwapOutcome>> {
-    assert!(entries.len() <= SWAP_MAX, "a swap of more than {SWAP_MAX} entries");
+    if entries.len() > SWAP_MAX {
+        return Err(CatalogueError::Conflict {
+            subject: format!("job {}", terms.job),
+            why: format!("a swap has at most {SWAP_MAX} entries, not {}", entries.len()),
+        });
+    }
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut parts = vec![entries];
     while let Some(part) = parts.pop() {
@@ -150,7 +155,8 @@ impl Plan {
                 row.pending && row.owner == Some(Owner::Move(terms.job)) && row.epoch == Some(entry.new.epoch())
             });
             if !ours {
-                plan.outcomes.push(answered(new, earlier.get(&new))?);
+                plan.outcomes
+                    .push(answered(new, earlier.get(&new), referenced.contains(&entry.old.0))?);
             // The first entry that names an old extent gets its layouts.
             } else if referenced.remove(&entry.old.0) {
                 plan.synced.push(&entry.new, None);
@@ -199,11 +205,11 @@ impl Plan {
 }
 
 /// An entry whose new extent is not pending any more: answered from what was done with it.
-fn answered(new: ExtentId, state: Option<&MoveState>) -> Result<SwapOutcome> {
+fn answered(new: ExtentId, state: Option<&MoveState>, old_is_live: bool) -> Result<SwapOutcome> {
     match state {
         Some(MoveState::Swapped | MoveState::ReadBack) => Ok(SwapOutcome::Swapped),
-        Some(MoveState::Dropped) => Ok(SwapOutcome::Vanished),
-        Some(MoveState::Recorded | MoveState::Returned) | None => Err(CatalogueError::Conflict {
+        Some(MoveState::Dropped) if !old_is_live => Ok(SwapOutcome::Vanished),
+        Some(MoveState::Recorded | MoveState::Dropped | MoveState::Returned) | None => Err(CatalogueError::Conflict {
             subject: format!("extent {new}"),
             why: "it is not pending for this job any more".into(),
         }),

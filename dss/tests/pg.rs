@@ -1,0 +1,16 @@
+//! The catalogue in PostgreSQL: what any catalogue must do, and what only a database can be asked.
+
+mod evidence;
+#[path = "pg/support.rs"]
+mod support;
+
+#[path = "pg/conform.rs"]
+mod conform;
+#[path = "pg/fences.rs"]
+mod fences;
+#[path = "pg/refusals.rs"]
+mod refusals;
+#[path = "pg/schema.rs"]
+mod schema;
+#[path = "pg/trouble.rs"]
+mod trouble;

@@ -1,0 +1,106 @@
+//! A catalogue in a database of its own, and connections beside it for raw SQL.
+
+use dss::catalogue::{Catalogue, NewMedium};
+use dss::model::{
+    Address, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, Family, FsState, Generation, Holder, HolderId,
+    Location, MediumId, NewExtent, ObjectId, Oid, Origin, Resource, Version,
+};
+use dss::pg::{PgCatalogue, Settings};
+use jiff::Timestamp;
+use respool_test_support::TestDatabase;
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The database lives as long as this does.
+pub struct Fresh {
+    pub pg: Arc<PgCatalogue>,
+    pub database: TestDatabase,
+}
+
+pub fn settings(checkpoints: Arc<dyn Checkpoints>) -> Settings {
+    Settings {
+        allow_unsafe: true,
+        checkpoints,
+        max_connections: 4,
+    }
+}
+
+pub async fn fresh(checkpoints: Arc<dyn Checkpoints>) -> Fresh {
+    let database = respool_test_support::fresh_database().await;
+    let options = database.connect_options();
+    let conninfo = database.conninfo().to_owned();
+    let pg = PgCatalogue::init(options, conninfo, settings(checkpoints), true)
+        .await
+        .expect("a fresh catalogue");
+    Fresh {
+        pg: Arc::new(pg),
+        database,
+    }
+}
+
+impl Fresh {
+    pub async fn raw(&self) -> PgConnection {
+        PgConnection::connect_with(&self.database.connect_options())
+            .await
+            .expect("a connection")
+    }
+
+    /// A formatted medium, and the epoch of a lease on it.
+    pub async fn medium(&self, name: &str) -> (MediumId, Epoch) {
+        let medium = NewMedium {
+            id: MediumId::fresh(),
+            name: name.to_owned(),
+            family: Family::Dir,
+            technology: "dir".into(),
+            location: Location {
+                path: format!("/media/{name}"),
+                dock: None,
+                library: None,
+            },
+            tags: BTreeSet::new(),
+            class: None,
+            capacity: None,
+        };
+        let made = self.pg.add_medium(medium, now()).await.expect("a medium");
+        let labelled = dss::catalogue::MediumChange {
+            fs_state: Some(FsState::Empty),
+            ..Default::default()
+        };
+        self.pg.change_medium(made.id, labelled, now()).await.expect("a label");
+        let holder = Holder {
+            id: HolderId::fresh(),
+            seat: "test".into(),
+        };
+        let lease = self
+            .pg
+            .take_lease(&Resource::Medium(made.id), &holder, 60, 10, now())
+            .await
+            .expect("a lease");
+        (made.id, lease.epoch)
+    }
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("it is in range")
+}
+
+/// An extent to be recorded for the first copy of a new object.
+pub fn extent(medium: MediumId, bytes: &[u8]) -> NewExtent {
+    let id = ExtentId::fresh();
+    NewExtent {
+        id,
+        origin: Origin {
+            object: ObjectId::fresh(),
+            oid: Oid::new(format!("object-{id}")).expect("a good name"),
+            version: Version(1),
+            copy: CopyNo(0),
+            index: ExtentIndex(0),
+        },
+        medium,
+        generation: Generation(0),
+        address: Address(format!("objects/{id}")),
+        bytes: Digests::of(bytes).bytes,
+        digests: Some(Digests::of(bytes)),
+    }
+}

@@ -1,0 +1,523 @@
+-- Generated from schema/migrations by the test that compares it. Do not edit.
+CREATE TYPE public.adm_state AS ENUM (
+    'in_service',
+    'read_only',
+    'draining',
+    'abandon_ship',
+    'quarantined',
+    'erasing',
+    'retired',
+    'dead'
+);
+CREATE TYPE public.extent_state AS ENUM (
+    'pending',
+    'sync',
+    'orphan'
+);
+CREATE TYPE public.family AS ENUM (
+    'tape',
+    'dir'
+);
+CREATE TYPE public.fs_state AS ENUM (
+    'blank',
+    'empty',
+    'used',
+    'full'
+);
+CREATE TYPE public.health AS ENUM (
+    'ok',
+    'suspect',
+    'failing',
+    'failed'
+);
+CREATE TYPE public.job_control AS ENUM (
+    'run',
+    'pause',
+    'cancel'
+);
+CREATE TYPE public.job_kind AS ENUM (
+    'repack',
+    'migrate'
+);
+CREATE TYPE public.job_state AS ENUM (
+    'queued',
+    'running',
+    'paused',
+    'verifying',
+    'quarantined',
+    'reclaiming',
+    'done',
+    'done_with_skips',
+    'failed',
+    'cancelled',
+    'restored'
+);
+CREATE TYPE public.move_state AS ENUM (
+    'recorded',
+    'swapped',
+    'read_back',
+    'dropped',
+    'returned'
+);
+CREATE TYPE public.presence AS ENUM (
+    'attached',
+    'near',
+    'shelf',
+    'unseen',
+    'missing'
+);
+CREATE FUNCTION public.copies_share_medium(of_object uuid, of_copy smallint, on_medium uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+    SELECT EXISTS (SELECT 1 FROM extent e
+                    WHERE e.object_id = of_object AND e.copy_no <> of_copy AND e.medium = on_medium
+                      AND e.state <> 'orphan')
+        OR EXISTS (SELECT 1 FROM layout l JOIN extent e ON e.id = l.extent
+                    WHERE l.object_id = of_object AND l.copy_no <> of_copy AND e.medium = on_medium)
+$$;
+CREATE FUNCTION public.extent_inserted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    bad record;
+BEGIN
+    PERFORM 1 FROM medium WHERE id IN (SELECT medium FROM new_rows) ORDER BY id FOR SHARE;
+    PERFORM 1 FROM object WHERE id IN (SELECT object_id FROM new_rows WHERE state <> 'orphan')
+      ORDER BY id FOR NO KEY UPDATE;
+    PERFORM guard_media(ARRAY(SELECT DISTINCT medium FROM new_rows WHERE state <> 'pending'), false);
+    PERFORM guard_media(ARRAY(SELECT DISTINCT medium FROM new_rows WHERE state = 'pending'), true);
+    SELECT n.medium, n.generation INTO bad FROM new_rows n
+     WHERE n.generation <> (SELECT m.generation FROM medium m WHERE m.id = n.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I6: medium % is not at generation % any more', bad.medium, bad.generation
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
+    END IF;
+    SELECT n.medium, n.oid, n.version INTO bad FROM new_rows n
+     WHERE n.state <> 'orphan' AND copies_share_medium(n.object_id, n.copy_no, n.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I10: another copy of % version % is on medium %', bad.oid, bad.version, bad.medium
+            USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.extent_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'I2: extent % keeps its place, and is pending only when it is new', OLD.id
+        USING ERRCODE = 'RS002', CONSTRAINT = 'i2_extent_stays', DETAIL = OLD.id::text;
+END $$;
+CREATE FUNCTION public.extent_updated() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    synced uuid[];
+    bad record;
+BEGIN
+    SELECT array_agg(n.id) INTO synced FROM new_rows n
+     WHERE n.state = 'sync' AND NOT EXISTS (SELECT 1 FROM old_rows o WHERE o.id = n.id AND o.state = 'sync');
+    IF synced IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM 1 FROM medium WHERE id IN (SELECT medium FROM new_rows WHERE id = ANY (synced)) ORDER BY id FOR SHARE;
+    PERFORM 1 FROM object WHERE id IN (SELECT object_id FROM new_rows WHERE id = ANY (synced))
+      ORDER BY id FOR NO KEY UPDATE;
+    PERFORM guard_media(ARRAY(SELECT DISTINCT medium FROM new_rows WHERE state = 'sync'), false);
+    SELECT n.medium, n.generation INTO bad FROM new_rows n
+     WHERE n.state = 'sync' AND n.generation <> (SELECT m.generation FROM medium m WHERE m.id = n.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I6: medium % is not at generation % any more', bad.medium, bad.generation
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
+    END IF;
+    -- A pending extent stood for its copy already when it was inserted; an orphan that comes back did not.
+    SELECT n.medium, n.oid, n.version INTO bad FROM new_rows n
+     WHERE n.state = 'sync' AND NOT EXISTS (SELECT 1 FROM old_rows o WHERE o.id = n.id AND o.state <> 'orphan')
+       AND copies_share_medium(n.object_id, n.copy_no, n.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I10: another copy of % version % is on medium %', bad.oid, bad.version, bad.medium
+            USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.guard_media(media uuid[], takes_new boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT m.id, m.name, m.adm_state, m.locked INTO bad FROM medium m
+     WHERE m.id = ANY (media) AND (m.adm_state = 'erasing' OR takes_new AND (m.adm_state <> 'in_service' OR m.locked))
+     ORDER BY m.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I6: medium % is % and takes nothing', bad.name,
+            CASE WHEN bad.locked THEN 'locked' ELSE bad.adm_state::text END
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = bad.id::text;
+    END IF;
+END $$;
+CREATE FUNCTION public.layout_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    media uuid[];
+    bad record;
+BEGIN
+    SELECT array_agg(DISTINCT (SELECT e.medium FROM extent e WHERE e.id = n.extent)) INTO media FROM new_rows n;
+    PERFORM 1 FROM medium WHERE id = ANY (media) ORDER BY id FOR SHARE;
+    PERFORM 1 FROM object WHERE id IN (SELECT object_id FROM new_rows) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM guard_media(media, false);
+    SELECT e.medium INTO bad FROM new_rows n CROSS JOIN LATERAL
+        (SELECT e.medium, e.generation FROM extent e WHERE e.id = n.extent OFFSET 0) e
+     WHERE e.generation <> (SELECT m.generation FROM medium m WHERE m.id = e.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I6: medium % was erased since', bad.medium
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
+    END IF;
+    SELECT n.object_id, e.medium INTO bad FROM new_rows n CROSS JOIN LATERAL
+        (SELECT e.medium FROM extent e WHERE e.id = n.extent OFFSET 0) e
+     WHERE copies_share_medium(n.object_id, n.copy_no, e.medium) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'I10: another copy of object % is on medium %', bad.object_id, bad.medium
+            USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.medium_updated() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM extent WHERE medium = OLD.id AND state IN ('pending', 'sync')) THEN
+        RAISE EXCEPTION 'I6: medium % has live or pending extents', OLD.name
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_in_use', DETAIL = OLD.id::text;
+    END IF;
+    IF NEW.generation < OLD.generation OR (OLD.adm_state <> 'erasing' AND NEW.adm_state = 'erasing'
+                                           AND NEW.generation <= OLD.generation) THEN
+        RAISE EXCEPTION 'I6: erasing medium % takes the next generation', OLD.name
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = OLD.id::text;
+    END IF;
+    IF OLD.adm_state = 'erasing' AND NEW.adm_state NOT IN ('erasing', 'in_service') THEN
+        RAISE EXCEPTION 'I6: medium % may only be erased again', OLD.name
+            USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = OLD.id::text;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    subject uuid := CASE TG_TABLE_NAME WHEN 'extent' THEN (to_jsonb(NEW) ->> 'id')::uuid
+                                       ELSE (to_jsonb(OLD) ->> 'extent')::uuid END;
+BEGIN
+    IF EXISTS (SELECT 1 FROM extent WHERE id = subject AND state = 'sync')
+       AND NOT EXISTS (SELECT 1 FROM layout WHERE extent = subject) THEN
+        RAISE EXCEPTION 'I2: extent % would be sync with no layout entry', subject
+            USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TABLE public.catalogue (
+    only_one boolean DEFAULT true NOT NULL,
+    id uuid NOT NULL,
+    testing boolean NOT NULL,
+    clock timestamp with time zone,
+    chain_length bigint DEFAULT 0 NOT NULL,
+    chain_head bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+    CONSTRAINT catalogue_chain_head_check CHECK ((octet_length(chain_head) = 32)),
+    CONSTRAINT catalogue_only_one_check CHECK (only_one)
+);
+CREATE TABLE public.copy (
+    object_id uuid NOT NULL,
+    copy_no smallint NOT NULL,
+    layout_type text NOT NULL,
+    params jsonb NOT NULL,
+    extents integer NOT NULL,
+    CONSTRAINT copy_copy_no_check CHECK ((copy_no >= 0)),
+    CONSTRAINT copy_extents_check CHECK ((extents > 0)),
+    CONSTRAINT copy_layout_type_check CHECK ((layout_type = 'simple'::text))
+);
+CREATE TABLE public.device (
+    name text NOT NULL COLLATE pg_catalog."C",
+    family public.family NOT NULL,
+    host text NOT NULL,
+    path text NOT NULL,
+    library text,
+    locked boolean DEFAULT false NOT NULL,
+    health public.health DEFAULT 'ok'::public.health NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.event (
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    detail jsonb NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    link bigint,
+    prev_hash bytea,
+    this_hash bytea,
+    CONSTRAINT event_prev_hash_check CHECK ((octet_length(prev_hash) = 32)),
+    CONSTRAINT event_sealed_whole CHECK ((num_nonnulls(link, prev_hash, this_hash) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT event_this_hash_check CHECK ((octet_length(this_hash) = 32))
+);
+ALTER TABLE public.event ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.extent (
+    id uuid NOT NULL,
+    state public.extent_state NOT NULL,
+    object_id uuid NOT NULL,
+    oid text NOT NULL COLLATE pg_catalog."C",
+    version integer NOT NULL,
+    copy_no smallint NOT NULL,
+    index integer NOT NULL,
+    medium uuid NOT NULL,
+    generation bigint NOT NULL,
+    address text NOT NULL COLLATE pg_catalog."C",
+    bytes bigint NOT NULL,
+    blake3 bytea,
+    crc32 bigint,
+    chunk_crcs bytea,
+    md5 bytea,
+    sha256 bytea,
+    xxh128 bytea,
+    owner_job bigint,
+    owner_session uuid,
+    owner_epoch bigint,
+    inode bigint,
+    indexed boolean DEFAULT false NOT NULL,
+    hold_until timestamp with time zone,
+    hold_forever boolean DEFAULT false NOT NULL,
+    verified_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT extent_blake3_check CHECK ((octet_length(blake3) = 32)),
+    CONSTRAINT extent_bytes_check CHECK ((bytes >= 0)),
+    CONSTRAINT extent_chunk_crcs_check CHECK (((octet_length(chunk_crcs) % 4) = 0)),
+    CONSTRAINT extent_copy_no_check CHECK ((copy_no >= 0)),
+    CONSTRAINT extent_crc32_check CHECK (((crc32 >= 0) AND (crc32 <= '4294967295'::bigint))),
+    CONSTRAINT extent_digests_whole CHECK ((num_nonnulls(blake3, crc32, chunk_crcs) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT extent_hold CHECK (((state = 'orphan'::public.extent_state) OR ((hold_until IS NULL) AND (NOT hold_forever)))),
+    CONSTRAINT extent_index_check CHECK ((index >= 0)),
+    CONSTRAINT extent_md5_check CHECK ((octet_length(md5) = 16)),
+    CONSTRAINT extent_one_hold CHECK (((hold_until IS NULL) OR (NOT hold_forever))),
+    CONSTRAINT extent_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT extent_xxh128_check CHECK ((octet_length(xxh128) = 16)),
+    CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0)))),
+    CONSTRAINT i2_sync_has_digests CHECK (((state <> 'sync'::public.extent_state) OR (num_nonnulls(blake3, crc32, chunk_crcs) = 3)))
+);
+CREATE UNLOGGED TABLE public.import_staging (
+    batch uuid NOT NULL,
+    "position" bigint NOT NULL,
+    extent uuid NOT NULL,
+    object_id uuid NOT NULL,
+    oid text NOT NULL,
+    version integer NOT NULL,
+    copy_no smallint NOT NULL,
+    index integer NOT NULL,
+    address text NOT NULL,
+    bytes bigint NOT NULL,
+    blake3 bytea NOT NULL,
+    crc32 bigint NOT NULL,
+    chunk_crcs bytea NOT NULL,
+    inode bigint
+);
+CREATE TABLE public.job (
+    id bigint NOT NULL,
+    kind public.job_kind NOT NULL,
+    state public.job_state NOT NULL,
+    control public.job_control NOT NULL,
+    spec jsonb NOT NULL,
+    tally jsonb NOT NULL,
+    error jsonb,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone
+);
+ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.job_move (
+    new_extent uuid NOT NULL,
+    job bigint NOT NULL,
+    old_extent uuid NOT NULL,
+    state public.move_state NOT NULL
+);
+CREATE TABLE public.job_skip (
+    job bigint NOT NULL,
+    extent uuid NOT NULL,
+    oid text NOT NULL COLLATE pg_catalog."C",
+    medium uuid NOT NULL,
+    reason text NOT NULL,
+    integrity boolean NOT NULL
+);
+CREATE TABLE public.job_source (
+    job bigint NOT NULL,
+    medium uuid NOT NULL,
+    "position" integer NOT NULL,
+    active boolean NOT NULL
+);
+CREATE TABLE public.layout (
+    object_id uuid NOT NULL,
+    copy_no smallint NOT NULL,
+    index integer NOT NULL,
+    extent uuid NOT NULL,
+    extent_state public.extent_state DEFAULT 'sync'::public.extent_state NOT NULL,
+    CONSTRAINT i1_layout_pins_sync CHECK ((extent_state = 'sync'::public.extent_state)),
+    CONSTRAINT layout_index_check CHECK ((index >= 0))
+);
+CREATE TABLE public.lease (
+    key text NOT NULL COLLATE pg_catalog."C",
+    holder uuid,
+    seat text NOT NULL,
+    epoch bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT lease_epoch_check CHECK ((epoch > 0))
+);
+CREATE TABLE public.medium (
+    id uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    family public.family NOT NULL,
+    technology text NOT NULL,
+    path text NOT NULL,
+    dock text,
+    library text,
+    tags text[] NOT NULL,
+    class text,
+    adm_state public.adm_state NOT NULL,
+    locked boolean NOT NULL,
+    health public.health NOT NULL,
+    presence public.presence NOT NULL,
+    fs_state public.fs_state NOT NULL,
+    generation bigint NOT NULL,
+    capacity bigint,
+    revision bigint DEFAULT 0 NOT NULL,
+    quarantined_until timestamp with time zone,
+    emptied_by bigint,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
+    CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
+    CONSTRAINT medium_generation_check CHECK ((generation >= 0)),
+    CONSTRAINT medium_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT medium_quarantine CHECK (((adm_state = 'quarantined'::public.adm_state) OR (quarantined_until IS NULL))),
+    CONSTRAINT medium_revision_check CHECK ((revision >= 0))
+);
+CREATE TABLE public.medium_grouping (
+    medium uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C"
+);
+CREATE TABLE public.object (
+    id uuid NOT NULL,
+    oid text NOT NULL COLLATE pg_catalog."C",
+    version integer NOT NULL,
+    bytes bigint NOT NULL,
+    copies smallint NOT NULL,
+    "grouping" text,
+    metadata jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    purged_at timestamp with time zone,
+    CONSTRAINT object_bytes_check CHECK ((bytes >= 0)),
+    CONSTRAINT object_copies_check CHECK ((copies > 0)),
+    CONSTRAINT object_oid_check CHECK (((octet_length(oid) >= 1) AND (octet_length(oid) <= 1023))),
+    CONSTRAINT object_purged CHECK (((purged_at IS NULL) OR (deleted_at IS NOT NULL))),
+    CONSTRAINT object_version_check CHECK ((version > 0))
+);
+CREATE SEQUENCE public.revision
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER TABLE ONLY public.catalogue
+    ADD CONSTRAINT catalogue_pkey PRIMARY KEY (only_one);
+ALTER TABLE ONLY public.copy
+    ADD CONSTRAINT copy_pkey PRIMARY KEY (object_id, copy_no);
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_link UNIQUE (link);
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (seq);
+ALTER TABLE ONLY public.extent
+    ADD CONSTRAINT extent_address UNIQUE (medium, generation, address);
+ALTER TABLE ONLY public.extent
+    ADD CONSTRAINT extent_id_state UNIQUE (id, state);
+ALTER TABLE ONLY public.extent
+    ADD CONSTRAINT extent_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.import_staging
+    ADD CONSTRAINT import_staging_pkey PRIMARY KEY (batch, "position");
+ALTER TABLE ONLY public.job_move
+    ADD CONSTRAINT job_move_pkey PRIMARY KEY (new_extent);
+ALTER TABLE ONLY public.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.job_skip
+    ADD CONSTRAINT job_skip_pkey PRIMARY KEY (job, extent);
+ALTER TABLE ONLY public.job_source
+    ADD CONSTRAINT job_source_pkey PRIMARY KEY (job, medium);
+ALTER TABLE ONLY public.layout
+    ADD CONSTRAINT layout_pkey PRIMARY KEY (object_id, copy_no, index);
+ALTER TABLE ONLY public.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.medium_grouping
+    ADD CONSTRAINT medium_grouping_pkey PRIMARY KEY (medium, name);
+ALTER TABLE ONLY public.medium
+    ADD CONSTRAINT medium_name UNIQUE (name);
+ALTER TABLE ONLY public.medium
+    ADD CONSTRAINT medium_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.object
+    ADD CONSTRAINT object_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.object
+    ADD CONSTRAINT object_version UNIQUE (oid, version);
+CREATE INDEX event_unsealed ON public.event USING btree (seq) WHERE (link IS NULL);
+CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
+CREATE INDEX extent_by_object ON public.extent USING btree (object_id);
+CREATE INDEX extent_by_oid ON public.extent USING hash (oid);
+CREATE INDEX extent_pending ON public.extent USING btree (medium, id) WHERE (state = 'pending'::public.extent_state);
+CREATE INDEX job_move_by_job ON public.job_move USING btree (job, state, new_extent);
+CREATE INDEX job_move_by_old ON public.job_move USING btree (old_extent);
+CREATE INDEX job_source_by_medium ON public.job_source USING btree (medium, job);
+CREATE UNIQUE INDEX job_source_one_active ON public.job_source USING btree (medium) WHERE active;
+CREATE INDEX layout_by_extent ON public.layout USING btree (extent);
+CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
+CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
+CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_inserted();
+CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
+CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)))) EXECUTE FUNCTION public.extent_stays();
+CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
+CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();
+CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sync_is_referenced();
+CREATE TRIGGER layout_inserted AFTER INSERT ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
+CREATE TRIGGER layout_updated AFTER UPDATE ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
+CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.extent <> old.extent)) EXECUTE FUNCTION public.sync_is_referenced();
+CREATE TRIGGER medium_updated BEFORE UPDATE OF adm_state, generation ON public.medium FOR EACH ROW WHEN (((new.generation <> old.generation) OR ((new.adm_state = 'erasing'::public.adm_state) <> (old.adm_state = 'erasing'::public.adm_state)))) EXECUTE FUNCTION public.medium_updated();
+ALTER TABLE ONLY public.copy
+    ADD CONSTRAINT copy_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.extent
+    ADD CONSTRAINT extent_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id);
+ALTER TABLE ONLY public.extent
+    ADD CONSTRAINT extent_owner_job_fkey FOREIGN KEY (owner_job) REFERENCES public.job(id);
+ALTER TABLE ONLY public.layout
+    ADD CONSTRAINT i1_layout_references_sync FOREIGN KEY (extent, extent_state) REFERENCES public.extent(id, state);
+ALTER TABLE ONLY public.job_move
+    ADD CONSTRAINT job_move_job_fkey FOREIGN KEY (job) REFERENCES public.job(id);
+ALTER TABLE ONLY public.job_skip
+    ADD CONSTRAINT job_skip_job_fkey FOREIGN KEY (job) REFERENCES public.job(id);
+ALTER TABLE ONLY public.job_source
+    ADD CONSTRAINT job_source_job_fkey FOREIGN KEY (job) REFERENCES public.job(id);
+ALTER TABLE ONLY public.job_source
+    ADD CONSTRAINT job_source_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id);
+ALTER TABLE ONLY public.layout
+    ADD CONSTRAINT layout_object_id_copy_no_fkey FOREIGN KEY (object_id, copy_no) REFERENCES public.copy(object_id, copy_no);
+ALTER TABLE ONLY public.medium
+    ADD CONSTRAINT medium_emptied_by_fkey FOREIGN KEY (emptied_by) REFERENCES public.job(id);
+ALTER TABLE ONLY public.medium_grouping
+    ADD CONSTRAINT medium_grouping_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id) ON DELETE CASCADE;
