@@ -54,6 +54,7 @@ impl Client {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 StartLine::Problem(problem) => return Err(problem),
+                StartLine::Stopped => return Err(gone(&"it ended")),
             }
         }
     }
@@ -194,6 +195,19 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
     decode(line.as_bytes())
 }
 
+/// Asks the running respoold, whatever it was started with; None when none answers.
+pub async fn ask_running<Q: Serialize, R: DeserializeOwned>(
+    state: &StateFolder,
+    path: &str,
+    question: &Q,
+) -> Result<Option<R>, Problem> {
+    let Some(socket) = state.socket() else { return Ok(None) };
+    match request(&socket, path, json_body(question)).await {
+        Err(_) => Ok(None),
+        Ok(response) => whole(response).await.map(Some),
+    }
+}
+
 async fn greet(socket: &std::path::Path, terms: &Terms) -> Result<Option<Hello>, Problem> {
     match request(socket, "/v1/hello", json_body(terms)).await {
         Err(_) => Ok(None),
@@ -220,7 +234,8 @@ async fn request(socket: &std::path::Path, path: &str, body: Body) -> std::io::R
     sender.send_request(request).await.map_err(std::io::Error::other)
 }
 
-fn json_body<Q: Serialize>(request: &Q) -> Body {
+/// A request as a body.
+pub fn json_body<Q: Serialize>(request: &Q) -> Body {
     let bytes = serde_json::to_vec(request).expect("a request is plain JSON");
     Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed()
 }

@@ -15,7 +15,7 @@ mod takeover;
 mod window;
 
 pub use planning::{PlanStep, Planned, plan};
-pub use reclaim::{erase_fenced, reclaim_due};
+pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
 pub use restore::{Restored, restore};
 pub use submit::submit;
 pub use sweep::{Swept, sweep};

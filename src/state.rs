@@ -2,6 +2,8 @@
 //! same functions.
 
 use crate::api::Problem;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Uid;
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -80,6 +82,14 @@ impl StateFolder {
     /// Names this seat among all that may hold leases.
     pub fn seat_file(&self) -> PathBuf {
         self.path.join("seat")
+    }
+
+    /// Whether a respoold, or whoever stops its database, holds the folder.
+    pub fn is_held(&self) -> bool {
+        match fs::File::open(self.lock_file()).map(|file| Flock::lock(file, FlockArg::LockSharedNonblock)) {
+            Ok(Err((_, errno))) => errno == Errno::EWOULDBLOCK,
+            Ok(Ok(_)) | Err(_) => false,
+        }
     }
 
     /// The socket of the respoold that runs or ran last.

@@ -121,6 +121,8 @@ pub enum StartLine {
         /// Whether the catalogue was made just now.
         created: bool,
     },
+    /// It stopped the private PostgreSQL, if one ran, and ended.
+    Stopped,
     /// It ended again.
     Problem(Problem),
 }

@@ -103,6 +103,36 @@ pub struct ReadBackReport {
     pub failed: u64,
 }
 
+/// What `job list` prints, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobList {
+    /// The jobs.
+    pub jobs: Vec<JobReport>,
+}
+
+/// What a follower of a job hears last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobEnd {
+    /// The job as it rests.
+    pub report: JobReport,
+    /// The exit code it deserves.
+    pub exit: u8,
+}
+
+/// What `job restore` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoreReport {
+    /// The job as it is now.
+    #[serde(flatten)]
+    pub report: JobReport,
+    /// Extents whose layouts are back on the old bytes.
+    pub returned: u64,
+    /// What was not touched, and why.
+    pub not_returned: Vec<SkipReport>,
+    /// The exit code this deserves.
+    pub exit: u8,
+}
+
 /// How far a job is, told while it runs. Never needed to find out what is true: that is the catalogue's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

@@ -79,6 +79,25 @@ pub struct MediaList {
     pub media: Vec<MediumView>,
 }
 
+/// What `medium check-erase` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckErase {
+    /// Its name.
+    pub medium: String,
+    /// Whether `medium format` would erase it now.
+    pub erasable: bool,
+    /// What speaks against it.
+    pub reasons: Vec<String>,
+    /// Extents that a layout references.
+    pub live: u64,
+    /// Extents that somebody is writing.
+    pub pending: u64,
+    /// Extents that would go.
+    pub orphan: u64,
+    /// Bytes that are held for a restore, and would go.
+    pub held_bytes: ByteCount,
+}
+
 /// Composes a medium's view. Without an answer of the medium itself, room is what its configured capacity leaves.
 pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
     let capacity = space.map(|space| space.capacity).or(medium.capacity);

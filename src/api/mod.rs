@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod convert;
+pub mod events;
 pub mod extents;
 pub mod frame;
 pub mod hello;

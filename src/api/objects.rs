@@ -46,6 +46,8 @@ pub enum PutResult {
         oid: Oid,
         /// Why.
         problem: Problem,
+        /// Whether sending it again may succeed.
+        again: bool,
     },
 }
 

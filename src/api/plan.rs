@@ -35,10 +35,10 @@ pub struct PlanStep {
 pub struct PlanTarget {
     /// Its name.
     pub medium: String,
-    /// How many bytes are planned for it.
+    /// How many extents are planned for it.
+    pub extents: u64,
+    /// Their bytes.
     pub bytes: ByteCount,
-    /// Room on it now.
-    pub free_bytes: Option<ByteCount>,
 }
 
 /// An extent that stays.

@@ -102,6 +102,14 @@ pub struct ExtentListRequest {
     pub state: Option<dss::model::ExtentState>,
 }
 
+/// `extent show`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtentRequest {
+    /// Which.
+    pub extent: ExtentId,
+}
+
 /// `dir add`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -21,7 +21,8 @@ use std::sync::Arc;
 const PAGE: u32 = 5_000;
 
 /// What became of one source.
-pub(super) enum Erased {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erased {
     /// It is empty and labelled anew.
     Done,
     /// Something is live or pending on it.
@@ -83,7 +84,7 @@ impl Run<'_> {
 
 /// Erases one medium for a job that emptied it, or for an operator. A medium that was erased for this job already is
 /// left alone.
-pub(super) async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<Erased, Problem> {
+pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<Erased, Problem> {
     let medium = host.catalogue.medium_by_id(id).await?;
     let erased_before = job.is_some() && medium.adm_state == AdmState::InService && medium.emptied_by.is_none();
     if erased_before {

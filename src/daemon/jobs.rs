@@ -1,0 +1,318 @@
+//! Jobs: given, listed, followed, stopped, resumed and undone.
+
+use super::answer::{Answer, Failure, lines};
+use super::lists::names;
+use super::server::Daemon;
+use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
+use crate::api::plan::{Action, NotMoved, PlanTarget};
+use crate::api::requests::JobRequest;
+use crate::api::wire::{Line, Nothing};
+use crate::api::{MigrateRequest, PlanStep, PlanSummary, Problem, RepackRequest, exit};
+use crate::engine;
+use crate::host::Host;
+use crate::repack::job::{JobEvent, next, sources_of};
+use crate::repack::machine::Stop;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use dss::model::{Job, JobControl, JobId, JobKind, JobSpec, MediumId, Quarantine};
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// The most jobs a list shows; older ones are shown by number.
+const JOBS_MAX: u32 = 10_000;
+/// How often a follower hears of a job.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// The requests about jobs.
+pub fn routes() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route("/v1/repack", post(repack))
+        .route("/v1/repack/plan", post(plan))
+        .route("/v1/extent/migrate", post(migrate))
+        .route("/v1/job/list", post(list))
+        .route("/v1/job/show", post(show))
+        .route("/v1/job/follow", post(follow))
+        .route("/v1/job/pause", post(pause))
+        .route("/v1/job/cancel", post(cancel))
+        .route("/v1/job/resume", post(resume))
+        .route("/v1/job/restore", post(restore))
+}
+
+/// The job that a request asks for, with what is configured where it is silent.
+async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
+    let configured = &host.config.repack;
+    let mut sources = Vec::with_capacity(request.sources.len());
+    for name in &request.sources {
+        sources.push(host.catalogue.medium(name).await?.id);
+    }
+    if sources.is_empty() {
+        return Err(Problem::refused("no_source", "repack", "no medium is named").next("name the media to empty"));
+    }
+    let to = match &request.to {
+        Some(name) => Some(host.catalogue.medium(name).await?.id),
+        None => None,
+    };
+    let quarantine = request
+        .quarantine
+        .unwrap_or(Quarantine::Seconds(configured.quarantine.as_secs()));
+    Ok(JobSpec {
+        sources,
+        only: BTreeSet::new(),
+        to,
+        to_tags: request.to_tags,
+        quarantine: match quarantine {
+            Quarantine::Seconds(0) => Quarantine::None,
+            other => other,
+        },
+        verify: request.verify.unwrap_or(configured.verify),
+        drop_deleted: request.drop_deleted.unwrap_or(configured.drop_deleted),
+        limit_bytes: request.limit_bytes,
+        limit_seconds: request.limit_seconds,
+    })
+}
+
+async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
+    Ok(jobs::report(job, &names(host).await?))
+}
+
+async fn accept(daemon: &Daemon, kind: JobKind, spec: JobSpec) -> Answer<JobReport> {
+    let job = engine::submit(&daemon.host, kind, spec).await?;
+    daemon.jobs.start(job.id);
+    Ok(Json(report(&daemon.host, &job).await?))
+}
+
+async fn repack(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Answer<JobReport> {
+    let spec = spec(&daemon.host, request).await?;
+    accept(&daemon, JobKind::Repack, spec).await
+}
+
+async fn migrate(State(daemon): State<Arc<Daemon>>, Json(request): Json<MigrateRequest>) -> Answer<JobReport> {
+    let extent = daemon.host.catalogue.extent(request.extent).await?;
+    let source = daemon.host.catalogue.medium_by_id(extent.medium).await?;
+    let request = RepackRequest {
+        sources: vec![source.name],
+        to: Some(request.to),
+        // Only one extent leaves: nothing is erased but its own bytes, by the sweep.
+        quarantine: Some(Quarantine::None),
+        ..RepackRequest::default()
+    };
+    let spec = JobSpec {
+        only: BTreeSet::from([extent.id]),
+        ..spec(&daemon.host, request).await?
+    };
+    accept(&daemon, JobKind::Migrate, spec).await
+}
+
+async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Result<Response, Failure> {
+    let host = Arc::clone(&daemon.host);
+    let spec = spec(&host, request).await?;
+    let planned = engine::plan(&host, &spec).await?;
+    let names = names(&host).await?;
+    Ok(lines(move |sink| async move {
+        let name = |id: &MediumId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
+        for step in planned.steps {
+            let item = PlanStep {
+                extent: step.extent,
+                oid: step.oid,
+                medium: name(&step.medium),
+                bytes: step.bytes,
+                action: Action::Locate,
+                start_block: None,
+            };
+            if sink.item(item).await.is_err() {
+                break;
+            }
+        }
+        Ok(PlanSummary {
+            sources: spec.sources.iter().map(name).collect(),
+            targets: planned
+                .targets
+                .iter()
+                .map(|(medium, extents, bytes)| PlanTarget {
+                    medium: name(medium),
+                    extents: *extents,
+                    bytes: *bytes,
+                })
+                .collect(),
+            bytes: planned.bytes,
+            predicted_seconds: planned.predicted_seconds,
+            // A directory has no order that costs more than another.
+            block_order_seconds: planned.predicted_seconds,
+            lower_bound_seconds: planned.predicted_seconds,
+            reclaimed_bytes: planned.reclaimed,
+            not_moved: planned
+                .not_moved
+                .into_iter()
+                .map(|(extent, why)| NotMoved { extent, why })
+                .collect(),
+        })
+    }))
+}
+
+async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<JobList> {
+    let names = names(&daemon.host).await?;
+    let all = daemon.host.catalogue.jobs(JOBS_MAX).await?;
+    Ok(Json(JobList {
+        jobs: all.iter().map(|job| jobs::report(job, &names)).collect(),
+    }))
+}
+
+async fn show(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
+    let job = daemon.host.catalogue.job(request.job).await?;
+    Ok(Json(report(&daemon.host, &job).await?))
+}
+
+/// Server-sent events until the job rests, or respoold leaves; the last one is the report.
+async fn follow(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Result<Response, Failure> {
+    daemon.host.catalogue.job(request.job).await?;
+    let (sender, receiver) = mpsc::channel::<Result<Event, Infallible>>(4);
+    tokio::spawn(async move {
+        let last = match tell(&daemon, request.job, &sender).await {
+            Ok(Some(end)) => Line::<Progress, JobEnd>::End(end),
+            Ok(None) => return,
+            Err(problem) => Line::Problem(problem),
+        };
+        // The client may have left.
+        let _ = sender.send(Ok(event(&last))).await;
+    });
+    Ok(Sse::new(ReceiverStream::new(receiver))
+        .keep_alive(KeepAlive::default())
+        .into_response())
+}
+
+fn event(line: &Line<Progress, JobEnd>) -> Event {
+    Event::default().data(serde_json::to_string(line).expect("an event is plain JSON"))
+}
+
+/// Tells progress until the job rests; None when the client left.
+async fn tell(
+    daemon: &Daemon,
+    id: JobId,
+    sender: &mpsc::Sender<Result<Event, Infallible>>,
+) -> Result<Option<JobEnd>, Problem> {
+    loop {
+        let running = daemon.jobs.watch(id).is_some();
+        let job = daemon.host.catalogue.job(id).await?;
+        if !running && (at_rest(job.state) || daemon.stopping.is_cancelled()) {
+            let exit = if at_rest(job.state) {
+                exit_code(&job)
+            } else {
+                exit::STOPPED
+            };
+            let report = report(&daemon.host, &job).await?;
+            return Ok(Some(JobEnd { report, exit }));
+        }
+        let mut progress = Progress::of(&job);
+        if let Some(why) = daemon.host.lrs.explain(&format!("job {id}")).await {
+            progress.doing = why;
+        }
+        if sender.send(Ok(event(&Line::Item(progress)))).await.is_err() {
+            return Ok(None);
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+async fn pause(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
+    halt(&daemon, request.job, JobEvent::Pause, JobControl::Pause, Stop::Pause).await
+}
+
+async fn cancel(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
+    halt(&daemon, request.job, JobEvent::Cancel, JobControl::Cancel, Stop::Cancel).await
+}
+
+/// Notes the operator's wish first: it holds even if respoold is killed now.
+async fn halt(daemon: &Daemon, id: JobId, event: JobEvent, control: JobControl, stop: Stop) -> Answer<JobReport> {
+    let host = &daemon.host;
+    let job = host.catalogue.job(id).await?;
+    let Some(to) = next(job.state, event) else {
+        return Err(at_odds(&job, control).into());
+    };
+    let mut job = host.catalogue.control_job(id, control, host.clock.now()).await?;
+    if !daemon.jobs.stop(id, stop) && job.state != to {
+        let now = host.clock.now();
+        job = host
+            .catalogue
+            .advance_job(id, &sources_of(event), to, &job.tally, None, now)
+            .await?;
+    }
+    Ok(Json(report(host, &job).await?))
+}
+
+fn at_odds(job: &Job, wish: JobControl) -> Problem {
+    Problem::refused(
+        "job_state",
+        format!("job {}", job.id),
+        format!("job {} is {}: `{wish}` means nothing to it", job.id, job.state),
+    )
+    .next(format!("look at it with `respool job show {}`", job.id))
+}
+
+async fn resume(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
+    let host = &daemon.host;
+    let job = host.catalogue.job(request.job).await?;
+    if at_rest(job.state) && next(job.state, JobEvent::Start).is_none()
+        || job.state == dss::model::JobState::Quarantined
+    {
+        return Err(at_odds(&job, JobControl::Run).into());
+    }
+    let job = host
+        .catalogue
+        .control_job(request.job, JobControl::Run, host.clock.now())
+        .await?;
+    daemon.jobs.start(request.job);
+    Ok(Json(report(host, &job).await?))
+}
+
+async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<RestoreReport> {
+    if daemon.jobs.watch(request.job).is_some() {
+        let job = daemon.host.catalogue.job(request.job).await?;
+        return Err(Problem::refused(
+            "job_at_work",
+            format!("job {}", job.id),
+            format!("job {} is {}: only a job that rests can be restored", job.id, job.state),
+        )
+        .next(format!("run `respool job pause {}` first, or wait", job.id))
+        .into());
+    }
+    let restored = engine::restore(&daemon.host, request.job).await?;
+    let names: BTreeMap<_, _> = names(&daemon.host).await?;
+    let moved_on = restored.moved_on.into_iter().map(|(extent, oid)| (extent, oid, None));
+    let failed = restored
+        .failed
+        .into_iter()
+        .map(|(extent, oid, why)| (extent, oid, Some(why)));
+    let exit = match (failed.len(), moved_on.len()) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::SKIPS,
+        _ => exit::INTEGRITY,
+    };
+    let mut not_returned = Vec::new();
+    for (extent, oid, why) in moved_on.chain(failed) {
+        let medium = match daemon.host.catalogue.extent(extent).await {
+            Ok(row) => names.get(&row.medium).cloned().unwrap_or_default(),
+            // Its row may be gone by now.
+            Err(_) => String::new(),
+        };
+        let reason = why.unwrap_or_else(|| "deleted, overwritten or moved on since".into());
+        not_returned.push(SkipReport {
+            extent,
+            oid,
+            medium,
+            reason,
+        });
+    }
+    Ok(Json(RestoreReport {
+        report: jobs::report(&restored.job, &names),
+        returned: restored.returned,
+        not_returned,
+        exit,
+    }))
+}

@@ -1,0 +1,114 @@
+//! Listings and reports that only read the catalogue.
+
+use super::answer::{Answer, ClientLeft, Failure, lines};
+use super::server::Daemon;
+use crate::api::check::CheckReport;
+use crate::api::events::EventList;
+use crate::api::objects::ObjectView;
+use crate::api::requests::{EventsRequest, ExtentListRequest, ExtentRequest, ObjectListRequest, ObjectRequest};
+use crate::api::wire::Nothing;
+use crate::api::{Problem, extents, objects};
+use crate::host::Host;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use dss::catalogue::{ExtentFilter, ObjectFilter, Page};
+use dss::model::MediumId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows of one page of a listing.
+const PAGE: u32 = 2_000;
+
+/// The names of all media.
+pub async fn names(host: &Host) -> Result<BTreeMap<MediumId, String>, Problem> {
+    let media = host.catalogue.media().await?;
+    Ok(media.into_iter().map(|medium| (medium.id, medium.name)).collect())
+}
+
+/// `object show`.
+pub async fn object_show(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Answer<ObjectView> {
+    let detail = daemon.host.catalogue.object(&request.oid, request.version).await?;
+    Ok(Json(objects::view(detail, &names(&daemon.host).await?)))
+}
+
+/// `object list`.
+pub async fn object_list(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectListRequest>) -> Response {
+    let host = Arc::clone(&daemon.host);
+    lines::<_, Nothing, _>(|sink| async move {
+        let names = names(&host).await?;
+        let filter = ObjectFilter {
+            prefix: request.prefix,
+            deleted: request.deleted,
+        };
+        let mut after = None;
+        loop {
+            let page = host.catalogue.list_objects(&filter, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(Nothing {}) };
+            after = Some((last.object.oid.clone(), last.object.version));
+            for detail in page {
+                if sink.item(objects::view(detail, &names)).await == Err(ClientLeft) {
+                    return Ok(Nothing {});
+                }
+            }
+        }
+    })
+}
+
+/// `extent list`.
+pub async fn extent_list(
+    State(daemon): State<Arc<Daemon>>,
+    Json(request): Json<ExtentListRequest>,
+) -> Result<Response, Failure> {
+    let host = Arc::clone(&daemon.host);
+    let medium = match &request.medium {
+        Some(name) => Some(host.catalogue.medium(name).await?.id),
+        None => None,
+    };
+    Ok(lines::<_, Nothing, _>(move |sink| async move {
+        let names = names(&host).await?;
+        let filter = ExtentFilter {
+            medium,
+            oid: request.oid,
+            state: request.state,
+        };
+        let mut after = None;
+        loop {
+            let page = host.catalogue.extents(&filter, Page { after, limit: PAGE }).await?;
+            let Some(last) = page.last() else { return Ok(Nothing {}) };
+            after = Some(last.id);
+            for extent in page {
+                if sink.item(extents::view(extent, &names)).await == Err(ClientLeft) {
+                    return Ok(Nothing {});
+                }
+            }
+        }
+    }))
+}
+
+/// `extent show`.
+pub async fn extent_show(
+    State(daemon): State<Arc<Daemon>>,
+    Json(request): Json<ExtentRequest>,
+) -> Answer<extents::ExtentView> {
+    let extent = daemon.host.catalogue.extent(request.extent).await?;
+    Ok(Json(extents::view(extent, &names(&daemon.host).await?)))
+}
+
+/// `check`.
+pub async fn check(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<CheckReport> {
+    let findings = daemon.host.catalogue.findings(daemon.host.clock.now()).await?;
+    Ok(Json(CheckReport::of(findings)))
+}
+
+/// `events`.
+pub async fn events(State(daemon): State<Arc<Daemon>>, Json(request): Json<EventsRequest>) -> Answer<EventList> {
+    let limit = request.limit.unwrap_or(PAGE).min(10 * PAGE);
+    let page = Page {
+        after: request.after,
+        limit,
+    };
+    Ok(Json(EventList {
+        events: daemon.host.catalogue.events(page).await?,
+    }))
+}

@@ -1,0 +1,408 @@
+//! Media: added, shown, changed, formatted. What touches a medium goes through its drive, granted by the scheduler; only
+//! a directory that is no medium yet is looked at directly.
+
+use super::answer::Answer;
+use super::server::Daemon;
+use crate::api::Problem;
+use crate::api::media::{CheckErase, MediaList, MediumView, view};
+use crate::api::requests::{DirAddRequest, MediumRequest, MediumSetRequest};
+use crate::api::units::parse_size;
+use crate::api::wire::Nothing;
+use crate::engine;
+use crate::host::Host;
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use dss::catalogue::{MediumChange, NewMedium};
+use dss::model::medium::operator_may_set;
+use dss::model::{AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence};
+use lrs::ldm::fs::{Label, Space, dir};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The most bytes a medium's name may have.
+const NAME_MAX: usize = 64;
+
+/// The requests about media.
+pub fn routes() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route("/v1/dir/add", post(dir_add))
+        .route("/v1/medium/list", post(list))
+        .route("/v1/medium/show", post(show))
+        .route("/v1/medium/set", post(set))
+        .route("/v1/medium/lock", post(lock))
+        .route("/v1/medium/unlock", post(unlock))
+        .route("/v1/medium/trust", post(trust))
+        .route("/v1/medium/dead", post(dead))
+        .route("/v1/medium/check-erase", post(check_erase))
+        .route("/v1/medium/format", post(format))
+}
+
+/// What the medium itself says of its room. None: it is not there, or something else is.
+fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
+    let path = Path::new(&medium.location.path);
+    let there = medium.family == Family::Dir && path.join(".respool/label.json").exists();
+    let found = there.then(|| nix::sys::statvfs::statvfs(path).ok()).flatten()?;
+    let block = found.fragment_size();
+    let capacity = medium.capacity.unwrap_or(ByteCount(found.blocks() * block));
+    let left = capacity.saturating_sub(used);
+    Some(Space {
+        capacity,
+        used,
+        free: left.min(ByteCount(found.blocks_available() * block)),
+    })
+}
+
+async fn shown(host: &Host, medium: Medium) -> Result<MediumView, Problem> {
+    let usage = host.catalogue.usage(medium.id, host.clock.now()).await?;
+    let space = space_of(&medium, usage.used);
+    Ok(view(medium, &usage, space))
+}
+
+async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<MediaList> {
+    let mut media = Vec::new();
+    for medium in daemon.host.catalogue.media().await? {
+        media.push(shown(&daemon.host, medium).await?);
+    }
+    Ok(Json(MediaList { media }))
+}
+
+async fn show(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let medium = daemon.host.catalogue.medium(&request.medium).await?;
+    Ok(Json(shown(&daemon.host, medium).await?))
+}
+
+// ------------------------------------------------------------------------------------------------------------- add
+
+async fn dir_add(State(daemon): State<Arc<Daemon>>, Json(request): Json<DirAddRequest>) -> Answer<MediumView> {
+    let host = &daemon.host;
+    check_name(&request.name)?;
+    let place = check_directory(&request)?;
+    let media = host.catalogue.media().await?;
+    if media.iter().any(|medium| medium.name == request.name) {
+        return Err(dss::catalogue::CatalogueError::Exists {
+            what: "medium",
+            name: request.name,
+        }
+        .into());
+    }
+    if let Some(other) = media.iter().find(|medium| overlaps(&place, medium)) {
+        return Err(unfit(
+            &request.name,
+            format!(
+                "{} lies inside the medium {} ({}), or holds it",
+                place.display(),
+                other.name,
+                other.location.path
+            ),
+        )
+        .into());
+    }
+    let now = host.clock.now();
+    let new = NewMedium {
+        id: MediumId::fresh(),
+        name: request.name.clone(),
+        family: Family::Dir,
+        technology: "dir".into(),
+        location: Location {
+            path: place.display().to_string(),
+            dock: request.dock,
+            library: None,
+        },
+        tags: request.tags,
+        class: request.class,
+        capacity: request.capacity,
+    };
+    let id = new.id;
+    let medium = host.catalogue.add_medium(new, now).await?;
+    if let Err(problem) = label(host, &medium, place).await {
+        // The first failure is told; a row that stays is blank and takes nothing.
+        if let Err(error) = host.catalogue.forget_medium(id).await {
+            tracing::warn!(medium = %request.name, %error, "it was not labelled and could not be forgotten");
+        }
+        return Err(problem.into());
+    }
+    let change = MediumChange {
+        fs_state: Some(FsState::Empty),
+        why: "labelled".into(),
+        ..MediumChange::default()
+    };
+    let medium = host.catalogue.change_medium(id, change, now).await?;
+    host.lrs.medium_changed(id).await?;
+    Ok(Json(shown(host, medium).await?))
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    let good = (1..=NAME_MAX).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['-', '.']);
+    if good {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "bad_name",
+        name,
+        format!("'{name}' is no name for a medium: it has 1 to {NAME_MAX} letters, digits, '-', '_', '.' or '+'"),
+    )
+    .next("choose another name"))
+}
+
+fn unfit(name: &str, why: String) -> Problem {
+    Problem::refused("unfit", name, why).next("choose an empty directory of its own; nothing was touched")
+}
+
+fn check_directory(request: &DirAddRequest) -> Result<PathBuf, Problem> {
+    let path = &request.path;
+    let found = std::fs::symlink_metadata(path)
+        .map_err(|error| unfit(&request.name, format!("{} cannot be used: {error}", path.display())))?;
+    if found.is_symlink() {
+        return Err(unfit(&request.name, format!("{} is a symlink", path.display())));
+    }
+    if !found.is_dir() {
+        return Err(unfit(&request.name, format!("{} is not a directory", path.display())));
+    }
+    let place = path
+        .canonicalize()
+        .map_err(|error| unfit(&request.name, format!("{} cannot be used: {error}", path.display())))?;
+    if place.to_str().is_none() {
+        return Err(unfit(&request.name, format!("{} is not UTF-8", place.display())));
+    }
+    Ok(place)
+}
+
+fn overlaps(place: &Path, medium: &Medium) -> bool {
+    let other = Path::new(&medium.location.path);
+    medium.family == Family::Dir && (place.starts_with(other) || other.starts_with(place))
+}
+
+async fn label(host: &Host, medium: &Medium, place: PathBuf) -> Result<(), Problem> {
+    let label = Label {
+        format: dir::FORMAT.into(),
+        medium: medium.id,
+        name: medium.name.clone(),
+        generation: medium.generation,
+        catalogue: host.catalogue_id,
+        revision: host.catalogue.identity().await?.revision,
+        created_at: host.clock.now(),
+    };
+    let work = tokio::task::spawn_blocking(move || dir::format(dir::open_disk(&label.name, &place)?, &label));
+    match work.await {
+        Ok(made) => Ok(made?),
+        Err(panic) => Err(Problem::bug(&medium.name, panic.to_string())),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------- change
+
+async fn change(daemon: &Daemon, name: &str, change: MediumChange) -> Answer<MediumView> {
+    let host = &daemon.host;
+    let medium = host.catalogue.medium(name).await?;
+    let changed = host
+        .catalogue
+        .change_medium(medium.id, change, host.clock.now())
+        .await?;
+    host.lrs.medium_changed(medium.id).await?;
+    Ok(Json(shown(host, changed).await?))
+}
+
+async fn lock(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let locked = MediumChange {
+        locked: Some(true),
+        why: "locked by the operator".into(),
+        ..MediumChange::default()
+    };
+    change(&daemon, &request.medium, locked).await
+}
+
+async fn unlock(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let unlocked = MediumChange {
+        locked: Some(false),
+        why: "unlocked by the operator".into(),
+        ..MediumChange::default()
+    };
+    change(&daemon, &request.medium, unlocked).await
+}
+
+async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let trusted = MediumChange {
+        health: Some(Health::Ok),
+        presence: Some(Presence::Attached),
+        why: "trusted by the operator".into(),
+        ..MediumChange::default()
+    };
+    change(&daemon, &request.medium, trusted).await
+}
+
+async fn dead(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let medium = daemon.host.catalogue.medium(&request.medium).await?;
+    require_settable(&daemon.host, &medium, AdmState::Dead).await?;
+    let dead = MediumChange {
+        expect_adm_state: Some(medium.adm_state),
+        adm_state: Some(AdmState::Dead),
+        health: Some(Health::Failed),
+        presence: Some(Presence::Missing),
+        why: "declared dead by the operator".into(),
+        ..MediumChange::default()
+    };
+    change(&daemon, &request.medium, dead).await
+}
+
+async fn set(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumSetRequest>) -> Answer<MediumView> {
+    let medium = daemon.host.catalogue.medium(&request.medium).await?;
+    let mut wish = MediumChange {
+        why: "set by the operator".into(),
+        ..MediumChange::default()
+    };
+    for (key, value) in &request.values {
+        apply(&mut wish, key, value)?;
+    }
+    if let Some(to) = wish.adm_state {
+        require_settable(&daemon.host, &medium, to).await?;
+        wish.expect_adm_state = Some(medium.adm_state);
+    }
+    change(&daemon, &request.medium, wish).await
+}
+
+fn apply(wish: &mut MediumChange, key: &str, value: &str) -> Result<(), Problem> {
+    let refuse = |why: String| {
+        Problem::refused("bad_value", key, why).next("nothing was changed; see `respool medium set --help`")
+    };
+    let some = (!value.is_empty()).then(|| value.to_owned());
+    match key {
+        "adm_state" => wish.adm_state = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
+        "health" => wish.health = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
+        "presence" => wish.presence = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
+        "tags" => wish.tags = Some(words(value)),
+        "class" => wish.class = Some(some),
+        "capacity" => {
+            let size = some.map(|text| parse_size(&text)).transpose();
+            wish.capacity = Some(size.map_err(refuse)?);
+        }
+        "path" => {
+            let path = some.filter(|path| path.starts_with('/'));
+            wish.path = Some(path.ok_or_else(|| refuse("a path begins with '/'".into()))?);
+        }
+        other => {
+            return Err(refuse(format!(
+                "'{other}' cannot be set; adm_state, health, presence, tags, class, capacity and path can"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether the operator may set this state now: never against the catalogue's own states or a job at work.
+async fn require_settable(host: &Host, medium: &Medium, to: AdmState) -> Result<(), Problem> {
+    if !operator_may_set(medium.adm_state, to) {
+        return Err(Problem::refused(
+            "state_refused",
+            &medium.name,
+            format!(
+                "medium {} is {} and cannot be set to {to}",
+                medium.name, medium.adm_state
+            ),
+        )
+        .next("jobs quarantine and erase media; see `respool job list`"));
+    }
+    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let busy = jobs
+        .iter()
+        .find(|job| job.state.is_active() && job.spec.sources.contains(&medium.id));
+    match busy {
+        Some(job) if to == AdmState::InService => Err(Problem::refused(
+            "in_use",
+            &medium.name,
+            format!(
+                "medium {} is being emptied by job {}, which is {}",
+                medium.name, job.id, job.state
+            ),
+        )
+        .next(format!("run `respool job cancel {}` first", job.id))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- erase
+
+async fn check_erase(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<CheckErase> {
+    let medium = daemon.host.catalogue.medium(&request.medium).await?;
+    Ok(Json(may_erase(&daemon.host, &medium).await?))
+}
+
+async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> {
+    let now = host.clock.now();
+    let usage = host.catalogue.usage(medium.id, now).await?;
+    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let at_work = jobs.iter().find(|job| {
+        job.state.is_active() && job.state != JobState::Quarantined && job.spec.sources.contains(&medium.id)
+    });
+    let mut reasons = Vec::new();
+    let mut against = |broken: bool, why: String| {
+        if broken {
+            reasons.push(why);
+        }
+    };
+    against(
+        usage.extents.sync > 0,
+        format!("{} extents are live", usage.extents.sync),
+    );
+    against(
+        usage.extents.pending > 0,
+        format!("{} extents are pending", usage.extents.pending),
+    );
+    against(medium.locked, "it is locked".into());
+    against(
+        medium.presence != Presence::Attached,
+        format!("it is {}", medium.presence),
+    );
+    against(
+        matches!(medium.adm_state, AdmState::Dead | AdmState::Retired),
+        format!("it is {}", medium.adm_state),
+    );
+    if let (AdmState::Quarantined, Some(until)) = (medium.adm_state, medium.quarantined_until) {
+        against(until > now, format!("it is quarantined until {until}"));
+    }
+    if let Some(job) = at_work {
+        against(true, format!("job {} works on it", job.id));
+    }
+    Ok(CheckErase {
+        medium: medium.name.clone(),
+        erasable: reasons.is_empty(),
+        reasons,
+        live: usage.extents.sync,
+        pending: usage.extents.pending,
+        orphan: usage.extents.orphan,
+        held_bytes: usage.held,
+    })
+}
+
+async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let host = &daemon.host;
+    let medium = host.catalogue.medium(&request.medium).await?;
+    let verdict = may_erase(host, &medium).await?;
+    let in_use = |why: String| {
+        Problem::refused(
+            "in_use",
+            &medium.name,
+            format!("medium {} was not formatted: {why}; nothing was touched", medium.name),
+        )
+        .next(format!("empty it with `respool repack {}`", medium.name))
+    };
+    if !verdict.erasable {
+        return Err(in_use(verdict.reasons.join("; ")).into());
+    }
+    match engine::erase(host, medium.id, None).await? {
+        engine::Erased::Done => {}
+        engine::Erased::InUse => return Err(in_use("something was put on it meanwhile".into()).into()),
+    }
+    let medium = host.catalogue.medium_by_id(medium.id).await?;
+    Ok(Json(shown(host, medium).await?))
+}

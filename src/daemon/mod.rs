@@ -1,0 +1,248 @@
+//! respoold: owns this host's devices, the scheduler, the jobs and the private PostgreSQL. Starts everything, serves
+//! clients, and leaves in order. Nothing is decided here that must survive: the catalogue is the only memory.
+
+mod activity;
+mod answer;
+mod devices;
+mod drill;
+mod jobs;
+mod lists;
+mod media;
+mod objects;
+mod open;
+mod runner;
+mod seat;
+mod server;
+mod upkeep;
+
+use crate::api::Problem;
+use crate::api::hello::{Create, Hello, StartLine, Terms};
+use crate::config::Config;
+use crate::engine;
+use crate::host::Host;
+use crate::state::{SOCKET, StateFolder};
+use activity::Activity;
+use devices::Devices;
+use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
+use dss::pg::PgCatalogue;
+use dss::pg::embedded::EmbeddedCluster;
+use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
+use lrs::service::{AgeClock, Lrs, Settings};
+use runner::Runner;
+use seat::Seat;
+use server::{Daemon, router};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long jobs have to come to an extent boundary when respoold leaves; what is not done by then is done again.
+const HAND_OVER: Duration = Duration::from_secs(75);
+/// How long an answer may take to reach its client when respoold leaves.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How respoold is started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Where its state lies.
+    pub state: StateFolder,
+    /// What clients must agree with.
+    pub terms: Terms,
+    /// Which catalogue may be made.
+    pub create: Create,
+}
+
+/// A respoold that takes requests.
+struct Running {
+    daemon: Arc<Daemon>,
+    catalogue: Arc<PgCatalogue>,
+    cluster: Option<EmbeddedCluster>,
+    created: bool,
+    seat: Seat,
+    listener: UnixListener,
+}
+
+/// Runs until asked to leave. `say` is told once: that requests are taken, or why not.
+pub async fn run(start: Start, say: impl FnOnce(&StartLine)) -> Result<(), Problem> {
+    let stopping = CancellationToken::new();
+    let running = match prepare(&start, &stopping).await {
+        Ok(running) => running,
+        Err(problem) => {
+            say(&StartLine::Problem(problem.clone()));
+            return Err(problem);
+        }
+    };
+    say(&StartLine::Ready {
+        socket: start.state.socket().expect("it was recorded"),
+        created: running.created,
+    });
+    heed_signals(&stopping);
+    serve(running).await
+}
+
+/// Stops the private PostgreSQL of a state folder where no respoold runs.
+pub async fn stop_database(state: &StateFolder) -> Result<(), Problem> {
+    let _seat = Seat::take(state)?;
+    open::stop_cluster(state).await
+}
+
+async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running, Problem> {
+    let seat = Seat::take(&start.state)?;
+    let config = Arc::new(match &start.terms.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    });
+    drill::require_declared(&start.terms)?;
+    let clock: Arc<dyn AgeClock> = Arc::new(drill::clock(&start.terms)?);
+    let faults = drill::faults(&start.terms)?;
+    let checkpoints: Arc<dyn Checkpoints> = if faults.is_empty() {
+        Arc::new(NoDrill)
+    } else {
+        Arc::new(CrashCheckpoints::new(faults.clone()))
+    };
+    let (folder, beside) = seat.socket_folders()?;
+    let opened = open::open(&start.state, &config, beside, start.create, Arc::clone(&checkpoints)).await?;
+    let made = assemble(start, stopping, &seat, &config, (clock, faults, checkpoints), &opened).await;
+    let daemon = match made {
+        Ok(daemon) => daemon,
+        Err(problem) => {
+            close(&opened.catalogue, opened.cluster.as_ref()).await;
+            return Err(problem);
+        }
+    };
+    let listener = bind(&folder)?;
+    seat.announce()?;
+    tracing::info!(state = %start.state.path().display(), "respoold takes requests");
+    Ok(Running {
+        daemon,
+        catalogue: opened.catalogue,
+        cluster: opened.cluster,
+        created: opened.created,
+        seat,
+        listener,
+    })
+}
+
+type Surroundings = (Arc<dyn AgeClock>, FaultPlan, Arc<dyn Checkpoints>);
+
+async fn assemble(
+    start: &Start,
+    stopping: &CancellationToken,
+    seat: &Seat,
+    config: &Arc<Config>,
+    (clock, faults, checkpoints): Surroundings,
+    opened: &open::Opened,
+) -> Result<Arc<Daemon>, Problem> {
+    drill::require_testing_catalogue(&start.terms, opened.identity.testing)?;
+    let holder = Holder {
+        id: HolderId::fresh(),
+        seat: seat.name().to_owned(),
+    };
+    let settings = Settings {
+        holder: holder.clone(),
+        lease_seconds: config.daemon.lease_seconds,
+        margin_seconds: config.daemon.lease_seconds,
+    };
+    let catalogue: Arc<dyn dss::catalogue::Catalogue> = opened.catalogue.clone();
+    let devices = Arc::new(Devices::new(faults));
+    let lrs = Lrs::start(settings, Arc::clone(&catalogue), devices, Arc::clone(&clock));
+    let host = Arc::new(Host {
+        catalogue,
+        lrs,
+        clock,
+        checkpoints,
+        config: Arc::clone(config),
+        catalogue_id: opened.identity.id,
+        stopping: stopping.clone(),
+    });
+    engine::take_over(&host, &holder).await?;
+    let activity = Activity::new();
+    let daemon = Arc::new(Daemon {
+        jobs: Runner::new(Arc::clone(&host), activity.clone()),
+        terms: start.terms.clone(),
+        hello: Hello {
+            pid: std::process::id(),
+            catalogue: opened.identity.id,
+            testing: opened.identity.testing,
+        },
+        activity,
+        stopping: stopping.clone(),
+        host,
+    });
+    for job in engine::unfinished(&daemon.host).await? {
+        daemon.jobs.start(job);
+    }
+    Ok(daemon)
+}
+
+fn bind(folder: &Path) -> Result<UnixListener, Problem> {
+    let socket = folder.join(SOCKET);
+    // The lock says that nobody listens there any more.
+    let _ = std::fs::remove_file(&socket);
+    UnixListener::bind(&socket).map_err(|error| {
+        Problem::environment(
+            "no_socket",
+            "us",
+            socket.display().to_string(),
+            format!("the socket {} cannot be made: {error}", socket.display()),
+        )
+        .next("make its folder writable")
+    })
+}
+
+async fn serve(running: Running) -> Result<(), Problem> {
+    let daemon = running.daemon;
+    let stopping = daemon.stopping.clone();
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&daemon)));
+    let fenced = Arc::clone(&daemon.host);
+    tokio::spawn(async move {
+        if let Err(problem) = engine::erase_fenced(&fenced).await {
+            tracing::warn!(%problem, "media found erasing stay so until the next start");
+        }
+    });
+    tokio::spawn(upkeep::leave_when_idle(Arc::clone(&daemon)));
+    let app = router(&daemon);
+    let until = stopping.clone();
+    let mut server = tokio::spawn(async move {
+        let served = axum::serve(running.listener, app).with_graceful_shutdown(until.cancelled_owned());
+        served.await
+    });
+    stopping.cancelled().await;
+    tracing::info!("respoold leaves");
+    daemon.jobs.hand_over(HAND_OVER).await;
+    // Whoever still reads an answer has a moment for it.
+    if tokio::time::timeout(FAREWELL, &mut server).await.is_err() {
+        server.abort();
+    }
+    upkeep.abort();
+    // Allocations that nobody gives back end with the process.
+    let _ = tokio::time::timeout(FAREWELL, daemon.host.lrs.stop()).await;
+    close(&running.catalogue, running.cluster.as_ref()).await;
+    running.seat.leave();
+    Ok(())
+}
+
+/// Lets go of the catalogue, and stops the private PostgreSQL.
+async fn close(catalogue: &PgCatalogue, cluster: Option<&EmbeddedCluster>) {
+    // A connection in use by a task that was given up is closed by the server's stop.
+    let _ = tokio::time::timeout(FAREWELL, catalogue.close()).await;
+    if let Some(cluster) = cluster
+        && let Err(error) = cluster.stop().await
+    {
+        tracing::error!(%error, "PostgreSQL was not stopped; the next respoold adopts it");
+    }
+}
+
+fn heed_signals(stopping: &CancellationToken) {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let stopping = stopping.clone();
+        let mut signals = signal(kind).expect("a handler can be set for any signal but two");
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                stopping.cancel();
+            }
+        });
+    }
+}

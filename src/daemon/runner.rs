@@ -1,0 +1,149 @@
+//! Runs jobs: one task each, from where the catalogue says they are to where they rest. The tasks know nothing that the
+//! catalogue does not; killing them loses nothing.
+
+use super::activity::Activity;
+use crate::engine::{self, Controls};
+use crate::host::Host;
+use crate::repack::job::{JobEvent, sources_of};
+use crate::repack::machine::Stop;
+use dss::model::{JobError, JobId, JobState, Tally};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Between two tries while the catalogue is away.
+const CATALOGUE_AWAY: Duration = Duration::from_secs(5);
+/// After so many tries in a row (an hour) a job waits for the next respoold, or for `job resume`.
+const TRIES: u32 = 720;
+
+/// The jobs at work. Clones are the same one.
+#[derive(Clone)]
+pub struct Runner(Arc<Inner>);
+
+struct Inner {
+    host: Arc<Host>,
+    activity: Activity,
+    running: Mutex<BTreeMap<JobId, Running>>,
+}
+
+struct Running {
+    stop: watch::Sender<Option<Stop>>,
+    tally: watch::Receiver<Tally>,
+}
+
+impl Runner {
+    /// With nothing to do.
+    pub fn new(host: Arc<Host>, activity: Activity) -> Self {
+        Self(Arc::new(Inner {
+            host,
+            activity,
+            running: Mutex::default(),
+        }))
+    }
+
+    /// Works on a job until it rests; one that is being worked on already goes on.
+    pub fn start(&self, id: JobId) {
+        let (stop, stop_asked) = watch::channel(None);
+        let (tell, tally) = watch::channel(Tally::default());
+        {
+            let mut running = self.running();
+            if running.contains_key(&id) {
+                return;
+            }
+            running.insert(id, Running { stop, tally });
+        }
+        let runner = self.clone();
+        let in_use = self.0.activity.enter();
+        tokio::spawn(async move {
+            let host = Arc::clone(&runner.0.host);
+            let work = tokio::spawn(async move { work_on(&host, id, stop_asked, tell).await });
+            if let Err(panic) = work.await {
+                runner.note_bug(id, &panic.to_string()).await;
+            }
+            // After this line a watcher reads the job's rest from the catalogue.
+            runner.running().remove(&id);
+            drop(in_use);
+        });
+    }
+
+    /// Asks a job to stop at its next extent boundary. False: it is not at work.
+    pub fn stop(&self, id: JobId, stop: Stop) -> bool {
+        match self.running().get(&id) {
+            Some(running) => {
+                running.stop.send_replace(Some(stop));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// How far a job is, while it is at work.
+    pub fn watch(&self, id: JobId) -> Option<watch::Receiver<Tally>> {
+        self.running().get(&id).map(|running| running.tally.clone())
+    }
+
+    /// Asks every job to hand over to the next respoold, and waits until none is at work.
+    pub async fn hand_over(&self, patience: Duration) {
+        for running in self.running().values() {
+            running.stop.send_replace(Some(Stop::Handover));
+        }
+        let end = tokio::time::Instant::now() + patience;
+        while !self.running().is_empty() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn note_bug(&self, id: JobId, panic: &str) {
+        tracing::error!(job = %id, panic, "a job ended in a panic");
+        let host = &self.0.host;
+        let error = JobError {
+            code: "bug".into(),
+            blame: "us".into(),
+            subject: format!("job {id}"),
+            message: format!("job {id} ended in a panic: {panic}"),
+            next: "report this with the log of respoold; the source is untouched, and the job can be given again"
+                .into(),
+            exit: 70,
+        };
+        let noted = async {
+            let job = host.catalogue.job(id).await?;
+            let from = sources_of(JobEvent::Fail);
+            host.catalogue
+                .advance_job(id, &from, JobState::Failed, &job.tally, Some(&error), host.clock.now())
+                .await
+        };
+        if let Err(error) = noted.await {
+            tracing::error!(job = %id, %error, "and this could not be noted");
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<JobId, Running>> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn work_on(host: &Arc<Host>, id: JobId, stop: watch::Receiver<Option<Stop>>, tally: watch::Sender<Tally>) {
+    for _ in 0..TRIES {
+        let controls = Controls {
+            stop: stop.clone(),
+            tally: tally.clone(),
+        };
+        match engine::run(host, id, controls).await {
+            Ok(job) => {
+                tracing::info!(job = %id, state = %job.state, "the job rests");
+                return;
+            }
+            Err(problem) if problem.code == "catalogue_unavailable" && stop.borrow().is_none() => {
+                tracing::warn!(job = %id, %problem, "the job waits for the catalogue");
+                let mut stop = stop.clone();
+                // Ends early when the job is to stop; a closed channel means that nobody can ask any more.
+                let _ = tokio::time::timeout(CATALOGUE_AWAY, stop.wait_for(Option::is_some)).await;
+            }
+            Err(problem) => {
+                tracing::warn!(job = %id, %problem, "the job cannot be worked on");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! One respoold per state folder: the lock, the process id, and the short folder that holds the socket.
+
+use crate::api::Problem;
+use crate::state::{SOCKET, StateFolder};
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{AccessFlags, Uid, access};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A bound socket's path has at most 107 bytes; this leaves room for the names below the folder.
+const BASE_MAX: usize = 60;
+
+/// The held lock. Dropping it lets the next respoold in.
+pub struct Seat {
+    state: StateFolder,
+    name: String,
+    _lock: Flock<File>,
+}
+
+impl Seat {
+    /// Takes the seat, or names who sits there.
+    pub fn take(state: &StateFolder) -> Result<Self, Problem> {
+        state.make()?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(state.lock_file())
+            .map_err(|error| state.unusable("locked", &error))?;
+        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => return Err(occupied(state, &mut file)),
+            Err((_, errno)) => return Err(state.unusable("locked", &errno.into())),
+        };
+        let written = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()));
+        written.map_err(|error| state.unusable("written", &error))?;
+        let name = seat_name(state)?;
+        Ok(Self {
+            state: state.clone(),
+            name,
+            _lock: lock,
+        })
+    }
+
+    /// Names this seat among all holders of leases.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder for the socket, and a path beside it for PostgreSQL's.
+    pub fn socket_folders(&self) -> Result<(PathBuf, PathBuf), Problem> {
+        let recorded = fs::read_to_string(self.state.socket_record())
+            .ok()
+            .map(|text| PathBuf::from(text.trim_end()));
+        let folder = match recorded.filter(|folder| is_ours(folder)) {
+            Some(folder) => folder,
+            None => self.new_socket_folder()?,
+        };
+        let mut beside = folder.clone().into_os_string();
+        beside.push("-pg");
+        Ok((folder, beside.into()))
+    }
+
+    fn new_socket_folder(&self) -> Result<PathBuf, Problem> {
+        let base = base_folder().ok_or_else(|| {
+            Problem::environment(
+                "no_socket_folder",
+                "us",
+                "socket",
+                "none of $XDG_RUNTIME_DIR, /run and /tmp can hold the socket",
+            )
+            .next("make /tmp writable, or set XDG_RUNTIME_DIR to a short folder")
+        })?;
+        loop {
+            let tail = uuid::Uuid::now_v7().simple().to_string();
+            let folder = base.join(format!("respool-{}", &tail[tail.len() - 8..]));
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => {
+                    write_durably(&self.state.socket_record(), &format!("{}\n", folder.display()))
+                        .map_err(|error| self.state.unusable("written", &error))?;
+                    return Ok(folder);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.state.unusable("given a socket", &error)),
+            }
+        }
+    }
+
+    /// Tells scripts who runs.
+    pub fn announce(&self) -> Result<(), Problem> {
+        write_durably(&self.state.pid_file(), &format!("{}\n", std::process::id()))
+            .map_err(|error| self.state.unusable("written", &error))
+    }
+
+    /// Leaves in order: nobody is told of a process that is gone. What cannot be removed is refused or replaced by the
+    /// next start, so failures here change nothing.
+    pub fn leave(self) {
+        let _ = fs::remove_file(self.state.pid_file());
+        if let Some(socket) = self.state.socket() {
+            let _ = fs::remove_file(&socket);
+            if let Some(folder) = socket.parent() {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+}
+
+fn occupied(state: &StateFolder, file: &mut File) -> Problem {
+    let mut text = String::new();
+    // Without a number the message names the folder alone.
+    let _ = file.read_to_string(&mut text);
+    let holder = match text.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    Problem::refused(
+        "already_running",
+        state.path().display().to_string(),
+        format!("a respoold already runs for {}: {holder}", state.path().display()),
+    )
+    .next("use it, or stop it with `respool stop`")
+}
+
+fn seat_name(state: &StateFolder) -> Result<String, Problem> {
+    if let Ok(name) = fs::read_to_string(state.seat_file())
+        && !name.trim().is_empty()
+    {
+        return Ok(name.trim().to_owned());
+    }
+    let name = uuid::Uuid::now_v7().to_string();
+    write_durably(&state.seat_file(), &format!("{name}\n")).map_err(|error| state.unusable("written", &error))?;
+    Ok(name)
+}
+
+/// Replaces a small file so that a reader sees the old or the new text, never a part.
+pub fn write_durably(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// A folder that nobody else could have put there.
+fn is_ours(folder: &Path) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|found| {
+        found.is_dir() && found.uid() == Uid::effective().as_raw() && found.permissions().mode() & 0o077 == 0
+    }) && folder.as_os_str().len() + SOCKET.len() < 107
+}
+
+fn base_folder() -> Option<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    let usable = |folder: &PathBuf| {
+        let short = folder.is_absolute() && folder.as_os_str().len() <= BASE_MAX;
+        // Root's PostgreSQL runs as another user and has to get to its socket.
+        let passable = !Uid::effective().is_root()
+            || fs::metadata(folder).is_ok_and(|found| found.is_dir() && found.permissions().mode() & 0o001 != 0);
+        short && passable && access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+    };
+    runtime
+        .into_iter()
+        .chain(["/run".into(), "/tmp".into()])
+        .find(|folder| usable(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_is_refused_and_told_who_sits_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let seat = Seat::take(&state).unwrap();
+        let problem = Seat::take(&state).err().unwrap();
+        assert_eq!((problem.code.as_str(), problem.exit), ("already_running", 2));
+        assert!(problem.message.contains(&std::process::id().to_string()));
+        let name = seat.name().to_owned();
+        drop(seat);
+        assert_eq!(
+            Seat::take(&state).unwrap().name(),
+            name,
+            "the seat outlives its holders"
+        );
+    }
+
+    #[test]
+    fn the_socket_folder_is_short_private_and_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let seat = Seat::take(&state).unwrap();
+        let (first, beside) = seat.socket_folders().unwrap();
+        assert!(is_ours(&first));
+        assert_eq!(seat.socket_folders().unwrap(), (first.clone(), beside));
+        assert_eq!(state.socket().unwrap(), first.join(SOCKET));
+        seat.leave();
+        assert!(!first.exists());
+    }
+}
