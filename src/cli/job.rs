@@ -1,0 +1,214 @@
+//! `job`, and following a job to its rest.
+
+use super::progress::Bar;
+use super::table::{pairs, table};
+use super::{Context, Done};
+use crate::api::jobs::{JobEnd, JobList, RestoreReport};
+use crate::api::requests::JobRequest;
+use crate::api::wire::{Line, Nothing};
+use crate::api::{JobReport, Problem, Progress, exit};
+use crate::client::{Client, Lines, decode, gone, json_body};
+use dss::model::JobId;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Job {
+    /// All jobs, the newest first
+    List,
+    /// One job
+    Show(Which),
+    /// What a job did, as it was told when it came to rest
+    Report(Which),
+    /// Wait until a job rests; its exit code is the job's
+    Wait(Which),
+    /// Stop a job at its next extent boundary, resumable
+    Pause(Which),
+    /// Go on with a paused job
+    Resume(Resume),
+    /// Stop a job for good; its source stays read_only
+    Cancel(Which),
+    /// Put the layouts back on the old bytes, each read and verified first
+    Restore(Which),
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Which {
+    /// The job's number
+    #[arg(value_name = "JOB")]
+    job: JobId,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Resume {
+    #[command(flatten)]
+    which: Which,
+    /// Return when the job goes on
+    #[arg(long)]
+    detach: bool,
+}
+
+impl Job {
+    pub async fn run(self, context: &Context) -> Done {
+        let client = context.client().await?;
+        match self {
+            Self::List => {
+                let list: JobList = client.call("/v1/job/list", &Nothing {}).await?;
+                context.output.result(&list, brief);
+                Ok(exit::DONE)
+            }
+            Self::Show(which) | Self::Report(which) => one(context, &client, "/v1/job/show", which).await,
+            Self::Pause(which) => one(context, &client, "/v1/job/pause", which).await,
+            Self::Cancel(which) => one(context, &client, "/v1/job/cancel", which).await,
+            Self::Wait(which) => follow(context, &client, which.job).await,
+            Self::Resume(resume) if resume.detach => one(context, &client, "/v1/job/resume", resume.which).await,
+            Self::Resume(resume) => {
+                let request = JobRequest { job: resume.which.job };
+                let _: JobReport = client.call("/v1/job/resume", &request).await?;
+                follow(context, &client, request.job).await
+            }
+            Self::Restore(which) => {
+                let request = JobRequest { job: which.job };
+                let report: RestoreReport = client.call("/v1/job/restore", &request).await?;
+                context.output.result(&report, |report| {
+                    let mut text = format!(
+                        "job {} is {}: {} extents are back on their old bytes",
+                        report.report.job, report.report.state, report.returned
+                    );
+                    for left in &report.not_returned {
+                        text.push_str(&format!(
+                            "\nnot touched: {} ({}): {}",
+                            left.oid, left.extent, left.reason
+                        ));
+                    }
+                    text
+                });
+                Ok(report.exit)
+            }
+        }
+    }
+}
+
+async fn one(context: &Context, client: &Client, path: &str, which: Which) -> Done {
+    let job: JobReport = client.call(path, &JobRequest { job: which.job }).await?;
+    context.output.result(&job, details);
+    Ok(exit::DONE)
+}
+
+/// Follows a job until it rests and prints its report. The first Ctrl-C asks it to stop at the next extent boundary, the
+/// second returns at once.
+pub async fn follow(context: &Context, client: &Client, job: JobId) -> Done {
+    let request = JobRequest { job };
+    let mut lines = Lines::new(client.send("/v1/job/follow", json_body(&request)).await?);
+    let mut bar = Bar::new(&context.output);
+    let mut interrupted = false;
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            signal = tokio::signal::ctrl_c() => {
+                signal.map_err(|error| gone(&error))?;
+                if interrupted {
+                    return Err(left(job));
+                }
+                interrupted = true;
+                bar.say("stopping at the next extent boundary; Ctrl-C again returns at once");
+                // A job that rests meanwhile needs no pause; the events say so.
+                let paused: Result<JobReport, Problem> = client.call("/v1/job/pause", &request).await;
+                if let Err(problem) = paused {
+                    bar.say(&problem.message);
+                }
+                continue;
+            }
+        };
+        let Some(line) = line else {
+            return Err(gone(&"the events of the job ended"));
+        };
+        let Some(data) = line.strip_prefix(b"data:") else {
+            continue;
+        };
+        match decode::<Line<Progress, JobEnd>>(data)? {
+            Line::Item(progress) => bar.show(&progress),
+            Line::Problem(problem) => {
+                bar.end();
+                return Err(problem);
+            }
+            Line::End(end) => {
+                bar.end();
+                if end.exit == exit::STOPPED {
+                    context
+                        .output
+                        .note(&format!("job {job} is resumable: run `respool job resume {job}`"));
+                }
+                context.output.result(&end.report, details);
+                return Ok(end.exit);
+            }
+        }
+    }
+}
+
+fn left(job: JobId) -> Problem {
+    Problem::stopped(
+        "interrupted",
+        format!("job {job}"),
+        format!("job {job} is still stopping safely; this command returned at once"),
+    )
+    .next(format!(
+        "look at it with `respool job show {job}`, go on with `respool job resume {job}`"
+    ))
+}
+
+fn brief(list: &JobList) -> String {
+    let rows = list.jobs.iter().map(|job| {
+        [
+            job.job.to_string(),
+            job.kind.to_string(),
+            job.state.to_string(),
+            job.sources.join(","),
+            format!("{}/{}", job.extents.moved, job.extents.live),
+            job.bytes_moved.to_string(),
+            job.skipped.len().to_string(),
+        ]
+    });
+    table(["job", "kind", "state", "sources", "moved", "bytes", "skipped"], rows)
+}
+
+/// One job, for people.
+pub fn details(job: &JobReport) -> String {
+    let targets: Vec<String> = job
+        .targets
+        .iter()
+        .map(|target| format!("{} ({} extents, {})", target.medium, target.extents, target.bytes))
+        .collect();
+    let extents = &job.extents;
+    let mut text = pairs(&[
+        ("job", format!("{} ({})", job.job, job.kind)),
+        ("state", job.state.to_string()),
+        ("sources", job.sources.join(", ")),
+        ("targets", targets.join(", ")),
+        (
+            "extents",
+            format!(
+                "{} live, {} moved, {} released, {} skipped, {} failed, {} remaining",
+                extents.live, extents.moved, extents.released, extents.skipped, extents.failed, extents.remaining
+            ),
+        ),
+        ("moved", job.bytes_moved.to_string()),
+        (
+            "read back",
+            format!(
+                "{} extents, {}, {} bad",
+                job.read_back.extents, job.read_back.bytes, job.read_back.failed
+            ),
+        ),
+        ("seconds", format!("{:.1}", job.seconds)),
+        ("waits for", job.waiting_for.clone().unwrap_or_default()),
+    ]);
+    for skip in &job.skipped {
+        text.push_str(&format!(
+            "\nskipped: {} ({}) on {}: {}",
+            skip.oid, skip.extent, skip.medium, skip.reason
+        ));
+    }
+    if let Some(error) = &job.error {
+        text.push_str(&format!("\nerror: {}\n  next: {}", error.message, error.next));
+    }
+    text
+}

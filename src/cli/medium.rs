@@ -1,0 +1,206 @@
+//! `medium`.
+
+use super::table::{pairs, size, table, time, words};
+use super::{Context, Done};
+use crate::api::media::{CheckErase, MediaList, MediumView};
+use crate::api::requests::{ExtentListRequest, MediumRequest, MediumSetRequest};
+use crate::api::wire::Nothing;
+use crate::api::{Problem, exit};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Medium {
+    /// All media
+    List,
+    /// One medium
+    Show(Which),
+    /// Room on all media
+    Df,
+    /// Numbers of extents on all media
+    Counts,
+    /// The extents of a medium
+    Extents(Which),
+    /// Change adm_state, health, presence, tags, class, capacity or path
+    Set(Set),
+    /// Let nobody touch a medium
+    Lock(Which),
+    /// Let a medium be used again
+    Unlock(Which),
+    /// Take back that a medium is suspect
+    Trust(Which),
+    /// Declare a medium lost or destroyed
+    Dead(Which),
+    /// Whether `format` would erase a medium now, and why not
+    CheckErase(Which),
+    /// Erase a medium on which nothing is live
+    Format(Which),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The medium's name
+    #[arg(value_name = "MEDIUM")]
+    medium: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Set {
+    /// The medium's name
+    medium: String,
+    /// For example tags=offsite,blue or capacity=4TiB or adm_state=read_only
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    values: Vec<String>,
+}
+
+impl Medium {
+    pub async fn run(self, context: &Context) -> Done {
+        match self {
+            Self::List => list(context, brief).await,
+            Self::Df => list(context, room).await,
+            Self::Counts => list(context, counts).await,
+            Self::Show(which) => one(context, "/v1/medium/show", which).await,
+            Self::Lock(which) => one(context, "/v1/medium/lock", which).await,
+            Self::Unlock(which) => one(context, "/v1/medium/unlock", which).await,
+            Self::Trust(which) => one(context, "/v1/medium/trust", which).await,
+            Self::Dead(which) => one(context, "/v1/medium/dead", which).await,
+            Self::Format(which) => one(context, "/v1/medium/format", which).await,
+            Self::CheckErase(which) => check_erase(context, which).await,
+            Self::Set(set) => set.run(context).await,
+            Self::Extents(which) => {
+                let request = ExtentListRequest {
+                    medium: Some(which.medium),
+                    ..ExtentListRequest::default()
+                };
+                super::extent::list(context, &request).await
+            }
+        }
+    }
+}
+
+async fn list(context: &Context, show: impl Fn(&MediaList) -> String) -> Done {
+    let list: MediaList = context.client().await?.call("/v1/medium/list", &Nothing {}).await?;
+    context.output.result(&list, show);
+    Ok(exit::DONE)
+}
+
+async fn one(context: &Context, path: &str, which: Which) -> Done {
+    let request = MediumRequest { medium: which.medium };
+    let medium: MediumView = context.client().await?.call(path, &request).await?;
+    context.output.result(&medium, details);
+    Ok(exit::DONE)
+}
+
+async fn check_erase(context: &Context, which: Which) -> Done {
+    let request = MediumRequest { medium: which.medium };
+    let verdict: CheckErase = context.client().await?.call("/v1/medium/check-erase", &request).await?;
+    context.output.result(&verdict, |verdict| match verdict.erasable {
+        true => format!(
+            "{} may be erased: {} orphans would go, {} of them held for a restore",
+            verdict.medium, verdict.orphan, verdict.held_bytes
+        ),
+        false => format!("{} may not be erased: {}", verdict.medium, verdict.reasons.join("; ")),
+    });
+    Ok(if verdict.erasable { exit::DONE } else { exit::REFUSED })
+}
+
+impl Set {
+    async fn run(self, context: &Context) -> Done {
+        let mut values = Vec::with_capacity(self.values.len());
+        for pair in &self.values {
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                Problem::refused("usage", pair, format!("'{pair}' is not KEY=VALUE"))
+                    .next("write for example tags=blue")
+            })?;
+            values.push((key.to_owned(), value.to_owned()));
+        }
+        let request = MediumSetRequest {
+            medium: self.medium,
+            values,
+        };
+        let medium: MediumView = context.client().await?.call("/v1/medium/set", &request).await?;
+        context.output.result(&medium, details);
+        Ok(exit::DONE)
+    }
+}
+
+fn brief(list: &MediaList) -> String {
+    let rows = list.media.iter().map(|medium| {
+        [
+            medium.name.clone(),
+            medium.technology.clone(),
+            state(medium),
+            medium.health.to_string(),
+            medium.presence.to_string(),
+            size(Some(medium.live_bytes)),
+            size(medium.free_bytes),
+            words(&medium.tags),
+        ]
+    });
+    table(
+        ["name", "type", "state", "health", "presence", "live", "free", "tags"],
+        rows,
+    )
+}
+
+fn state(medium: &MediumView) -> String {
+    let locked = if medium.locked { ",locked" } else { "" };
+    format!("{},{}{locked}", medium.adm_state, medium.fs_state)
+}
+
+fn room(list: &MediaList) -> String {
+    let rows = list.media.iter().map(|medium| {
+        [
+            medium.name.clone(),
+            size(medium.capacity_bytes),
+            size(Some(medium.used_bytes)),
+            size(medium.free_bytes),
+            size(Some(medium.live_bytes)),
+            size(Some(medium.dead_bytes)),
+            size(Some(medium.held_bytes)),
+        ]
+    });
+    table(["name", "capacity", "used", "free", "live", "dead", "held"], rows)
+}
+
+fn counts(list: &MediaList) -> String {
+    let rows = list.media.iter().map(|medium| {
+        [
+            medium.name.clone(),
+            medium.extents.pending.to_string(),
+            medium.extents.sync.to_string(),
+            medium.extents.orphan.to_string(),
+        ]
+    });
+    table(["name", "pending", "sync", "orphan"], rows)
+}
+
+/// One medium, for people.
+pub fn details(medium: &MediumView) -> String {
+    pairs(&[
+        ("name", medium.name.clone()),
+        ("id", medium.id.to_string()),
+        ("family", medium.family.to_string()),
+        ("technology", medium.technology.clone()),
+        ("path", medium.path.clone()),
+        ("tags", words(&medium.tags)),
+        ("groupings", words(&medium.groupings)),
+        ("state", state(medium)),
+        ("health", medium.health.to_string()),
+        ("presence", medium.presence.to_string()),
+        ("generation", medium.generation.to_string()),
+        ("capacity", size(medium.capacity_bytes)),
+        ("used", size(Some(medium.used_bytes))),
+        ("free", size(medium.free_bytes)),
+        ("live", size(Some(medium.live_bytes))),
+        ("dead", size(Some(medium.dead_bytes))),
+        ("held", size(Some(medium.held_bytes))),
+        ("unindexed", size(Some(medium.unindexed_bytes))),
+        (
+            "extents",
+            format!(
+                "{} sync, {} pending, {} orphan",
+                medium.extents.sync, medium.extents.pending, medium.extents.orphan
+            ),
+        ),
+        ("quarantined until", time(medium.quarantined_until)),
+    ])
+}

@@ -1,0 +1,193 @@
+//! The command line: what was typed -> what it means -> what is shown. One file per noun; boring on purpose. Results go
+//! to stdout, everything else to stderr, and the exit code is a contract.
+
+mod check;
+mod dir;
+mod event;
+mod extent;
+mod get;
+mod job;
+mod manual;
+mod medium;
+mod object;
+mod output;
+mod progress;
+mod put;
+mod put_stream;
+mod repack;
+mod service;
+mod table;
+
+use crate::api::Problem;
+use crate::api::hello::{Create, Terms};
+use crate::client::Client;
+use crate::state::{StateFolder, resolve_config};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use output::Output;
+use std::path::PathBuf;
+
+/// Repack and evacuation of tapes and removable media, with proof that nothing was lost.
+#[derive(Debug, Parser)]
+#[command(name = "respool", version, arg_required_else_help = true)]
+pub struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The config file [default: $XDG_CONFIG_HOME/respool/config.toml, else /etc/respool/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The state folder [default: $RESPOOL_STATE, else $XDG_STATE_HOME/respool; root: /var/lib/respool]
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Print exactly one JSON object on stdout, also on failure
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress and no notes
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// More notes
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make the state folder, the private PostgreSQL and the catalogue
+    Init(service::Init),
+    /// Stop respoold and the private PostgreSQL; jobs go on when it is started again
+    Stop,
+    /// Check every invariant of the catalogue, without reading data
+    Check,
+    /// The clock that ages are counted on
+    #[command(subcommand)]
+    Clock(check::Clock),
+    /// Rehearsals of disasters
+    #[command(subcommand)]
+    Drill(service::Drill),
+    /// Store a file, or a folder of files
+    Put(put::Put),
+    /// Read an object into a file
+    Get(get::Get),
+    /// Delete an object; it can be undeleted while its window lasts
+    Delete(object::Named),
+    /// Take a deletion back
+    Undelete(object::Named),
+    /// Objects
+    #[command(subcommand)]
+    Object(object::Object),
+    /// Directories and removable disks
+    #[command(subcommand)]
+    Dir(dir::Dir),
+    /// Media
+    #[command(subcommand)]
+    Medium(medium::Medium),
+    /// Extents
+    #[command(subcommand)]
+    Extent(extent::Extent),
+    /// Move everything that lives on media elsewhere, prove it, and empty them for reuse
+    Repack(repack::Repack),
+    /// Jobs
+    #[command(subcommand)]
+    Job(job::Job),
+    /// What happened, in order
+    Events(event::Events),
+    /// Print the completion script of a shell
+    Completion(manual::Completion),
+    /// Print the manual page, or write all of them into a folder
+    Man(manual::Man),
+}
+
+/// What every verb gets.
+pub(crate) struct Context {
+    state: StateFolder,
+    terms: Terms,
+    output: Output,
+}
+
+impl Context {
+    /// The running respoold, started if there is none.
+    async fn client(&self) -> Result<Client, Problem> {
+        let create = if self.terms.drills() {
+            Create::Never
+        } else {
+            Create::Normal
+        };
+        Client::connect(&self.state, &self.terms, create).await
+    }
+}
+
+/// What became of a verb: its exit code, after its result was printed.
+pub(crate) type Done = Result<u8, Problem>;
+
+/// Parses, runs, prints; answers the exit code.
+pub fn main() -> u8 {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return output::usage(&error),
+    };
+    let output = Output::new(&(&args.global).into());
+    let done = run(args, &output);
+    done.unwrap_or_else(|problem| output.problem(&problem))
+}
+
+impl From<&Global> for output::Wish {
+    fn from(global: &Global) -> Self {
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+        }
+    }
+}
+
+fn run(args: Args, output: &Output) -> Done {
+    let config = resolve_config(args.global.config.as_deref())?;
+    let context = Context {
+        state: StateFolder::resolve(args.global.state.as_deref())?,
+        terms: Terms::new(config, |name| std::env::var(name).ok()),
+        output: output.clone(),
+    };
+    if args.global.verbose > 0 {
+        context
+            .output
+            .note(&format!("state folder {}", context.state.path().display()));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::environment("no_runtime", "us", "respool", error.to_string()))?;
+    runtime.block_on(dispatch(args.verb, &context))
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> Done {
+    match verb {
+        Verb::Init(init) => init.run(context).await,
+        Verb::Stop => service::stop(context).await,
+        Verb::Check => check::check(context).await,
+        Verb::Clock(clock) => clock.run(context).await,
+        Verb::Drill(drill) => drill.run(context),
+        Verb::Put(put) => put.run(context).await,
+        Verb::Get(get) => get.run(context).await,
+        Verb::Delete(named) => named.delete(context).await,
+        Verb::Undelete(named) => named.undelete(context).await,
+        Verb::Object(object) => object.run(context).await,
+        Verb::Dir(dir) => dir.run(context).await,
+        Verb::Medium(medium) => medium.run(context).await,
+        Verb::Extent(extent) => extent.run(context).await,
+        Verb::Repack(repack) => repack.run(context).await,
+        Verb::Job(job) => job.run(context).await,
+        Verb::Events(events) => events.run(context).await,
+        Verb::Completion(completion) => completion.run(context),
+        Verb::Man(man) => man.run(context),
+    }
+}
+
+/// The whole command line, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Args::command()
+}

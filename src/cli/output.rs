@@ -1,0 +1,166 @@
+//! What is printed where. A broken pipe is nobody's problem: what was done was done.
+
+use crate::api::Problem;
+use crate::client::Client;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, IsTerminal, Write};
+
+/// What was asked of the output.
+pub struct Wish {
+    /// One JSON object.
+    pub json: bool,
+    /// No progress, no notes.
+    pub quiet: bool,
+}
+
+/// Prints results, notes and problems.
+#[derive(Clone, Debug)]
+pub struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    /// As asked.
+    pub fn new(wish: &Wish) -> Self {
+        Self {
+            json: wish.json,
+            quiet: wish.quiet,
+        }
+    }
+
+    /// Whether progress may be drawn.
+    pub fn may_draw(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether progress may be told.
+    pub fn may_tell(&self) -> bool {
+        !self.quiet
+    }
+
+    /// The result: as JSON unchanged, or as `show` puts it for people.
+    pub fn result<T: Serialize>(&self, result: &T, show: impl FnOnce(&T) -> String) {
+        let text = if self.json {
+            serde_json::to_string(result).expect("a result is plain JSON")
+        } else {
+            show(result)
+        };
+        print(&text);
+    }
+
+    /// A message for people.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// What went wrong; answers its exit code.
+    pub fn problem(&self, problem: &Problem) -> u8 {
+        tell(problem);
+        if self.json {
+            print(&serde_json::json!({ "error": problem }).to_string());
+        }
+        problem.exit
+    }
+
+    /// A long list, printed while it comes: `{"KEY":[...], ...what belongs to the whole}`, or a row a line.
+    pub async fn list<Q, T, E>(
+        &self,
+        client: &Client,
+        path: &str,
+        request: &Q,
+        key: &str,
+        row: impl Fn(&T) -> String,
+    ) -> Result<Listed<E>, Problem>
+    where
+        Q: Serialize,
+        T: Serialize + DeserializeOwned,
+        E: Serialize + DeserializeOwned,
+    {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut begun = false;
+        let outcome = client
+            .lines::<Q, T, E>(path, request, |item| {
+                let text = match (self.json, begun) {
+                    (true, true) => format!(",{}", json(&item)),
+                    (true, false) => format!("{{\"{key}\":[{}", json(&item)),
+                    (false, _) => format!("{}\n", row(&item)),
+                };
+                begun = true;
+                out.write_all(text.as_bytes()).map_err(|error| broken(&error))
+            })
+            .await;
+        let rest = match &outcome {
+            Ok(end) => serde_json::to_value(end).expect("a result is plain JSON"),
+            // Before the first row the problem is the only object; after it, it must end the one begun.
+            Err(problem) if begun && self.json => serde_json::json!({ "error": problem }),
+            Err(problem) => return Err(problem.clone()),
+        };
+        if self.json {
+            let open = if begun { String::new() } else { format!("{{\"{key}\":[") };
+            let rest = rest.as_object().filter(|rest| !rest.is_empty());
+            let tail = rest.map_or("}".to_owned(), |rest| format!(",{}", &json(rest)[1..]));
+            // Whoever closed the pipe wants no more.
+            let _ = writeln!(out, "{open}]{tail}");
+        }
+        let _ = out.flush();
+        match outcome {
+            Ok(end) => Ok(Listed::Whole(end)),
+            Err(problem) if self.json => {
+                tell(&problem);
+                Ok(Listed::Broken(problem.exit))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+/// What became of a list.
+pub enum Listed<E> {
+    /// All of it was printed.
+    Whole(E),
+    /// The object that was begun ends with the problem; only the exit code is left to give.
+    Broken(u8),
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("a result is plain JSON")
+}
+
+fn broken(error: &io::Error) -> Problem {
+    Problem::stopped("output_closed", "stdout", format!("the output was closed: {error}"))
+}
+
+fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+}
+
+fn tell(problem: &Problem) {
+    let mut text = format!("respool: {}", problem.message);
+    if !problem.next.is_empty() {
+        text.push_str(&format!("\n  next: {}", problem.next));
+    }
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What clap has to say: help and versions are results, anything else is a refusal.
+pub fn usage(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    // A closed pipe wants no help.
+    let _ = error.print();
+    if asked {
+        return 0;
+    }
+    if json && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let problem = Problem::refused("usage", "command line", message).next("see `respool help`");
+        print(&serde_json::json!({ "error": problem }).to_string());
+    }
+    2
+}

@@ -1,0 +1,203 @@
+//! Sends files as one stream of frames and hears what became of each. Reads every file once; one that changes while it is
+//! read is not stored.
+
+use super::progress::Bar;
+use super::put::Manner;
+use crate::api::frame::{Kind, head, json};
+use crate::api::objects::PutResult;
+use crate::api::requests::StreamEnd;
+use crate::api::wire::{Line, Nothing};
+use crate::api::{Problem, PutHeader};
+use crate::client::{Body, Client, Lines, decode, gone};
+use bytes::{Bytes, BytesMut};
+use dss::model::{Blake3, ByteCount, Metadata, Oid};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use jiff::Timestamp;
+use nix::fcntl::OFlag;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Bytes of one data frame.
+const PIECE: usize = 1 << 20;
+/// Frames that wait for respoold.
+const AHEAD: usize = 8;
+
+/// A file that becomes an object.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The file.
+    pub path: PathBuf,
+    /// The object's name.
+    pub oid: Oid,
+}
+
+/// Sends items in order; `each` hears every result.
+pub async fn send(
+    client: &Client,
+    items: Vec<Item>,
+    manner: &Manner,
+    bar: &mut Bar,
+    mut each: impl FnMut(PutResult),
+) -> Result<(), Problem> {
+    let total: u64 = items
+        .iter()
+        .filter_map(|item| std::fs::metadata(&item.path).ok())
+        .map(|found| found.len())
+        .sum();
+    let sent = Arc::new(AtomicU64::new(0));
+    let (frames, receiver) = mpsc::channel::<Bytes>(AHEAD);
+    let (manner, counter) = (manner.clone(), Arc::clone(&sent));
+    let reading = tokio::task::spawn_blocking(move || {
+        for item in &items {
+            if stream(item, &manner, &frames, &counter).is_err() {
+                // respoold hung up; its answer says why.
+                return;
+            }
+        }
+    });
+    let body = StreamBody::new(ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes))));
+    let path = format!("/v1/object/put?expected={total}");
+    let response = client
+        .send(&path, Body::new(body.map_err(|never: std::io::Error| never)))
+        .await?;
+    let mut lines = Lines::new(response);
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            _ = tick.tick() => {
+                bar.bytes(ByteCount(sent.load(Ordering::Relaxed)), ByteCount(total), "sent");
+                continue;
+            }
+        };
+        let Some(line) = line else {
+            return Err(gone(&"the answer ended"));
+        };
+        match decode::<Line<PutResult, Nothing>>(&line)? {
+            Line::Item(result) => each(result),
+            Line::Problem(problem) => return Err(problem),
+            Line::End(Nothing {}) => break,
+        }
+    }
+    reading.await.map_err(|panic| Problem::bug("put", panic.to_string()))
+}
+
+/// respoold takes no more.
+struct HungUp;
+
+fn stream(item: &Item, manner: &Manner, frames: &mpsc::Sender<Bytes>, sent: &AtomicU64) -> Result<(), HungUp> {
+    let push = |bytes: Bytes| frames.blocking_send(bytes).map_err(|_| HungUp);
+    let (mut file, bytes, metadata) = match open(item, manner) {
+        Ok(opened) => opened,
+        Err(why) => {
+            // Announced all the same: every object has a result.
+            push(header(item, manner, ByteCount::ZERO, Metadata::default()))?;
+            return push(give_up(item, &why));
+        }
+    };
+    push(header(item, manner, bytes, metadata))?;
+    let mut whole = blake3::Hasher::new();
+    let mut left = bytes.0;
+    while left > 0 {
+        let mut piece = BytesMut::zeroed(PIECE.min(usize::try_from(left).unwrap_or(PIECE)));
+        match file.read(&mut piece) {
+            Ok(0) => return push(give_up(item, "the file became shorter while it was read")),
+            Ok(count) => piece.truncate(count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return push(give_up(item, &format!("the file cannot be read: {error}"))),
+        }
+        left -= piece.len() as u64;
+        whole.update(&piece);
+        push(head(Kind::Data, piece.len()))?;
+        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        push(piece.freeze())?;
+    }
+    if !matches!(file.read(&mut [0]), Ok(0)) {
+        return push(give_up(item, "the file became longer while it was read"));
+    }
+    push(json(
+        Kind::End,
+        &StreamEnd {
+            bytes,
+            blake3: Blake3(*whole.finalize().as_bytes()),
+        },
+    ))
+}
+
+fn header(item: &Item, manner: &Manner, bytes: ByteCount, metadata: Metadata) -> Bytes {
+    json(
+        Kind::Header,
+        &PutHeader {
+            oid: item.oid.clone(),
+            bytes,
+            copies: manner.copies,
+            overwrite: manner.overwrite,
+            tags: manner.tags.clone(),
+            grouping: manner.grouping.clone(),
+            metadata: Metadata {
+                user: manner.meta.clone(),
+                ..metadata
+            },
+        },
+    )
+}
+
+fn give_up(item: &Item, why: &str) -> Bytes {
+    let message = format!("{}: {why}", item.path.display());
+    json(
+        Kind::Problem,
+        &Problem::refused("file_changed", item.path.display().to_string(), message),
+    )
+}
+
+fn open(item: &Item, manner: &Manner) -> Result<(File, ByteCount, Metadata), String> {
+    // Whatever took the file's place since it was looked at is neither followed nor waited for.
+    let nofollow = if manner.follow {
+        OFlag::empty()
+    } else {
+        OFlag::O_NOFOLLOW
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((nofollow | OFlag::O_NONBLOCK).bits())
+        .open(&item.path)
+        .map_err(|error| format!("the file cannot be read: {error}"))?;
+    let found = file
+        .metadata()
+        .map_err(|error| format!("the file cannot be read: {error}"))?;
+    if !found.is_file() {
+        return Err("it is no file any more".into());
+    }
+    let nanos = i32::try_from(found.mtime_nsec()).unwrap_or_default();
+    let metadata = Metadata {
+        xattrs: xattrs(&item.path),
+        mode: Some(found.mode() & 0o7777),
+        mtime: Timestamp::new(found.mtime(), nanos).ok(),
+        ..Metadata::default()
+    };
+    Ok((file, ByteCount(found.len()), metadata))
+}
+
+/// The file's own attributes. Those of the security modules belong to the host and stay there; a file system without
+/// attributes has none.
+fn xattrs(path: &Path) -> std::collections::BTreeMap<String, String> {
+    let names = xattr::list_deref(path).into_iter().flatten();
+    names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("user.") || name.starts_with("trusted."))
+        .filter_map(|name| {
+            let value = xattr::get_deref(path, &name).ok()??;
+            let hex = value.iter().map(|byte| format!("{byte:02x}")).collect();
+            Some((name, hex))
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! `repack`.
+
+use super::job::{details, follow};
+use super::output::Listed;
+use super::{Context, Done};
+use crate::api::units::{parse_size, parse_span};
+use crate::api::{JobReport, PlanStep, PlanSummary, RepackRequest, exit};
+use dss::model::{ByteCount, Quarantine, VerifyMode};
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub struct Repack {
+    /// The media to empty
+    #[arg(required = true, value_name = "MEDIUM")]
+    sources: Vec<String>,
+    /// Print what would be done, and do nothing
+    #[arg(long, conflicts_with_all = ["detach", "limit_bytes", "limit_time"])]
+    plan: bool,
+    /// The only target
+    #[arg(long, value_name = "MEDIUM", conflicts_with = "to_tags")]
+    to: Option<String>,
+    /// Targets need all of these tags
+    #[arg(long, value_delimiter = ',', value_name = "T,...")]
+    to_tags: Vec<String>,
+    /// Hold the old bytes until an operator decides
+    #[arg(long, conflicts_with = "quarantine")]
+    keep_source: bool,
+    /// Hold the old bytes for so long; 0 erases at once [default: as configured, 7d]
+    #[arg(long, value_parser = parse_span, value_name = "D")]
+    quarantine: Option<Duration>,
+    /// How much is read back from the targets: full, sampled or none [default: as configured, full]
+    #[arg(long, value_name = "MODE")]
+    verify: Option<VerifyMode>,
+    /// Drop deleted and overwritten versions instead of moving them
+    #[arg(long)]
+    drop_deleted: bool,
+    /// Stop, resumable, after so many bytes
+    #[arg(long, value_parser = parse_size, value_name = "N")]
+    limit_bytes: Option<ByteCount>,
+    /// Stop, resumable, after so long
+    #[arg(long, value_parser = parse_span, value_name = "D")]
+    limit_time: Option<Duration>,
+    /// Return when the job is accepted
+    #[arg(long)]
+    detach: bool,
+}
+
+impl Repack {
+    pub async fn run(self, context: &Context) -> Done {
+        let client = context.client().await?;
+        let (plan, detach) = (self.plan, self.detach);
+        let request = self.request();
+        if plan {
+            let row = |step: &PlanStep| format!("{}  {}  {:>10}  {}", step.medium, step.extent, step.bytes, step.oid);
+            let listed = context
+                .output
+                .list::<_, _, PlanSummary>(&client, "/v1/repack/plan", &request, "steps", row)
+                .await?;
+            return Ok(match listed {
+                Listed::Whole(summary) => {
+                    context.output.note(&told(&summary));
+                    exit::DONE
+                }
+                Listed::Broken(code) => code,
+            });
+        }
+        let job: JobReport = client.call("/v1/repack", &request).await?;
+        if detach {
+            context.output.result(&job, details);
+            return Ok(exit::DONE);
+        }
+        follow(context, &client, job.job).await
+    }
+
+    fn request(self) -> RepackRequest {
+        let held = self.quarantine.map(|span| Quarantine::Seconds(span.as_secs()));
+        RepackRequest {
+            sources: self.sources,
+            to: self.to,
+            to_tags: self.to_tags.into_iter().collect(),
+            quarantine: if self.keep_source {
+                Some(Quarantine::Forever)
+            } else {
+                held
+            },
+            verify: self.verify,
+            drop_deleted: self.drop_deleted.then_some(true),
+            limit_bytes: self.limit_bytes,
+            limit_seconds: self.limit_time.map(|span| span.as_secs()),
+        }
+    }
+}
+
+fn told(plan: &PlanSummary) -> String {
+    let targets: Vec<String> = plan
+        .targets
+        .iter()
+        .map(|target| format!("{} ({} extents, {})", target.medium, target.extents, target.bytes))
+        .collect();
+    format!(
+        "{} in about {:.0} s from {} to {}; {} extents stay; {} will be free again",
+        plan.bytes,
+        plan.predicted_seconds,
+        plan.sources.join(", "),
+        if targets.is_empty() {
+            "nowhere".into()
+        } else {
+            targets.join(", ")
+        },
+        plan.not_moved.len(),
+        plan.reclaimed_bytes
+    )
+}
