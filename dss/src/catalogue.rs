@@ -29,7 +29,8 @@ pub enum CatalogueError {
         /// As it was asked for.
         name: String,
     },
-    /// Such a thing exists already.
+    /// Such a thing exists already. For a record, what is *address*: a row has the name that the medium thought free
+    /// because no byte of it was ever written; the medium is asked for another.
     #[error("{what} '{name}' exists already")]
     Exists {
         /// medium, object ...

@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 /// The last bytes of a window may take this share of its time bound before the rate is known.
 const FIRST_WINDOW_BYTES: ByteCount = ByteCount(64 << 20);
 
+/// How many names a window is tried under. Each failed attempt in the past costs one.
+const MOST_NAMES: u32 = 64;
+
 /// An extent of the window as the catalogue knows it now.
 struct Chosen {
     extent: Extent,
@@ -95,7 +98,6 @@ impl Run<'_> {
     /// Hop 5: names on the targets, then one transaction that inserts the new extents *pending*.
     async fn record(&mut self, chosen: Vec<Chosen>) -> Result<Vec<Item>, Hindrance> {
         let allocation = self.allocation.as_ref().expect("a window is written under a grant");
-        let addresses = reserve(allocation, &chosen).await?;
         let grants: BTreeMap<MediumId, &WriteGrant> = allocation
             .grant()
             .writes
@@ -103,22 +105,31 @@ impl Run<'_> {
             .map(|grant| (grant.medium, grant))
             .collect();
         let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
-        let intents = chosen
-            .iter()
-            .zip(addresses)
-            .map(|(one, (id, address))| MoveIntent {
-                old: one.extent.id,
-                new: new_extent(one, id, address, grants[&one.target].generation),
-            })
-            .collect();
-        self.tally.transactions += 1;
-        let now = self.host.clock.now();
-        let recorded = self
-            .host
-            .catalogue
-            .record_moves(self.job.id, intents, &epochs, now)
-            .await?;
-        Ok(items(chosen, recorded))
+        for attempt in 1.. {
+            let addresses = reserve(allocation, &chosen).await?;
+            let intents = chosen
+                .iter()
+                .zip(addresses)
+                .map(|(one, (id, address))| MoveIntent {
+                    old: one.extent.id,
+                    new: new_extent(one, id, address, grants[&one.target].generation),
+                })
+                .collect();
+            self.tally.transactions += 1;
+            let now = self.host.clock.now();
+            let recorded = self
+                .host
+                .catalogue
+                .record_moves(self.job.id, intents, &epochs, now)
+                .await;
+            match recorded {
+                Ok(recorded) => return Ok(items(chosen, recorded)),
+                // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
+                Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 
     /// What a refused record means: the targets or the job's claim on them changed, and the next round sees how.

@@ -223,6 +223,6 @@ pub fn frames(header: PutHeader, bytes: &[u8]) -> Vec<PutFrame> {
 /// Bytes that differ everywhere.
 pub fn data(seed: u8, bytes: usize) -> Vec<u8> {
     (0..bytes)
-        .map(|at| (at as u64 * 2_654_435_761 >> 7) as u8 ^ seed)
+        .map(|at| ((at as u64 * 2_654_435_761) >> 7) as u8 ^ seed)
         .collect()
 }

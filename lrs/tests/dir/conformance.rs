@@ -1,3 +1,3 @@
 use super::support::Bench;
 
-lrs::volume_conformance!(Bench::new());
+volume_conformance!(Bench::new());

@@ -1,10 +1,10 @@
 //! X-27 and its kin: a failed sync voids everything since the last good one.
 
 use super::support::Bench;
+use crate::volume::{entries, get, is_covered, pattern, put};
 use dss::model::evidence::SyncReceipt;
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
-use lrs::ldm::fs::conformance::{entries, get, is_covered, pattern, put};
 
 const FAILING: &str = "[[fault]]\nmedium = 'disk-a'\nop = 'sync'\nerror = 'eio'\n";
 

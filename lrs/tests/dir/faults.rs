@@ -1,15 +1,15 @@
 //! What the faults of a drill mean on a directory.
 
 use super::support::Bench;
+use crate::volume::{get, pattern, put};
 use dss::model::{Checkpoints, Step};
 use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
 use lrs::ldm::fs::Accepted;
-use lrs::ldm::fs::conformance::{get, pattern, put};
 use lrs::ldm::{Blame, Fault, MediaError};
 use nix::errno::Errno;
 use std::os::unix::process::ExitStatusExt;
 
-fn filled(faults: &str) -> (Bench, Vec<lrs::ldm::fs::conformance::Put>) {
+fn filled(faults: &str) -> (Bench, Vec<crate::volume::Put>) {
     let mut bench = Bench::formatted();
     let mut volume = bench.mounted();
     let puts = ["a", "b", "c"]
@@ -21,7 +21,7 @@ fn filled(faults: &str) -> (Bench, Vec<lrs::ldm::fs::conformance::Put>) {
     (bench, puts)
 }
 
-fn reads(bench: &Bench, puts: &[lrs::ldm::fs::conformance::Put]) -> Vec<Result<bool, MediaError>> {
+fn reads(bench: &Bench, puts: &[crate::volume::Put]) -> Vec<Result<bool, MediaError>> {
     let mut volume = bench.mounted();
     puts.iter()
         .map(|put| get(&mut *volume, &put.wanted(bench.label.generation)).map(|bytes| bytes == put.bytes))
@@ -135,7 +135,7 @@ fn a_lost_write_is_accepted_synced_and_not_there() {
 fn x_15_a_full_medium_is_an_outcome_and_the_rest_of_it_holds() {
     let (bench, puts) = filled("[[fault]]\nmedium = 'disk-a'\nop = 'write'\nafter_bytes = 150000\nerror = 'enospc'\n");
     let mut volume = bench.mounted();
-    let tag = lrs::ldm::fs::conformance::tag("d", 200_000);
+    let tag = crate::volume::tag("d", 200_000);
     let address = volume.reserve(&tag.origin, tag.extent).unwrap();
     let handle = volume.create(tag, &address).unwrap().unwrap();
     assert_eq!(volume.write(handle, &[1; 100_000]).unwrap(), Accepted::All);

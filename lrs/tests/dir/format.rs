@@ -1,10 +1,10 @@
 //! What may become a medium, and which medium is there.
 
 use super::support::{Bench, label, names};
+use crate::volume::{Maker, entries, get, put};
 use dss::model::{Generation, MediumId};
 use lrs::ldm::disk::{Disk, DiskResult, FileId, Replace, Role, Room, Standing, Stat};
 use lrs::ldm::fs::ReadFrom;
-use lrs::ldm::fs::conformance::{Maker, entries, get, put};
 use lrs::ldm::fs::dir::{format, mount, open_disk, read_label};
 use lrs::ldm::{Blame, Fault};
 use nix::errno::Errno;

@@ -1,9 +1,9 @@
 //! The manifest: what a crash may take from it and what it may not.
 
 use super::support::{Bench, names};
+use crate::volume::{Maker, Put, entries, get, put};
 use dss::model::{ByteCount, ExtentId};
 use lrs::ldm::Fault;
-use lrs::ldm::fs::conformance::{Maker, Put, entries, get, put};
 use lrs::ldm::fs::{Deleted, ReadFrom};
 use std::fs;
 use std::path::Path;
@@ -182,7 +182,7 @@ fn bytes_synced_and_not_sealed_are_strangers_whose_name_stays_used() {
 fn x_16_a_row_whose_file_never_was_cannot_take_the_bytes_that_got_its_name() {
     let bench = Bench::formatted();
     let mut volume = bench.mounted();
-    let tag = lrs::ldm::fs::conformance::tag("a", 4);
+    let tag = crate::volume::tag("a", 4);
     // Recorded, then a crash before its file existed.
     let address = volume.reserve(&tag.origin, tag.extent).unwrap();
     drop(volume);

@@ -1,10 +1,10 @@
 //! Directory media in temporary folders.
 
+use crate::volume::Maker;
 use dss::model::{ByteCount, CatalogueId, Generation, MediumId, Revision};
 use lrs::ldm::MediaResult;
 use lrs::ldm::disk::Disk;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
-use lrs::ldm::fs::conformance::Maker;
 use lrs::ldm::fs::dir::{Expected, FORMAT, format, mount, open_disk};
 use lrs::ldm::fs::{Label, Volume};
 use std::path::{Path, PathBuf};

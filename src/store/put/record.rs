@@ -5,8 +5,9 @@ use super::stream::Halt;
 use super::targets::Targets;
 use super::trouble::Trouble;
 use crate::host::Host;
+use dss::catalogue::CatalogueError;
 use dss::model::object::Place;
-use dss::model::{Address, ExtentId, Origin, Recorded, SessionId, Step};
+use dss::model::{Address, ExtentId, NewExtent, Origin, Recorded, SessionId, Step};
 use lrs::ldm::MediaResult;
 
 /// An extent to be recorded.
@@ -22,6 +23,9 @@ pub struct Slot<'a> {
     pub target: usize,
 }
 
+/// How many names a window is tried under. Each failed attempt in the past costs one.
+const MOST_NAMES: u32 = 64;
+
 /// Records extents, in the order given. The media are identified first: a disk that was unmounted gets no row.
 pub async fn record(
     host: &Host,
@@ -29,6 +33,33 @@ pub async fn record(
     targets: &Targets,
     slots: &[Slot<'_>],
 ) -> Result<Vec<Recorded>, Halt> {
+    for attempt in 1.. {
+        let extents = name(targets, slots).await?;
+        let now = host.clock.now();
+        match host
+            .catalogue
+            .record_put(session, extents, &targets.epochs(), now)
+            .await
+        {
+            Ok(recorded) => {
+                assert_eq!(
+                    recorded.len(),
+                    slots.len(),
+                    "the catalogue records all or nothing, in order"
+                );
+                host.checkpoints.reach(Step::PutAfterRecord);
+                return Ok(recorded);
+            }
+            // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
+            Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Takes a name for every extent on its medium.
+async fn name(targets: &Targets, slots: &[Slot<'_>]) -> Result<Vec<NewExtent>, Halt> {
     let mut addresses: Vec<Option<Address>> = vec![None; slots.len()];
     for (number, target) in targets.list.iter().enumerate() {
         let own: Vec<usize> = (0..slots.len()).filter(|slot| slots[*slot].target == number).collect();
@@ -60,15 +91,5 @@ pub async fn record(
             slot.draft.extent(slot.id, slot.place, grant, address)
         })
         .collect();
-    let recorded = host
-        .catalogue
-        .record_put(session, extents, &targets.epochs(), host.clock.now())
-        .await?;
-    assert_eq!(
-        recorded.len(),
-        slots.len(),
-        "the catalogue records all or nothing, in order"
-    );
-    host.checkpoints.reach(Step::PutAfterRecord);
-    Ok(recorded)
+    Ok(extents)
 }

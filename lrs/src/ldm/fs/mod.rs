@@ -1,8 +1,6 @@
 //! File systems of media: extents under names, an index of their own, and what makes writes durable. One conformance
 //! suite holds all of them.
 
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod dir;
 
 use super::MediaResult;

@@ -1,14 +1,14 @@
 //! What every mounted medium must do, whatever it is made of. Each function is one rule and panics when it is broken;
 //! `volume_conformance!` makes a test of each.
 
-use super::{Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, Volume, Wanted};
-use crate::ldm::{Fault, MediaResult};
 use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{DigestReceipt, RecordReceipt, SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, ByteCount, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, Generation, JobId, Metadata, NewExtent,
     ObjectId, Oid, Origin, Owner, Recorded, Revision, Synced, Verified, Version, Written,
 };
+use lrs::ldm::fs::{Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, Volume, Wanted};
+use lrs::ldm::{Fault, MediaResult};
 
 /// Makes media for the suite.
 pub trait Maker {
@@ -19,10 +19,9 @@ pub trait Maker {
 }
 
 /// Makes a test of every rule; the argument makes a [`Maker`].
-#[macro_export]
 macro_rules! volume_conformance {
     ($maker:expr) => {
-        $crate::volume_conformance!(@each $maker;
+        volume_conformance!(@each $maker;
             a_fresh_medium_is_empty, what_was_synced_is_found_by_the_next_mount, no_bytes_are_an_extent_too,
             what_was_not_synced_is_not_in_the_index, a_sync_covers_the_writes_before_it_and_no_others,
             an_address_is_given_once, other_bytes_than_were_meant_are_refused,
@@ -37,7 +36,7 @@ macro_rules! volume_conformance {
         $(
             #[test]
             fn $rule() {
-                $crate::ldm::fs::conformance::$rule(&mut $maker);
+                crate::volume::$rule(&mut $maker);
             }
         )+
     };

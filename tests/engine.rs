@@ -1,0 +1,6 @@
+//! The engine on real directories, over the catalogue in memory: repack, read-back, quarantine, restore, reclaim.
+
+#[path = "engine/repack.rs"]
+mod repack;
+#[path = "engine/rig.rs"]
+mod rig;

@@ -1,0 +1,163 @@
+use crate::rig::{Rig, objects};
+use dss::catalogue::Catalogue;
+use dss::model::{AdmState, ExtentState, FsState, Health, JobState, Quarantine, VerifyMode};
+use respool::engine;
+
+/// Objects on medium a, with b empty and in service.
+async fn stored(count: usize) -> (Rig, std::collections::BTreeMap<String, Vec<u8>>) {
+    let rig = Rig::new(&["a"]).await;
+    let objects = objects(count);
+    rig.put(&objects, 1).await;
+    rig.add("b", None).await;
+    (rig, objects)
+}
+
+#[tokio::test]
+async fn a_repack_moves_everything_and_the_source_is_empty_again() {
+    let (rig, objects) = stored(60).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!((job.tally.moved, job.tally.read_back, job.tally.live), (60, 60, 60));
+    let source = rig.medium("a").await;
+    assert_eq!(
+        (source.adm_state, source.fs_state),
+        (AdmState::InService, FsState::Empty)
+    );
+    assert_eq!(source.generation.0, 1);
+    assert!(rig.extents(Some("a"), None).await.is_empty());
+    assert_eq!(std::fs::read_dir(rig.path("a").join("objects")).unwrap().count(), 0);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn e08_a_source_that_is_kept_can_be_restored() {
+    let (rig, objects) = stored(20).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Forever;
+    let job = rig.repack(spec).await;
+    assert_eq!(job.state, JobState::Quarantined);
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::Quarantined);
+    rig.all_are_there(&objects).await;
+    let restored = engine::restore(&rig.host, job.id).await.unwrap();
+    assert_eq!((restored.returned, restored.job.state), (20, JobState::Restored));
+    assert_eq!(rig.extents(Some("a"), Some(ExtentState::Sync)).await.len(), 20);
+    rig.all_are_there(&objects).await;
+    let swept = engine::sweep(&rig.host).await.unwrap();
+    assert_eq!((swept.removed, swept.refused), (20, vec![]));
+    assert!(rig.extents(Some("b"), None).await.is_empty());
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x01_an_unreadable_extent_is_skipped_and_the_source_stays() {
+    let (rig, objects) = stored(30).await;
+    let rig = rig
+        .restarted("[[fault]]\nmedium = \"a\"\nop = \"read\"\noid = \"d/0013\"\nerror = \"eio\"\ntimes = 0\n")
+        .await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::DoneWithSkips, "{:?}", job.error);
+    assert_eq!((job.tally.moved, job.skips.len()), (29, 1));
+    assert_eq!(job.skips[0].oid.as_str(), "d/0013");
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::ReadOnly);
+    let rig = rig.restarted("").await;
+    rig.all_are_there(&objects).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 1), "{:?}", job.error);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x26_bytes_that_do_not_read_back_are_swapped_back() {
+    let (rig, objects) = stored(12).await;
+    let rig = rig
+        .restarted("[[fault]]\nmedium = \"b\"\nop = \"write\"\noid = \"d/0003\"\nerror = \"lost_write\"\ntimes = 0\n")
+        .await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert_eq!(job.error.as_ref().unwrap().exit, 4);
+    assert_eq!((job.tally.read_back_failed, job.tally.failed), (1, 1));
+    assert_eq!(rig.medium("b").await.health, Health::Suspect);
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::ReadOnly);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x27_a_failed_sync_voids_its_window_and_is_copied_again() {
+    let (rig, objects) = stored(40).await;
+    let rig = rig
+        .restarted("[[fault]]\nmedium = \"b\"\nop = \"sync\"\nerror = \"eio\"\ntimes = 1\n")
+        .await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert!(job.tally.bytes_recopied.0 > 0);
+    assert_eq!(job.tally.moved, 40);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn e02_what_does_not_fit_one_target_goes_on_on_the_next() {
+    let (rig, objects) = stored(40).await;
+    rig.change("b", |change| {
+        change.capacity = Some(Some(dss::model::ByteCount(2 << 20)))
+    })
+    .await;
+    rig.add("c", Some(2 << 20)).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(job.tally.targets.len(), 2);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x15_a_target_that_ends_early_is_marked_full_and_the_next_one_goes_on() {
+    let (rig, objects) = stored(40).await;
+    let fault = "[[fault]]\nmedium = \"b\"\nop = \"write\"\nnth = 12\nerror = \"enospc\"\n";
+    let rig = rig.restarted(fault).await;
+    rig.add("c", Some(8 << 20)).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(job.tally.targets.len(), 2);
+    assert_eq!(rig.medium("b").await.fs_state, FsState::Full);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn i10_copies_stay_apart() {
+    let rig = Rig::new(&["a", "b"]).await;
+    let objects = objects(20);
+    rig.put(&objects, 2).await;
+    rig.add("c", None).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    let c = rig.medium("c").await.id;
+    assert_eq!(job.tally.targets.keys().collect::<Vec<_>>(), [&c]);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn without_a_target_a_repack_is_refused_and_nothing_is_touched() {
+    let rig = Rig::new(&["a"]).await;
+    rig.put(&objects(3), 1).await;
+    let refused = engine::submit(&rig.host, dss::model::JobKind::Repack, rig.spec("a").await).await;
+    assert_eq!(refused.unwrap_err().exit, 2);
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::InService);
+    assert!(rig.catalogue.jobs(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn deleted_versions_are_dropped_only_when_asked() {
+    let (rig, mut objects) = stored(10).await;
+    for n in 0..5 {
+        let name = format!("d/{n:04}");
+        respool::store::delete::delete(&rig.host, &dss::model::Oid::new(name.as_str()).unwrap())
+            .await
+            .unwrap();
+        objects.remove(&name);
+    }
+    let mut spec = rig.spec("a").await;
+    spec.verify = VerifyMode::Sampled;
+    spec.drop_deleted = true;
+    let job = rig.repack(spec).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 5), "{:?}", job.error);
+    rig.all_are_there(&objects).await;
+}

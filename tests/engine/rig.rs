@@ -1,0 +1,301 @@
+//! A host whose media are real directories, with a drill's faults below them.
+
+use bytes::Bytes;
+use dss::catalogue::{Catalogue, ExtentFilter, MediumChange, NewMedium, Overwrite, Page};
+use dss::mem::MemCatalogue;
+use dss::model::{
+    AdmState, Blake3, ByteCount, CatalogueId, Extent, ExtentState, Family, FsState, Generation, Holder, HolderId, Job,
+    JobKind, JobSpec, Location, Medium, MediumId, Metadata, NoDrill, Oid, Quarantine, Revision, VerifyMode, Version,
+};
+use jiff::Timestamp;
+use lrs::ldm::MediaResult;
+use lrs::ldm::faults::{FaultPlan, FaultyDisk};
+use lrs::ldm::fs::{Label, Volume, dir};
+use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use respool::api::requests::{PutHeader, StreamEnd};
+use respool::config::Config;
+use respool::engine::{self, Controls};
+use respool::host::Host;
+use respool::store::put::{PutFrame, PutOptions, PutSession};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::watch;
+
+#[derive(Clone)]
+struct Devices {
+    faults: FaultPlan,
+}
+
+impl Mounter for Devices {
+    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+        let generation = medium.generation;
+        let generations = match medium.adm_state {
+            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
+            _ => vec![generation],
+        };
+        let disk = dir::open_disk(&medium.name, Path::new(&medium.location.path))?;
+        let faults = self.faults.clone();
+        let expected = dir::Expected {
+            medium: medium.id,
+            name: medium.name.clone(),
+            generations,
+            capacity: medium.capacity,
+        };
+        dir::mount(Box::new(FaultyDisk::new(disk, faults, &medium.name)), expected)
+    }
+}
+
+/// One second later whenever it is asked.
+#[derive(Default)]
+pub struct Ticking(AtomicI64);
+
+impl AgeClock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + self.0.fetch_add(1, Ordering::Relaxed)).unwrap()
+    }
+}
+
+pub struct Rig {
+    pub host: Arc<Host>,
+    pub catalogue: Arc<MemCatalogue>,
+    pub folder: tempfile::TempDir,
+}
+
+fn start(
+    catalogue: &Arc<MemCatalogue>,
+    faults: FaultPlan,
+    clock: Arc<dyn AgeClock>,
+    config: Arc<Config>,
+    catalogue_id: CatalogueId,
+) -> Arc<Host> {
+    let settings = Settings {
+        holder: Holder {
+            id: HolderId::fresh(),
+            seat: "test".to_owned(),
+        },
+        lease_seconds: 60,
+        margin_seconds: 1,
+    };
+    let lrs = Lrs::start(settings, catalogue.clone(), Arc::new(Devices { faults }), clock.clone());
+    Arc::new(Host {
+        catalogue: catalogue.clone(),
+        lrs,
+        clock,
+        checkpoints: Arc::new(NoDrill),
+        config,
+        catalogue_id,
+        stopping: Default::default(),
+    })
+}
+
+impl Rig {
+    pub async fn new(media: &[&str]) -> Self {
+        let mut config = Config::default();
+        config.repack.sync_bytes = ByteCount(1 << 20);
+        config.repack.batch_extents = 16;
+        let id = CatalogueId::fresh();
+        let catalogue = Arc::new(MemCatalogue::new(id, true, Arc::new(NoDrill)));
+        let clock = Arc::new(Ticking::default());
+        let host = start(&catalogue, FaultPlan::none(), clock, Arc::new(config), id);
+        let folder = tempfile::tempdir().unwrap();
+        let rig = Self {
+            host,
+            catalogue,
+            folder,
+        };
+        for name in media {
+            rig.add(name, None).await;
+        }
+        rig
+    }
+
+    /// As after a restart of respoold with other faults: another life in the same seat.
+    pub async fn restarted(self, toml: &str) -> Self {
+        self.host.lrs.stop().await;
+        let faults = FaultPlan::parse(toml, "drill.toml").unwrap();
+        let Self {
+            host,
+            catalogue,
+            folder,
+        } = self;
+        let clock = host.clock.clone();
+        let host = start(&catalogue, faults, clock, host.config.clone(), host.catalogue_id);
+        Self {
+            host,
+            catalogue,
+            folder,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn add(&self, name: &str, capacity: Option<u64>) -> MediumId {
+        let (id, now) = (MediumId::fresh(), self.host.clock.now());
+        std::fs::create_dir(self.path(name)).unwrap();
+        let medium = NewMedium {
+            id,
+            name: name.to_owned(),
+            family: Family::Dir,
+            technology: "dir".to_owned(),
+            location: Location {
+                path: self.path(name).to_str().unwrap().to_owned(),
+                dock: None,
+                library: None,
+            },
+            tags: BTreeSet::new(),
+            class: None,
+            capacity: capacity.map(ByteCount),
+        };
+        self.catalogue.add_medium(medium, now).await.unwrap();
+        let label = Label {
+            format: dir::FORMAT.to_owned(),
+            medium: id,
+            name: name.to_owned(),
+            generation: Generation(0),
+            catalogue: self.host.catalogue_id,
+            revision: Revision(0),
+            created_at: now,
+        };
+        dir::format(dir::open_disk(name, &self.path(name)).unwrap(), &label).unwrap();
+        self.change(name, |change| change.fs_state = Some(FsState::Empty)).await;
+        id
+    }
+
+    pub async fn change(&self, name: &str, how: impl FnOnce(&mut MediumChange)) {
+        let id = self.medium(name).await.id;
+        let mut change = MediumChange {
+            why: "test".to_owned(),
+            ..MediumChange::default()
+        };
+        how(&mut change);
+        let now = self.host.clock.now();
+        self.catalogue.change_medium(id, change, now).await.unwrap();
+        self.host.lrs.medium_changed(id).await.unwrap();
+    }
+
+    pub async fn medium(&self, name: &str) -> Medium {
+        self.catalogue.medium(name).await.unwrap()
+    }
+
+    /// Stores objects; with one medium unlocked at a time the test decides where they go.
+    pub async fn put(&self, objects: &BTreeMap<String, Vec<u8>>, copies: u8) {
+        let mut session = PutSession::begin(&self.host, PutOptions::default());
+        let mut results = vec![];
+        for (name, bytes) in objects {
+            for frame in frames(name, bytes, copies) {
+                results.extend(session.feed(frame).await.unwrap());
+            }
+        }
+        results.extend(session.finish().await);
+        for result in results {
+            result.outcome.unwrap();
+        }
+    }
+
+    pub async fn get(&self, name: &str, version: Option<i32>) -> Vec<u8> {
+        let oid = Oid::new(name).unwrap();
+        let mut stream = respool::store::get::open(&self.host, &oid, version.map(Version))
+            .await
+            .unwrap();
+        let mut all = vec![];
+        while let Some(piece) = stream.next().await {
+            all.extend_from_slice(&piece.unwrap());
+        }
+        all
+    }
+
+    pub async fn all_are_there(&self, objects: &BTreeMap<String, Vec<u8>>) {
+        for (name, bytes) in objects {
+            assert!(self.get(name, None).await == *bytes, "{name} differs");
+        }
+        assert_eq!(self.catalogue.violations(), []);
+        let pending = self.extents(None, Some(ExtentState::Pending)).await;
+        assert!(pending.is_empty(), "{pending:?}");
+    }
+
+    pub async fn extents(&self, medium: Option<&str>, state: Option<ExtentState>) -> Vec<Extent> {
+        let medium = match medium {
+            Some(name) => Some(self.medium(name).await.id),
+            None => None,
+        };
+        let filter = ExtentFilter {
+            medium,
+            oid: None,
+            state,
+        };
+        let page = Page {
+            after: None,
+            limit: 100_000,
+        };
+        self.catalogue.extents(&filter, page).await.unwrap()
+    }
+
+    pub async fn spec(&self, source: &str) -> JobSpec {
+        JobSpec {
+            sources: vec![self.medium(source).await.id],
+            only: BTreeSet::new(),
+            to: None,
+            to_tags: BTreeSet::new(),
+            quarantine: Quarantine::None,
+            verify: VerifyMode::Full,
+            drop_deleted: false,
+            limit_bytes: None,
+            limit_seconds: None,
+        }
+    }
+
+    pub async fn repack(&self, spec: JobSpec) -> Job {
+        let job = engine::submit(&self.host, JobKind::Repack, spec).await.unwrap();
+        self.run(job).await
+    }
+
+    pub async fn run(&self, job: Job) -> Job {
+        let (_keep, stop) = watch::channel(None);
+        let (tally, _watching) = watch::channel(job.tally.clone());
+        let running = engine::run(&self.host, job.id, Controls { stop, tally });
+        tokio::time::timeout(std::time::Duration::from_secs(60), running)
+            .await
+            .expect("the job comes to rest")
+            .unwrap()
+    }
+}
+
+pub fn frames(name: &str, bytes: &[u8], copies: u8) -> Vec<PutFrame> {
+    let header = PutHeader {
+        oid: Oid::new(name).unwrap(),
+        bytes: ByteCount(bytes.len() as u64),
+        copies: Some(copies),
+        overwrite: Overwrite::Refuse,
+        tags: BTreeSet::new(),
+        grouping: None,
+        metadata: Metadata::default(),
+    };
+    let mut frames = vec![PutFrame::Begin(Box::new(header))];
+    frames.extend(
+        bytes
+            .chunks(300_000)
+            .map(|piece| PutFrame::Data(Bytes::copy_from_slice(piece))),
+    );
+    frames.push(PutFrame::End(StreamEnd {
+        bytes: ByteCount(bytes.len() as u64),
+        blake3: Blake3(*blake3::hash(bytes).as_bytes()),
+    }));
+    frames
+}
+
+/// Objects of mixed sizes, the empty one among them.
+pub fn objects(count: usize) -> BTreeMap<String, Vec<u8>> {
+    let size = |n: usize| [0, 1, 4096, 70_000, 300_000][n % 5] + n;
+    (0..count)
+        .map(|n| {
+            let bytes = (0..if n == 0 { 0 } else { size(n) })
+                .map(|at| (at * 31 + n * 7) as u8)
+                .collect();
+            (format!("d/{n:04}"), bytes)
+        })
+        .collect()
+}
