@@ -1,7 +1,10 @@
-//! Objects through store, scheduler and drives' threads, with a catalogue and media in memory.
+//! Objects through store, scheduler and drives' threads, with a catalogue in memory. Media are in memory, too, where they
+//! have to fail, else directories.
 
 #[path = "store/get.rs"]
 mod get;
+#[path = "store/import.rs"]
+mod import;
 #[path = "store/put.rs"]
 mod put;
 #[path = "store/volume.rs"]

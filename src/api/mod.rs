@@ -7,6 +7,7 @@ pub mod events;
 pub mod extents;
 pub mod frame;
 pub mod hello;
+pub mod import;
 pub mod jobs;
 pub mod media;
 pub mod objects;

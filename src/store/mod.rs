@@ -4,6 +4,7 @@
 
 pub mod delete;
 pub mod get;
+pub mod import;
 pub mod list;
 pub mod placement;
 pub mod put;

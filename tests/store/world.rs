@@ -9,8 +9,8 @@ use dss::model::{
     Metadata, NoDrill, ObjectDetail, Oid, Revision, Version,
 };
 use jiff::Timestamp;
-use lrs::ldm::fs::{Label, Volume};
-use lrs::ldm::{Fault, MediaError, MediaResult, Op};
+use lrs::ldm::MediaResult;
+use lrs::ldm::fs::{Label, Volume, dir};
 use lrs::service::{AgeClock, Lrs, Mounter, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
@@ -18,6 +18,7 @@ use respool::config::Config;
 use respool::host::Host;
 use respool::store::put::{PutFrame, PutOptions, PutResult, PutSession};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -27,13 +28,19 @@ struct Shelf(Mutex<BTreeMap<MediumId, Shared>>);
 impl Mounter for Shelf {
     fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
         let platter = self.0.lock().unwrap().get(&medium.id).cloned();
-        let platter = platter.ok_or_else(|| MediaError {
-            op: Op::Mount,
-            medium: medium.name.clone(),
-            at: None,
-            fault: Fault::Unlabelled("nothing there".to_owned()),
-        })?;
-        Ok(Box::new(MemVolume::mount(&platter)))
+        if let Some(platter) = platter {
+            return Ok(Box::new(MemVolume::mount(&platter)));
+        }
+        let expected = dir::Expected {
+            medium: medium.id,
+            name: medium.name.clone(),
+            generations: vec![medium.generation],
+            capacity: medium.capacity,
+        };
+        dir::mount(
+            dir::open_disk(&medium.name, Path::new(&medium.location.path))?,
+            expected,
+        )
     }
 }
 
@@ -94,33 +101,12 @@ impl World {
         world
     }
 
+    /// A medium in memory.
     async fn add(&mut self, name: &str, capacity: u64) {
-        let id = MediumId::fresh();
-        let now = self.host.clock.now();
-        let medium = NewMedium {
-            id,
-            name: name.to_owned(),
-            family: Family::Dir,
-            technology: "dir".to_owned(),
-            location: Location {
-                path: format!("/media/{name}"),
-                dock: None,
-                library: None,
-            },
-            tags: BTreeSet::new(),
-            class: None,
-            capacity: Some(ByteCount(capacity)),
-        };
-        self.catalogue.add_medium(medium, now).await.unwrap();
-        let label = Label {
-            format: "memory".to_owned(),
-            medium: id,
-            name: name.to_owned(),
-            generation: Generation(0),
-            catalogue: self.host.catalogue_id,
-            revision: Revision(0),
-            created_at: now,
-        };
+        let label = self
+            .row(name, &format!("/media/{name}"), Some(capacity), "memory")
+            .await;
+        let id = label.medium;
         let platter: Shared = Arc::new(Mutex::new(Platter {
             label: Some(label),
             capacity,
@@ -128,12 +114,55 @@ impl World {
         }));
         self.shelf.0.lock().unwrap().insert(id, Arc::clone(&platter));
         self.media.insert(name.to_owned(), platter);
+        self.is_labelled(id).await;
+    }
+
+    /// A directory as a medium.
+    pub async fn add_dir(&mut self, name: &str, path: &Path) {
+        std::fs::create_dir(path).unwrap();
+        let label = self.row(name, path.to_str().unwrap(), None, dir::FORMAT).await;
+        dir::format(dir::open_disk(name, path).unwrap(), &label).unwrap();
+        self.is_labelled(label.medium).await;
+    }
+
+    async fn row(&self, name: &str, path: &str, capacity: Option<u64>, format: &str) -> Label {
+        let (id, now) = (MediumId::fresh(), self.host.clock.now());
+        let medium = NewMedium {
+            id,
+            name: name.to_owned(),
+            family: Family::Dir,
+            technology: "dir".to_owned(),
+            location: Location {
+                path: path.to_owned(),
+                dock: None,
+                library: None,
+            },
+            tags: BTreeSet::new(),
+            class: None,
+            capacity: capacity.map(ByteCount),
+        };
+        self.catalogue.add_medium(medium, now).await.unwrap();
+        Label {
+            format: format.to_owned(),
+            medium: id,
+            name: name.to_owned(),
+            generation: Generation(0),
+            catalogue: self.host.catalogue_id,
+            revision: Revision(0),
+            created_at: now,
+        }
+    }
+
+    async fn is_labelled(&self, id: MediumId) {
         let change = MediumChange {
             fs_state: Some(FsState::Empty),
             why: "test".to_owned(),
             ..MediumChange::default()
         };
-        self.catalogue.change_medium(id, change, now).await.unwrap();
+        self.catalogue
+            .change_medium(id, change, self.host.clock.now())
+            .await
+            .unwrap();
     }
 
     pub fn platter(&self, name: &str) -> std::sync::MutexGuard<'_, Platter> {

@@ -182,3 +182,31 @@ fn list(ground: &Ground, folder: &str) -> MediaResult<Vec<String>> {
     names.sort();
     Ok(names)
 }
+
+/// Gives a medium another catalogue and name: it is the same medium in the same generation, and nothing on it changes
+/// but its label. Whoever has it mounted must mount it anew.
+pub fn relabel(disk: Box<dyn Disk>, label: &Label) -> MediaResult<()> {
+    let ground = Ground::new(disk, &label.name);
+    let present = label::read(&ground, LabelRead::Mount)?;
+    let identity = |label: &Label| (label.format.clone(), label.medium, label.generation);
+    if identity(&present.label) != identity(label) {
+        let fault = Fault::WrongMedium {
+            expected: describe(label),
+            found: describe(&present.label),
+        };
+        return Err(ground.fault(Op::Mount, Some(label::PATH), fault));
+    }
+    let file = LabelFile {
+        label: label.clone(),
+        first_segment: present.first_segment,
+    };
+    label::write(&ground, &file, Op::Mount)?;
+    match label::read(&ground, LabelRead::Identify)? == file {
+        true => Ok(()),
+        false => Err(ground.damaged(
+            Op::Mount,
+            label::PATH,
+            "the label reads back otherwise than it was written",
+        )),
+    }
+}

@@ -1,0 +1,155 @@
+//! Which medium is meant by a name or a path, and its row: found, corrected when the disk is mounted elsewhere, or added
+//! from the label. Reads labels only; nothing on a medium changes here.
+
+use crate::api::Problem;
+use crate::host::Host;
+use dss::catalogue::{Adopt, CatalogueError, MediumChange, NewMedium};
+use dss::model::{AdmState, Family, FsState, Location, Medium, Presence};
+use lrs::ldm::MediaResult;
+use lrs::ldm::fs::{Label, dir};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// A medium to be imported.
+pub struct Site {
+    /// Its row.
+    pub medium: Medium,
+    /// What it says of itself.
+    pub label: Label,
+    /// Whether the row is new.
+    pub added: bool,
+}
+
+/// Finds the medium that a name or an absolute path means.
+pub async fn find(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem> {
+    match host.catalogue.medium(what).await {
+        Ok(medium) => {
+            let path = medium.location.path.clone();
+            let label = read_label(&medium.name, &path).await?;
+            known(host, medium, label, path).await
+        }
+        Err(CatalogueError::NotFound { .. }) if what.starts_with('/') => by_path(host, what, adopt).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn by_path(host: &Host, path: &str, adopt: Adopt) -> Result<Site, Problem> {
+    let label = read_label(path, path).await?;
+    match host.catalogue.medium_by_id(label.medium).await {
+        Ok(medium) => known(host, medium, label, path.to_owned()).await,
+        Err(CatalogueError::NotFound { .. }) => add(host, label, path, adopt).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read_label(name: &str, path: &str) -> Result<Label, Problem> {
+    let (name, path) = (name.to_owned(), PathBuf::from(path));
+    let read = move || -> MediaResult<Label> { dir::read_label(dir::open_disk(&name, &path)?, &name) };
+    let read = tokio::task::spawn_blocking(read).await;
+    Ok(read.map_err(|panic| Problem::bug("import", panic.to_string()))??)
+}
+
+/// The row stays what it is, but for where the medium is.
+async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Result<Site, Problem> {
+    let right = label.medium == medium.id && label.generation == medium.generation;
+    if !right {
+        let message = format!(
+            "the label at {path} says {} generation {}; the catalogue expects {} generation {}; nothing was imported",
+            label.name, label.generation, medium.name, medium.generation
+        );
+        return Err(Problem::environment("wrong_medium", "medium", &medium.name, message)
+            .next("mount the right disk; if the catalogue was restored from a backup, see the runbook"));
+    }
+    if path != medium.location.path
+        && let Ok(other) = read_label(&medium.name, &medium.location.path).await
+        && other.medium == medium.id
+    {
+        let message = format!(
+            "{path} is a copy of medium {}, which is attached at {}; nothing was imported",
+            medium.name, medium.location.path
+        );
+        return Err(Problem::refused("medium_twice", &medium.name, message)
+            .next("detach one of them; two media with one identity cannot both be used"));
+    }
+    let medium = match path != medium.location.path || medium.presence != Presence::Attached {
+        false => medium,
+        true => {
+            let change = MediumChange {
+                presence: Some(Presence::Attached),
+                path: Some(path),
+                why: "found by an import".to_owned(),
+                ..MediumChange::default()
+            };
+            change_row(host, &medium, change).await?
+        }
+    };
+    Ok(Site {
+        medium,
+        label,
+        added: false,
+    })
+}
+
+/// The row is made from the label. Until the import is through, the medium takes nothing new.
+async fn add(host: &Host, label: Label, path: &str, adopt: Adopt) -> Result<Site, Problem> {
+    let ours = label.catalogue == host.catalogue_id;
+    if !ours && adopt == Adopt::No {
+        let message = format!(
+            "medium {} at {path} belongs to another catalogue ({}); nothing was imported",
+            label.name, label.catalogue
+        );
+        return Err(Problem::refused("foreign_medium", path, message)
+            .next("add --adopt to take it over: its extents are read whole, then its label names this catalogue"));
+    }
+    let medium = NewMedium {
+        id: label.medium,
+        name: free_name(host, &label).await?,
+        family: Family::Dir,
+        technology: "dir".to_owned(),
+        location: Location {
+            path: path.to_owned(),
+            dock: None,
+            library: None,
+        },
+        tags: BTreeSet::new(),
+        class: None,
+        capacity: None,
+    };
+    let medium = host.catalogue.add_medium(medium, host.clock.now()).await?;
+    let change = MediumChange {
+        adm_state: Some(AdmState::ReadOnly),
+        fs_state: Some(FsState::Used),
+        presence: Some(Presence::Attached),
+        generation: Some(label.generation),
+        why: "added by an import, which is under way".to_owned(),
+        ..MediumChange::default()
+    };
+    Ok(Site {
+        medium: change_row(host, &medium, change).await?,
+        label,
+        added: true,
+    })
+}
+
+/// The label's name, with a part of its id when another medium is called so.
+async fn free_name(host: &Host, label: &Label) -> Result<String, Problem> {
+    match host.catalogue.medium(&label.name).await {
+        Err(CatalogueError::NotFound { .. }) => Ok(label.name.clone()),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let id = label.medium.0.simple().to_string();
+            // The end of a UUIDv7 is random; its beginning is the time, which media added together share.
+            Ok(format!("{}-{}", label.name, &id[id.len() - 8..]))
+        }
+    }
+}
+
+/// Changes a row, and lets the scheduler know.
+pub async fn change_row(host: &Host, medium: &Medium, change: MediumChange) -> Result<Medium, Problem> {
+    let changed = host
+        .catalogue
+        .change_medium(medium.id, change, host.clock.now())
+        .await?;
+    host.lrs.medium_changed(medium.id).await?;
+    Ok(changed)
+}
