@@ -252,7 +252,6 @@ CREATE TABLE public.event (
     kind text NOT NULL,
     subject text NOT NULL,
     detail jsonb NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     link bigint,
     prev_hash bytea,
     this_hash bytea,

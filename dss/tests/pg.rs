@@ -4,6 +4,10 @@ mod evidence;
 #[path = "pg/support.rs"]
 mod support;
 
+#[path = "pg/bulk.rs"]
+mod bulk;
+#[path = "pg/checks.rs"]
+mod checks;
 #[path = "pg/conform.rs"]
 mod conform;
 #[path = "pg/fences.rs"]

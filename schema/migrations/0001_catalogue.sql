@@ -215,9 +215,8 @@ CREATE TABLE event (
     kind text NOT NULL,
     subject text NOT NULL,
     detail jsonb NOT NULL,
-    -- Who wrote it: the sealer takes only rows below the oldest running transaction.
-    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    -- Its place in the chain, which is the order of sealing and not that of seq: commits overtake each other.
+    -- Its place in the chain, which is the order of sealing and not that of seq: commits overtake each other, so a row
+    -- that becomes visible late is chained late.
     link bigint,
     prev_hash bytea CHECK (octet_length(prev_hash) = 32),
     this_hash bytea CHECK (octet_length(this_hash) = 32),

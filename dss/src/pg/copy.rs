@@ -1,6 +1,6 @@
 //! Binary COPY, over a connection of its own: rows wait in an UNLOGGED table under a batch id, and one transaction of
-//! the pool takes them after counting. A crash before that leaves rows of a batch nobody asks for; they are cleared
-//! by the next import.
+//! the pool takes them after counting. A crash before that leaves rows of a batch nobody asks for; an import
+//! a day later clears them.
 
 use super::PgCatalogue;
 use super::codec::inode_to_sql;
@@ -33,6 +33,13 @@ const TYPES: [Type; 14] = [
 
 fn unavailable(error: tokio_postgres::Error) -> CatalogueError {
     CatalogueError::Unavailable(error.to_string())
+}
+
+/// Batches below this one were left by imports that ended more than a day before: ids are ordered by time.
+pub(super) fn abandoned_before(batch: Uuid) -> Uuid {
+    let (seconds, _) = batch.get_timestamp().map_or((0, 0), |made| made.to_unix());
+    let millis = seconds.saturating_sub(86_400) * 1_000;
+    sqlx::types::uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }
 
 /// Stages extents found on a medium; the batch they wait under.

@@ -151,9 +151,13 @@ async fn insert(
         );
         return Err(CatalogueError::Unavailable(why).into());
     }
-    sqlx::query!("DELETE FROM import_staging WHERE batch = $1", batch)
-        .execute(tx.on())
-        .await?;
+    sqlx::query!(
+        "DELETE FROM import_staging WHERE batch = $1 OR batch < $2",
+        batch,
+        copy::abandoned_before(batch)
+    )
+    .execute(tx.on())
+    .await?;
     Ok(())
 }
 

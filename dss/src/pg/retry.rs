@@ -23,7 +23,7 @@ pub(super) enum Stop {
     Answer(CatalogueError),
     /// The database's trouble.
     Sql(sqlx::Error),
-    /// The commit is known not to have happened.
+    /// The commit is known not to have happened, or rows changed between two reads of one answer.
     RolledBack,
 }
 
@@ -56,7 +56,7 @@ impl Attempts {
             Err(Stop::Answer(error)) => return Err(error),
             Err(Stop::RolledBack) => (
                 true,
-                CatalogueError::Unavailable("a commit was lost again and again".into()),
+                CatalogueError::Unavailable("what it was asked for changed again and again meanwhile".into()),
             ),
             Err(Stop::Sql(error)) => (may_be_repeated(&error), refusal(error)),
         };

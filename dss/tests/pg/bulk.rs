@@ -1,0 +1,141 @@
+//! Large numbers: what COPY and set-based statements are for.
+
+use crate::evidence;
+use crate::support;
+use dss::catalogue::{
+    Adopt, Catalogue, Found, Imported, MoveIntent, ObjectHeader, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
+};
+use dss::model::{
+    Address, ByteCount, CopyNo, Digests, ExtentId, ExtentIndex, Hold, JobKind, JobSpec, MediumId, Metadata, NewExtent,
+    NoDrill, ObjectId, Oid, Origin, Quarantine, VerifyMode, Version,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+fn found(number: usize) -> Found {
+    let extent = ExtentId::fresh();
+    Found {
+        extent,
+        origin: Origin {
+            object: ObjectId::fresh(),
+            oid: Oid::new(format!("bulk/{number:06}")).unwrap(),
+            version: Version(1),
+            copy: CopyNo(0),
+            index: ExtentIndex(0),
+        },
+        address: Address(format!("objects/{number}")),
+        digests: Digests::of(b"x"),
+        inode: Some(u64::MAX),
+        header: ObjectHeader {
+            bytes: ByteCount(1),
+            copies: CopyNo(1),
+            copy_extents: 1,
+            grouping: Some("bulk".into()),
+            metadata: Metadata::default(),
+            created_at: support::now(),
+        },
+        read: Some(support::now()),
+    }
+}
+
+fn spec(source: MediumId) -> JobSpec {
+    JobSpec {
+        sources: vec![source],
+        only: BTreeSet::new(),
+        to: None,
+        to_tags: BTreeSet::new(),
+        quarantine: Quarantine::None,
+        verify: VerifyMode::Full,
+        drop_deleted: false,
+        limit_bytes: None,
+        limit_seconds: None,
+    }
+}
+
+/// An import large enough for COPY does what a small one does, leaves nothing staged, and its extents can be moved in
+/// batches of the largest size.
+#[tokio::test]
+async fn thousands_are_imported_and_moved() {
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    let pg = &fresh.pg;
+    let (source, _) = fresh.medium("source").await;
+    let (target, epoch) = fresh.medium("target").await;
+    let items: Vec<Found> = (0..SWAP_MAX + 500).map(found).collect();
+    let first = pg
+        .import(source, items.clone(), Adopt::Yes, support::now())
+        .await
+        .unwrap();
+    let count = items.len() as u64;
+    assert_eq!(
+        first,
+        Imported {
+            objects_adopted: count,
+            ..Imported::default()
+        }
+    );
+    let second = pg.import(source, items, Adopt::Yes, support::now()).await.unwrap();
+    assert_eq!(
+        second,
+        Imported {
+            known: count,
+            ..Imported::default()
+        }
+    );
+
+    let job = pg
+        .create_job(JobKind::Repack, spec(source), support::now())
+        .await
+        .unwrap();
+    let limit = u32::try_from(SWAP_MAX).unwrap();
+    let rows = pg.manifest(source, Page { after: None, limit }).await.unwrap();
+    assert_eq!(rows[0].extent.inode, Some(u64::MAX));
+    let moves: Vec<MoveIntent> = rows
+        .iter()
+        .map(|row| {
+            let id = ExtentId::fresh();
+            let new = NewExtent {
+                id,
+                origin: row.extent.origin.clone(),
+                medium: target,
+                generation: dss::model::Generation(0),
+                address: Address(format!("objects/{id}")),
+                bytes: row.extent.bytes,
+                digests: row.extent.digests.clone(),
+            };
+            MoveIntent {
+                old: row.extent.id,
+                new,
+            }
+        })
+        .collect();
+    let olds: Vec<ExtentId> = moves.iter().map(|one| one.old).collect();
+    let recorded = pg
+        .record_moves(job.id, moves, &[(target, epoch)].into(), support::now())
+        .await
+        .unwrap();
+    let entries: Vec<SwapEntry> = olds
+        .into_iter()
+        .zip(recorded)
+        .map(|(old, recorded)| SwapEntry {
+            old,
+            new: evidence::synced(recorded, b"x"),
+        })
+        .collect();
+    let terms = SwapTerms {
+        job: job.id,
+        hold: Hold::Forever,
+        now: support::now(),
+    };
+    let begun = std::time::Instant::now();
+    let outcomes = pg.swap_batch(terms, &entries).await.unwrap();
+    println!("a swap of {} entries took {:?}", entries.len(), begun.elapsed());
+    assert!(outcomes.iter().all(|outcome| *outcome == SwapOutcome::Swapped));
+    let left = pg.manifest(source, Page { after: None, limit }).await.unwrap();
+    assert_eq!(left.len(), 500);
+    let staged: i64 = sqlx::query_scalar("SELECT count(*) FROM import_staging")
+        .fetch_one(&mut fresh.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(staged, 0, "no import leaves rows behind");
+    assert!(pg.findings(support::now()).await.unwrap().is_empty());
+}
