@@ -9,6 +9,7 @@ use crate::api::requests::{ExtentListRequest, ExtentRequest};
 use crate::api::wire::Nothing;
 use crate::api::{JobReport, MigrateRequest, exit};
 use dss::model::{ExtentId, ExtentState, Oid};
+use std::ffi::{OsStr, OsString};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Extent {
@@ -28,9 +29,35 @@ pub struct List {
     /// Only of this object
     #[arg(long, value_name = "O")]
     oid: Option<Oid>,
-    /// Only in this state: pending, sync or orphan
-    #[arg(long, value_name = "S")]
-    state: Option<ExtentState>,
+    /// Only in this state: pending, sync or orphan. After `extent list`, `--state` with one of these words means the same
+    #[arg(long = "extent-state", value_name = "S")]
+    extent_state: Option<ExtentState>,
+}
+
+/// `--state` is the state folder everywhere, and after `extent list` also the state of extents: the words of the latter
+/// tell them apart.
+pub fn tell_states_apart(mut typed: Vec<OsString>) -> Vec<OsString> {
+    let place = |word: &str, after: usize| {
+        typed
+            .iter()
+            .skip(after)
+            .position(|arg| arg == word)
+            .map(|at| at + after)
+    };
+    let Some(list) = place("extent", 1).and_then(|extent| place("list", extent)) else {
+        return typed;
+    };
+    let is_state = |text: &OsStr| text.to_str().is_some_and(|text| text.parse::<ExtentState>().is_ok());
+    for at in list + 1..typed.len() {
+        if typed[at] == "--state" && typed.get(at + 1).is_some_and(|next| is_state(next)) {
+            typed[at] = "--extent-state".into();
+        } else if let Some(state) = typed[at].to_str().and_then(|arg| arg.strip_prefix("--state="))
+            && is_state(OsStr::new(state))
+        {
+            typed[at] = format!("--extent-state={state}").into();
+        }
+    }
+    typed
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +85,7 @@ impl Extent {
                 let request = ExtentListRequest {
                     medium: of.medium,
                     oid: of.oid,
-                    state: of.state,
+                    state: of.extent_state,
                 };
                 list(context, &request).await
             }
@@ -119,4 +146,33 @@ fn details(extent: &ExtentView) -> String {
         ("verified", super::table::time(extent.verified_at)),
         ("created", extent.created_at.to_string()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tell_states_apart;
+    use std::ffi::OsString;
+
+    #[test]
+    fn the_state_of_extents_and_the_state_folder_are_told_apart() {
+        for (typed, meant) in [
+            (
+                "respool extent list --state sync",
+                "respool extent list --extent-state sync",
+            ),
+            (
+                "respool extent list --state=orphan",
+                "respool extent list --extent-state=orphan",
+            ),
+            (
+                "respool --state /s extent list --state pending",
+                "respool --state /s extent list --extent-state pending",
+            ),
+            ("respool extent list --state /s", "respool extent list --state /s"),
+            ("respool medium list --state sync", "respool medium list --state sync"),
+        ] {
+            let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+            assert_eq!(tell_states_apart(words(typed)), words(meant));
+        }
+    }
 }

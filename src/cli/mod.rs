@@ -37,6 +37,7 @@ pub struct Args {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
 struct Global {
     /// The config file [default: $XDG_CONFIG_HOME/respool/config.toml, else /etc/respool/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -126,7 +127,7 @@ pub(crate) type Done = Result<u8, Problem>;
 
 /// Parses, runs, prints; answers the exit code.
 pub fn main() -> u8 {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse_from(extent::tell_states_apart(std::env::args_os().collect())) {
         Ok(args) => args,
         Err(error) => return output::usage(&error),
     };

@@ -158,7 +158,9 @@ pub fn usage(error: &clap::Error) -> u8 {
     }
     if json && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let said = text.trim_start_matches("error: ");
+        let message = said.split("\n\n").next().unwrap_or_default();
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let problem = Problem::refused("usage", "command line", message).next("see `respool help`");
         print(&serde_json::json!({ "error": problem }).to_string());
     }
