@@ -93,9 +93,21 @@ async fn one(context: &Context, client: &Client, path: &str, which: Which) -> Do
     Ok(exit::DONE)
 }
 
-/// Follows a job until it rests and prints its report. The first Ctrl-C asks it to stop at the next extent boundary, the
-/// second returns at once.
+/// Follows a job until it rests and prints its report.
 pub async fn follow(context: &Context, client: &Client, job: JobId) -> Done {
+    let end = watch(context, client, job).await?;
+    if end.exit == exit::STOPPED {
+        context
+            .output
+            .note(&format!("job {job} is resumable: run `respool job resume {job}`"));
+    }
+    context.output.result(&end.report, details);
+    Ok(end.exit)
+}
+
+/// Follows a job until it rests. The first Ctrl-C asks it to stop at the next extent boundary, the second returns at
+/// once.
+pub async fn watch(context: &Context, client: &Client, job: JobId) -> Result<JobEnd, Problem> {
     let request = JobRequest { job };
     let mut lines = Lines::new(client.send("/v1/job/follow", json_body(&request)).await?);
     let mut bar = Bar::new(&context.output);
@@ -132,13 +144,7 @@ pub async fn follow(context: &Context, client: &Client, job: JobId) -> Done {
             }
             Line::End(end) => {
                 bar.end();
-                if end.exit == exit::STOPPED {
-                    context
-                        .output
-                        .note(&format!("job {job} is resumable: run `respool job resume {job}`"));
-                }
-                context.output.result(&end.report, details);
-                return Ok(end.exit);
+                return Ok(end);
             }
         }
     }

@@ -122,7 +122,8 @@ impl Set {
     }
 }
 
-fn brief(list: &MediaList) -> String {
+/// All media, for people.
+pub fn brief(list: &MediaList) -> String {
     let rows = list.media.iter().map(|medium| {
         [
             medium.name.clone(),

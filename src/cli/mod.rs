@@ -2,6 +2,7 @@
 //! to stdout, everything else to stderr, and the exit code is a contract.
 
 mod check;
+mod demo;
 mod dir;
 mod event;
 mod extent;
@@ -62,6 +63,8 @@ enum Verb {
     Init(service::Init),
     /// Stop respoold and the private PostgreSQL; jobs go on when it is started again
     Stop,
+    /// Show on real files what respool does, with directories that play disks; touches nothing else
+    Demo(demo::Demo),
     /// Check every invariant of the catalogue, without reading data
     Check,
     /// The clock that ages are counted on
@@ -148,7 +151,10 @@ impl From<&Global> for output::Wish {
 fn run(args: Args, output: &Output) -> Done {
     let config = resolve_config(args.global.config.as_deref())?;
     let context = Context {
-        state: StateFolder::resolve(args.global.state.as_deref())?,
+        state: match &args.verb {
+            Verb::Demo(_) => demo::state(args.global.state.as_deref())?,
+            _ => StateFolder::resolve(args.global.state.as_deref())?,
+        },
         terms: Terms::new(config, |name| std::env::var(name).ok()),
         output: output.clone(),
     };
@@ -169,6 +175,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Done {
     match verb {
         Verb::Init(init) => init.run(context).await,
         Verb::Stop => service::stop(context).await,
+        Verb::Demo(demo) => demo.run(context).await,
         Verb::Check => check::check(context).await,
         Verb::Clock(clock) => clock.run(context).await,
         Verb::Drill(drill) => drill.run(context),

@@ -71,8 +71,9 @@ impl Init {
     }
 }
 
+/// What a stop found.
 #[derive(Serialize)]
-struct Stopped {
+pub struct Stopped {
     state: PathBuf,
     stopped: bool,
     pid: Option<u32>,
@@ -81,6 +82,16 @@ struct Stopped {
 /// Stops respoold, whatever it was started with, and waits until it is gone; then the private PostgreSQL, should one
 /// still run.
 pub async fn stop(context: &Context) -> Done {
+    let result = stop_quietly(context).await?;
+    context.output.result(&result, |result| match result.pid {
+        Some(pid) => format!("respoold (process {pid}) stopped"),
+        None => "no respoold runs".into(),
+    });
+    Ok(exit::DONE)
+}
+
+/// The same without a word.
+pub async fn stop_quietly(context: &Context) -> Result<Stopped, Problem> {
     let mut result = Stopped {
         state: context.state.path().to_owned(),
         stopped: false,
@@ -111,11 +122,7 @@ pub async fn stop(context: &Context) -> Done {
             }
         }
     }
-    context.output.result(&result, |result| match result.pid {
-        Some(pid) => format!("respoold (process {pid}) stopped"),
-        None => "no respoold runs".into(),
-    });
-    Ok(exit::DONE)
+    Ok(result)
 }
 
 #[derive(Debug, clap::Subcommand)]
