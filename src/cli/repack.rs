@@ -98,7 +98,7 @@ fn told(plan: &PlanSummary) -> String {
         .map(|target| format!("{} ({} extents, {})", target.medium, target.extents, target.bytes))
         .collect();
     format!(
-        "{} in about {:.0} s from {} to {}; {} extents stay; {} will be free again",
+        "{} in about {:.0} s from {} to {}; {} extents stay; {} of dead data are reclaimed",
         plan.bytes,
         plan.predicted_seconds,
         plan.sources.join(", "),

@@ -4,13 +4,14 @@ use super::planning::{look, targets_for};
 use crate::api::Problem;
 use crate::host::Host;
 use crate::repack::plan::assign;
-use dss::model::{Job, JobKind, JobSpec, Quarantine};
+use dss::model::{ExtentState, Job, JobKind, JobSpec, Quarantine};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Checks that the job can be done as far as can be told now, then makes it *queued* and its sources *read_only*.
 pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Job, Problem> {
     check(host, &spec).await?;
+    check_extents(host, &spec).await?;
     let manifest = look(host, &spec, &BTreeSet::new()).await?;
     if !manifest.items.is_empty() {
         let targets = targets_for(host, &spec).await?;
@@ -65,6 +66,22 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             "--drop-deleted drops versions when the source is erased, and --keep-source never erases it",
         )
         .next("leave out one of the two"));
+    }
+    Ok(())
+}
+
+/// Single extents are moved only while a layout needs them.
+async fn check_extents(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
+    for id in &spec.only {
+        let extent = host.catalogue.extent(*id).await?;
+        if extent.state != ExtentState::Sync {
+            let message = format!(
+                "extent {id} of {} is {}: nothing needs it",
+                extent.origin.oid, extent.state
+            );
+            return Err(Problem::refused("not_live", id.to_string(), message)
+                .next("`respool object show` names the extents that the object is read from"));
+        }
     }
     Ok(())
 }

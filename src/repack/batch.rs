@@ -33,11 +33,13 @@ pub fn next_window(steps: &[Assigned], from: usize, bounds: WindowBounds) -> &[A
 mod tests {
     use super::*;
     use crate::repack::manifest::Item;
-    use dss::model::{ExtentId, MediumId};
+    use dss::model::{CopyNo, ExtentId, MediumId, ObjectId};
 
     fn steps(sizes: &[u64]) -> Vec<Assigned> {
         let item = |bytes: u64| Item {
             extent: ExtentId::fresh(),
+            object: ObjectId::fresh(),
+            copy: CopyNo(0),
             bytes: ByteCount(bytes),
             source: 0,
             avoid: 0,

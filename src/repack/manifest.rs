@@ -1,7 +1,7 @@
 //! What lives on the sources of a job, kept small: a 5,000,000-extent medium is planned in bounded memory.
 
 use dss::catalogue::ManifestRow;
-use dss::model::{ByteCount, ExtentId, MediumId};
+use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A live extent, as far as planning needs it: well below the 300 bytes an extent may cost.
@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Item {
     /// The extent to move.
     pub extent: ExtentId,
+    /// The object version it was written for.
+    pub object: ObjectId,
+    /// Which of its copies.
+    pub copy: CopyNo,
     /// Its size.
     pub bytes: ByteCount,
     /// Its medium, by position in [`Manifest::sources`].
@@ -107,6 +111,8 @@ impl<'a> ManifestBuilder<'a> {
         let source = u16::try_from(source.expect("a manifest row is of a source")).expect("few sources");
         let item = Item {
             extent: row.extent.id,
+            object: row.extent.origin.object,
+            copy: row.extent.origin.copy,
             bytes: row.extent.bytes,
             source,
             avoid: intern(&mut self.avoid_index, &mut self.manifest.avoidances, &row.avoid),
@@ -161,6 +167,11 @@ impl Manifest {
         self.sources[usize::from(item.source)]
     }
 
+    /// Whether the object has another copy: where that one goes matters.
+    pub fn has_other_copies(&self, item: &Item) -> bool {
+        !self.avoidances[item.avoid as usize].is_empty()
+    }
+
     /// The media that may not become an item's target: its sources, and the media of its other copies (I10).
     pub fn may_not_go_to(&self, item: &Item, medium: MediumId) -> bool {
         self.sources.contains(&medium) || self.avoidances[item.avoid as usize].contains(&medium)
@@ -173,6 +184,6 @@ mod tests {
 
     #[test]
     fn an_item_costs_far_less_than_it_may() {
-        assert!(size_of::<Item>() <= 64, "{}", size_of::<Item>());
+        assert!(size_of::<Item>() <= 80, "{}", size_of::<Item>());
     }
 }

@@ -2,7 +2,7 @@
 //! next round plans anew.
 
 use super::manifest::{Item, LeftOut, Manifest};
-use dss::model::{ByteCount, ExtentId, MediumId};
+use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A medium that may take extents.
@@ -76,9 +76,13 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
     let ranks = Ranks::new(manifest, targets);
     let mut last: Option<usize> = None;
     let mut plan = Plan::default();
+    let mut apart = Apart::new(manifest);
     for item in &manifest.items {
         let need = item.bytes + EXTENT_OVERHEAD;
-        let allowed = |index: &usize| !manifest.may_not_go_to(item, targets[*index].medium);
+        let allowed = |index: &usize| {
+            let medium = targets[*index].medium;
+            !manifest.may_not_go_to(item, medium) && apart.allows(item, medium)
+        };
         let chosen = last
             .filter(|index| allowed(index) && free[*index] >= need)
             .or_else(|| ranks.order(item).find(|index| allowed(index) && free[*index] >= need));
@@ -90,6 +94,7 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
                     target: targets[index].medium,
                 });
                 last = Some(index);
+                apart.place(item, targets[index].medium);
             }
             None => {
                 let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
@@ -99,6 +104,36 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
         }
     }
     plan
+}
+
+/// Keeps copies of one object apart that move at the same time, from several sources.
+struct Apart<'a> {
+    manifest: &'a Manifest,
+    placed: BTreeMap<(ObjectId, MediumId), CopyNo>,
+}
+
+impl<'a> Apart<'a> {
+    fn new(manifest: &'a Manifest) -> Self {
+        Self {
+            manifest,
+            placed: BTreeMap::new(),
+        }
+    }
+
+    fn matters(&self, item: &Item) -> bool {
+        self.manifest.sources.len() > 1 && self.manifest.has_other_copies(item)
+    }
+
+    fn allows(&self, item: &Item, medium: MediumId) -> bool {
+        let other = self.placed.get(&(item.object, medium));
+        !self.matters(item) || other.is_none_or(|copy| *copy == item.copy)
+    }
+
+    fn place(&mut self, item: &Item, medium: MediumId) {
+        if self.matters(item) {
+            self.placed.insert((item.object, medium), item.copy);
+        }
+    }
 }
 
 /// The preference order of targets, once for each grouping.
@@ -163,6 +198,8 @@ mod tests {
     fn item(bytes: u64, avoid: u32, grouping: u32) -> Item {
         Item {
             extent: ExtentId::fresh(),
+            object: ObjectId::fresh(),
+            copy: CopyNo(0),
             bytes: ByteCount(bytes),
             source: 0,
             avoid,
@@ -210,6 +247,29 @@ mod tests {
             &targets[..1],
         );
         assert_eq!(nowhere.unplaced[0].1, None);
+    }
+
+    #[test]
+    fn x29_two_copies_that_move_at_once_go_to_different_media() {
+        let (first, second) = (MediumId::fresh(), MediumId::fresh());
+        let object = ObjectId::fresh();
+        let copy = |copy, source, avoid| Item {
+            object,
+            copy: CopyNo(copy),
+            source,
+            ..item(10, avoid, 0)
+        };
+        let manifest = Manifest {
+            sources: vec![first, second],
+            items: vec![copy(0, 0, 1), copy(1, 1, 2)],
+            left_out: vec![],
+            avoidances: vec![BTreeSet::new(), BTreeSet::from([second]), BTreeSet::from([first])],
+            groupings: vec![None],
+        };
+        let targets = [target(1 << 30, true), target(1 << 20, true)];
+        let plan = assign(&manifest, &targets);
+        assert_ne!(plan.steps[0].target, plan.steps[1].target);
+        assert_eq!(assign(&manifest, &targets[..1]).unplaced.len(), 1);
     }
 
     #[test]
