@@ -2,10 +2,13 @@
 
 use super::table::{pairs, size, table, time, words};
 use super::{Context, Done};
+use crate::api::import::ImportReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
-use crate::api::requests::{ExtentListRequest, MediumRequest, MediumSetRequest};
+use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
+use crate::state::absolute;
+use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Medium {
@@ -33,6 +36,21 @@ pub enum Medium {
     CheckErase(Which),
     /// Erase a medium on which nothing is live
     Format(Which),
+    /// Make known what a medium holds, from the medium alone
+    Import(Import),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The medium's name, or the path of a directory that is one
+    #[arg(value_name = "PATH|NAME")]
+    medium: String,
+    /// Make unknown objects known, each read whole first, and take over a medium of another catalogue
+    #[arg(long)]
+    adopt: bool,
+    /// Take over a medium that is ahead of its catalogue
+    #[arg(long)]
+    reconcile: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,6 +83,7 @@ impl Medium {
             Self::Format(which) => one(context, "/v1/medium/format", which).await,
             Self::CheckErase(which) => check_erase(context, which).await,
             Self::Set(set) => set.run(context).await,
+            Self::Import(import) => import.run(context).await,
             Self::Extents(which) => {
                 let request = ExtentListRequest {
                     medium: Some(which.medium),
@@ -140,6 +159,46 @@ pub fn brief(list: &MediaList) -> String {
         ["name", "type", "state", "health", "presence", "live", "free", "tags"],
         rows,
     )
+}
+
+impl Import {
+    async fn run(self, context: &Context) -> Done {
+        let medium = match self.medium.contains('/') {
+            true => absolute(Path::new(&self.medium))?.display().to_string(),
+            false => self.medium,
+        };
+        let request = ImportRequest {
+            medium,
+            adopt: if self.adopt { Adopt::Yes } else { Adopt::No },
+            reconcile: self.reconcile,
+        };
+        let report: ImportReport = context.client().await?.call("/v1/medium/import", &request).await?;
+        context.output.result(&report, imported);
+        Ok(report.exit())
+    }
+}
+
+fn imported(report: &ImportReport) -> String {
+    let found = &report.imported;
+    let mut lines = vec![
+        format!(
+            "{}: {} extents, {} of them read whole ({})",
+            report.medium, report.extents, report.extents_read, report.bytes_read
+        ),
+        format!(
+            "{} known already, {} added and held, {} objects and {} copies adopted, {} extents of unknown objects",
+            found.known, found.added, found.objects_adopted, found.copies_adopted, found.unknown
+        ),
+    ];
+    let bad = report.bad.iter();
+    lines.extend(bad.map(|bad| format!("bad: {} ({}): {}", bad.oid, bad.extent, bad.reason)));
+    let clashes = found.clashes.iter();
+    lines.extend(clashes.map(|oid| format!("not touched: another object here is called {oid}")));
+    if report.relabelled {
+        lines.push("its label names this catalogue now".to_owned());
+    }
+    lines.push(format!("it is {}", report.adm_state));
+    lines.join("\n")
 }
 
 fn state(medium: &MediumView) -> String {

@@ -4,12 +4,14 @@
 use super::answer::Answer;
 use super::server::Daemon;
 use crate::api::Problem;
+use crate::api::import::ImportReport;
 use crate::api::media::{CheckErase, MediaList, MediumView, view};
-use crate::api::requests::{DirAddRequest, MediumRequest, MediumSetRequest};
+use crate::api::requests::{DirAddRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::units::parse_size;
 use crate::api::wire::Nothing;
 use crate::engine;
 use crate::host::Host;
+use crate::store;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -37,6 +39,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/medium/dead", post(dead))
         .route("/v1/medium/check-erase", post(check_erase))
         .route("/v1/medium/format", post(format))
+        .route("/v1/medium/import", post(import))
 }
 
 /// What the medium itself says of its room. None: it is not there, or something else is.
@@ -328,6 +331,25 @@ async fn require_settable(host: &Host, medium: &Medium, to: AdmState) -> Result<
         .next(format!("run `respool job cancel {}` first", job.id))),
         Some(_) | None => Ok(()),
     }
+}
+
+async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<ImportRequest>) -> Answer<ImportReport> {
+    if request.reconcile {
+        return Err(Problem::refused(
+            "not_offered",
+            &request.medium,
+            "this build cannot reconcile a medium that is ahead of its catalogue; nothing was touched",
+        )
+        .next("import it without --reconcile, or restore the newest backup")
+        .into());
+    }
+    let host = Arc::clone(&daemon.host);
+    // Goes on when the client leaves: half an import is no use to anybody.
+    let import = tokio::spawn(async move { store::import::import(&host, &request.medium, request.adopt).await });
+    let report = import
+        .await
+        .map_err(|panic| Problem::bug("import", panic.to_string()))??;
+    Ok(Json(report))
 }
 
 // ----------------------------------------------------------------------------------------------------------- erase
