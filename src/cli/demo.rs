@@ -5,7 +5,7 @@
 mod files;
 mod report;
 
-use super::job::watch;
+use super::job::{CtrlC, watch};
 use super::progress::Bar;
 use super::put::Manner;
 use super::put_stream::{Item, send};
@@ -168,7 +168,7 @@ impl Demo {
         ));
         let begun = Instant::now();
         let job: JobReport = client.call("/v1/repack", &request).await?;
-        let end = watch(context, client, job.job).await?;
+        let end = watch(context, client, job.job, CtrlC::PausesJob).await?;
         report.repack.predicted_seconds = plan.predicted_seconds;
         report.repack.seconds = begun.elapsed().as_secs_f64();
         report.repack.job = Some(end.report);

@@ -1,6 +1,6 @@
 //! `extent`.
 
-use super::job::follow;
+use super::job::{CtrlC, follow};
 use super::output::Listed;
 use super::table::pairs;
 use super::{Context, Done};
@@ -106,7 +106,7 @@ impl Extent {
                     context.output.result(&job, super::job::details);
                     return Ok(exit::DONE);
                 }
-                follow(context, &client, job.job).await
+                follow(context, &client, job.job, CtrlC::PausesJob).await
             }
         }
     }

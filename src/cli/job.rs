@@ -58,12 +58,12 @@ impl Job {
             Self::Show(which) | Self::Report(which) => one(context, &client, "/v1/job/show", which).await,
             Self::Pause(which) => one(context, &client, "/v1/job/pause", which).await,
             Self::Cancel(which) => one(context, &client, "/v1/job/cancel", which).await,
-            Self::Wait(which) => follow(context, &client, which.job).await,
+            Self::Wait(which) => follow(context, &client, which.job, CtrlC::Leaves).await,
             Self::Resume(resume) if resume.detach => one(context, &client, "/v1/job/resume", resume.which).await,
             Self::Resume(resume) => {
                 let request = JobRequest { job: resume.which.job };
                 let _: JobReport = client.call("/v1/job/resume", &request).await?;
-                follow(context, &client, request.job).await
+                follow(context, &client, request.job, CtrlC::PausesJob).await
             }
             Self::Restore(which) => {
                 let request = JobRequest { job: which.job };
@@ -93,9 +93,18 @@ async fn one(context: &Context, client: &Client, path: &str, which: Which) -> Do
     Ok(exit::DONE)
 }
 
+/// What Ctrl-C means to whoever follows a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CtrlC {
+    /// The first asks the job to stop at its next extent boundary, the second returns at once.
+    PausesJob,
+    /// The job is somebody else's and goes on.
+    Leaves,
+}
+
 /// Follows a job until it rests and prints its report.
-pub async fn follow(context: &Context, client: &Client, job: JobId) -> Done {
-    let end = watch(context, client, job).await?;
+pub async fn follow(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC) -> Done {
+    let end = watch(context, client, job, ctrl_c).await?;
     if end.exit == exit::STOPPED {
         context
             .output
@@ -105,9 +114,8 @@ pub async fn follow(context: &Context, client: &Client, job: JobId) -> Done {
     Ok(end.exit)
 }
 
-/// Follows a job until it rests. The first Ctrl-C asks it to stop at the next extent boundary, the second returns at
-/// once.
-pub async fn watch(context: &Context, client: &Client, job: JobId) -> Result<JobEnd, Problem> {
+/// Follows a job until it rests.
+pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC) -> Result<JobEnd, Problem> {
     let request = JobRequest { job };
     let mut lines = Lines::new(client.send("/v1/job/follow", json_body(&request)).await?);
     let mut bar = Bar::new(&context.output);
@@ -117,6 +125,9 @@ pub async fn watch(context: &Context, client: &Client, job: JobId) -> Result<Job
             line = lines.next() => line?,
             signal = tokio::signal::ctrl_c() => {
                 signal.map_err(|error| gone(&error))?;
+                if ctrl_c == CtrlC::Leaves {
+                    return Err(goes_on(job));
+                }
                 if interrupted {
                     return Err(left(job));
                 }
@@ -159,6 +170,15 @@ fn left(job: JobId) -> Problem {
     .next(format!(
         "look at it with `respool job show {job}`, go on with `respool job resume {job}`"
     ))
+}
+
+fn goes_on(job: JobId) -> Problem {
+    Problem::stopped(
+        "interrupted",
+        format!("job {job}"),
+        format!("job {job} goes on; nobody waits for it now"),
+    )
+    .next(format!("wait again with `respool job wait {job}`"))
 }
 
 fn brief(list: &JobList) -> String {

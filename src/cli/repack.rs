@@ -1,6 +1,6 @@
 //! `repack`.
 
-use super::job::{details, follow};
+use super::job::{CtrlC, details, follow};
 use super::output::Listed;
 use super::{Context, Done};
 use crate::api::units::{parse_size, parse_span};
@@ -69,7 +69,7 @@ impl Repack {
             context.output.result(&job, details);
             return Ok(exit::DONE);
         }
-        follow(context, &client, job.job).await
+        follow(context, &client, job.job, CtrlC::PausesJob).await
     }
 
     fn request(self) -> RepackRequest {

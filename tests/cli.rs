@@ -1,0 +1,14 @@
+//! The real programs, as an operator uses them: temporary state folders, the private PostgreSQL, directories as media.
+
+#[path = "cli/drills.rs"]
+mod drills;
+#[path = "cli/jobs.rs"]
+mod jobs;
+#[path = "cli/life.rs"]
+mod life;
+#[path = "cli/media.rs"]
+mod media;
+#[path = "cli/objects.rs"]
+mod objects;
+#[path = "cli/site.rs"]
+mod site;

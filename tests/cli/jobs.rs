@@ -1,0 +1,145 @@
+//! Repacks and what is done with jobs.
+
+use crate::site::Site;
+use std::fs;
+
+fn two_disks() -> Site {
+    let site = Site::new();
+    site.config("[repack]\nbatch_extents = 2\n");
+    site.add_dir("disk-a");
+    for index in 0..5 {
+        site.put(&format!("o/{index}"), 10_000 + index);
+    }
+    site.add_dir("disk-b");
+    site
+}
+
+fn all_hold(site: &Site) {
+    for index in 0..5 {
+        site.holds(&format!("o/{index}"), 10_000 + index);
+    }
+    site.run(&["check"]).exits(0);
+}
+
+#[test]
+fn a_plan_lists_every_step_and_moves_nothing() {
+    let site = two_disks();
+    let plan = site.run(&["repack", "disk-a", "--plan"]).exits(0);
+    assert_eq!(plan.json["steps"].as_array().unwrap().len(), 5);
+    assert_eq!(plan.number("/bytes"), 50_010);
+    assert_eq!(plan.text("/targets/0/medium"), "disk-b");
+    for key in [
+        "sources",
+        "predicted_seconds",
+        "block_order_seconds",
+        "lower_bound_seconds",
+        "reclaimed_bytes",
+        "not_moved",
+    ] {
+        assert!(plan.json.get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!(site.run(&["job", "list"]).exits(0).json["jobs"], serde_json::json!([]));
+}
+
+#[test]
+fn a_repack_empties_a_medium_for_reuse() {
+    let site = two_disks();
+    let job = site.run(&["repack", "disk-a", "--quarantine", "0"]).exits(0);
+    assert_eq!(job.text("/state"), "done");
+    assert_eq!(job.number("/extents/moved"), 5);
+    assert_eq!(job.number("/read_back/extents"), 5);
+    assert_eq!(job.text("/targets/0/medium"), "disk-b");
+    let source = site.run(&["medium", "show", "disk-a"]).exits(0);
+    assert_eq!(
+        (source.text("/fs_state"), source.text("/adm_state")),
+        ("empty", "in_service")
+    );
+    assert_eq!(source.number("/generation"), 1);
+    assert_eq!(fs::read_dir(site.path("disk-a/objects")).unwrap().count(), 0);
+    all_hold(&site);
+}
+
+#[test]
+fn a_quarantined_source_can_be_restored_and_a_deletion_since_is_not_undone() {
+    let site = two_disks();
+    let job = site.run(&["repack", "disk-a"]).exits(0);
+    assert_eq!(job.text("/state"), "quarantined");
+    let source = site.run(&["medium", "show", "disk-a"]).exits(0);
+    assert_eq!(source.text("/adm_state"), "quarantined");
+    assert!(source.json["quarantined_until"].is_string());
+    site.run(&["medium", "format", "disk-a"]).exits(2);
+    let restored = site.run(&["job", "restore", "1"]).exits(0);
+    assert_eq!(restored.text("/state"), "restored");
+    assert_eq!(restored.number("/returned"), 5);
+    let extents = site.run(&["medium", "extents", "disk-a"]).exits(0);
+    assert!(
+        extents.json["extents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|extent| extent["state"] == "sync")
+    );
+    all_hold(&site);
+}
+
+#[test]
+fn a_limit_leaves_a_resumable_job() {
+    let site = two_disks();
+    let job = site
+        .run(&["repack", "disk-a", "--limit-bytes", "10000", "--quarantine", "0"])
+        .exits(5);
+    assert_eq!(job.text("/state"), "paused");
+    let job = site.run(&["job", "show", "1"]).exits(0);
+    assert!(job.number("/extents/remaining") > 0);
+    all_hold(&site);
+    site.run(&["job", "cancel", "1"]).exits(0);
+    assert_eq!(site.run(&["job", "show", "1"]).exits(0).text("/state"), "cancelled");
+    let source = site.run(&["medium", "show", "disk-a"]).exits(0);
+    assert_eq!(source.text("/adm_state"), "read_only");
+    site.run(&["repack", "disk-a", "--quarantine", "0"]).exits(0);
+    all_hold(&site);
+}
+
+#[test]
+fn a_detached_job_is_accepted_and_waited_for() {
+    let site = two_disks();
+    let job = site
+        .run(&["repack", "disk-a", "--quarantine", "0", "--detach"])
+        .exits(0);
+    let number = job.number("/job").to_string();
+    let rested = site.run(&["job", "wait", &number]).exits(0);
+    assert_eq!(rested.text("/state"), "done");
+    site.run(&["job", "pause", &number]).exits(2);
+    site.run(&["job", "resume", &number]).exits(2);
+    site.run(&["job", "show", "99"]).exits(2);
+}
+
+#[test]
+fn a_repack_without_a_place_to_go_is_refused_with_the_bytes_missing() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a", 1000);
+    let said = site.run(&["repack", "disk-a"]).exits(2);
+    assert_eq!(said.text("/error/code"), "no_target");
+    site.run(&["repack", "disk-a", "--to", "disk-a"]).exits(2);
+    site.run(&["repack", "nobody"]).exits(2);
+    assert_eq!(
+        site.run(&["medium", "show", "disk-a"]).exits(0).text("/adm_state"),
+        "in_service"
+    );
+}
+
+#[test]
+fn one_extent_is_migrated_and_the_others_stay() {
+    let site = two_disks();
+    let extents = site.run(&["extent", "list", "--oid", "o/3"]).exits(0);
+    let id = extents.text("/extents/0/id").to_owned();
+    let job = site.run(&["extent", "migrate", &id, "--to", "disk-b"]).exits(0);
+    assert_eq!(job.text("/kind"), "migrate");
+    let there = site
+        .run(&["extent", "list", "--medium", "disk-b", "--state", "sync"])
+        .exits(0);
+    assert_eq!(there.json["extents"].as_array().unwrap().len(), 1);
+    assert_eq!(there.text("/extents/0/oid"), "o/3");
+    all_hold(&site);
+}

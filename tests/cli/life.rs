@@ -1,0 +1,129 @@
+//! respoold's life: made, started on demand, one per state folder, stopped in order, and refused on other terms.
+
+use crate::site::{Site, runs};
+use std::process::Command;
+
+#[test]
+fn init_makes_a_catalogue_once_and_says_so() {
+    let site = Site::new();
+    let first = site.run(&["init"]).exits(0);
+    assert_eq!(first.json["created"], true);
+    let again = site.run(&["init"]).exits(0);
+    assert_eq!(again.json["created"], false);
+    assert_eq!(first.text("/catalogue"), again.text("/catalogue"));
+    let other = site.run(&["init", "--testing"]).exits(2);
+    assert_eq!(other.text("/error/code"), "other_catalogue");
+}
+
+#[test]
+fn stop_waits_until_respoold_and_its_database_are_gone() {
+    let site = Site::new();
+    site.run(&["check"]).exits(0);
+    let pid = site.pid().unwrap();
+    let postmaster = std::fs::read_to_string(site.path("state/pg/postmaster.pid")).unwrap();
+    let postmaster: i32 = postmaster.lines().next().unwrap().parse().unwrap();
+    site.run(&["stop"]).exits(0);
+    assert!(!runs(pid) && !runs(postmaster));
+    assert_eq!(site.pid(), None);
+    site.run(&["stop"]).exits(0);
+    let medium = site.run(&["medium", "list"]).exits(0);
+    assert_eq!(medium.json["media"], serde_json::json!([]));
+}
+
+#[test]
+fn a_second_respoold_is_refused_and_told_who_runs() {
+    let site = Site::new();
+    site.run(&["init"]).exits(0);
+    let second = Command::new(env!("CARGO_BIN_EXE_respoold"))
+        .arg("--state")
+        .arg(site.path("state"))
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8(second.stdout).unwrap();
+    assert!(said.contains(&site.pid().unwrap().to_string()), "{said}");
+}
+
+#[test]
+fn a_killed_respoold_leaves_the_database_to_the_next_one() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a", 10_000);
+    let postmaster = std::fs::read_to_string(site.path("state/pg/postmaster.pid")).unwrap();
+    site.kill();
+    site.holds("a", 10_000);
+    let adopted = std::fs::read_to_string(site.path("state/pg/postmaster.pid")).unwrap();
+    assert_eq!(postmaster.lines().next(), adopted.lines().next());
+    site.run(&["check"]).exits(0);
+}
+
+#[test]
+fn sigterm_is_an_orderly_stop() {
+    let site = Site::new();
+    site.run(&["init"]).exits(0);
+    let pid = site.pid().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
+    site.wait_gone(pid);
+    assert_eq!(site.pid(), None);
+}
+
+#[test]
+fn an_idle_respoold_leaves_by_itself() {
+    let site = Site::new();
+    site.config("[daemon]\nidle_exit = \"1s\"\n");
+    site.run(&["init"]).exits(0);
+    let pid = site.pid().unwrap();
+    site.wait_gone(pid);
+    site.run(&["check"]).exits(0);
+}
+
+#[test]
+fn a_config_that_is_wrong_is_refused_with_file_and_line() {
+    let site = Site::new();
+    site.config("[store]\ncopies = 1\nquarantin = \"7d\"\n");
+    let said = site.run(&["init"]).exits(2);
+    let message = said.text("/error/message");
+    assert!(
+        message.contains("config.toml line 3") && message.contains("quarantin"),
+        "{message}"
+    );
+    assert!(!site.path("state/pg").exists());
+}
+
+#[test]
+fn a_command_with_another_config_is_refused_and_told_to_stop_respoold() {
+    let site = Site::new();
+    site.run(&["init"]).exits(0);
+    let other = site.path("other.toml");
+    std::fs::write(&other, "").unwrap();
+    let said = site
+        .run(&["medium", "list", "--config", other.to_str().unwrap()])
+        .exits(2);
+    assert_eq!(said.text("/error/code"), "respoold_differs");
+    assert!(said.text("/error/next").contains("respool stop"));
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_also_as_json() {
+    let site = Site::new();
+    let said = site.run(&["medium", "frobnicate"]).exits(2);
+    assert_eq!(said.text("/error/code"), "usage");
+    let said = site.say(&["repack"]).exits(2);
+    assert!(said.stdout.is_empty() && said.stderr.contains("MEDIUM"));
+    assert!(!site.path("state").exists(), "nothing was started");
+}
+
+#[test]
+fn help_manual_and_completions_need_no_respoold() {
+    let site = Site::new();
+    assert!(site.say(&["--version"]).exits(0).stdout.starts_with("respool "));
+    assert!(
+        site.say(&["repack", "--help"])
+            .exits(0)
+            .stdout
+            .contains("--keep-source")
+    );
+    assert!(site.say(&["completion", "bash"]).exits(0).stdout.contains("_respool"));
+    assert!(site.say(&["man"]).exits(0).stdout.contains(".TH"));
+    assert!(!site.path("state").exists());
+}

@@ -1,0 +1,140 @@
+//! Directories as media: added or refused, shown, changed, formatted.
+
+use crate::site::Site;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+#[test]
+fn a_directory_becomes_a_medium_and_is_shown_with_all_its_keys() {
+    let site = Site::new();
+    fs::create_dir(site.path("a")).unwrap();
+    let added = [
+        "dir",
+        "add",
+        "disk-a",
+        &site.at("a"),
+        "--capacity",
+        "1GiB",
+        "--tags",
+        "blue,offsite",
+    ];
+    site.run(&added).exits(0);
+    let shown = site.run(&["medium", "show", "disk-a"]).exits(0);
+    for key in [
+        "name",
+        "family",
+        "technology",
+        "library",
+        "tags",
+        "groupings",
+        "adm_state",
+        "locked",
+        "health",
+        "presence",
+        "fs_state",
+        "generation",
+        "capacity_bytes",
+        "used_bytes",
+        "free_bytes",
+        "live_bytes",
+        "dead_bytes",
+        "held_bytes",
+        "unindexed_bytes",
+        "quarantined_until",
+        "extents",
+    ] {
+        assert!(shown.json.get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!(shown.json["tags"], serde_json::json!(["blue", "offsite"]));
+    assert_eq!(shown.number("/capacity_bytes"), 1 << 30);
+    assert_eq!(
+        shown.json["extents"],
+        serde_json::json!({"pending": 0, "sync": 0, "orphan": 0})
+    );
+}
+
+#[test]
+fn what_cannot_be_a_medium_is_refused_and_not_touched() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    fs::create_dir(site.path("full")).unwrap();
+    fs::write(site.path("full/precious"), "1").unwrap();
+    fs::create_dir(site.path("empty")).unwrap();
+    symlink(site.path("empty"), site.path("link")).unwrap();
+    site.file("file", 1);
+    fs::create_dir(site.path("disk-a/inside")).unwrap();
+    for (name, place) in [
+        ("b", "full"),
+        ("b", "link"),
+        ("b", "file"),
+        ("b", "missing"),
+        ("b", "disk-a"),
+        ("b", "disk-a/inside"),
+        ("disk-a", "empty"),
+        ("a/b", "empty"),
+        ("", "empty"),
+    ] {
+        let said = site.run(&["dir", "add", name, &site.at(place)]).exits(2);
+        assert!(said.json["error"]["message"].is_string(), "{name} {place}");
+    }
+    assert_eq!(fs::read_dir(site.path("full")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(site.path("empty")).unwrap().count(), 0);
+    let list = site.run(&["medium", "list"]).exits(0);
+    assert_eq!(list.json["media"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_medium_is_set_locked_and_unlocked() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    let set = site
+        .run(&[
+            "medium",
+            "set",
+            "disk-a",
+            "tags=x,y",
+            "adm_state=read_only",
+            "capacity=5MiB",
+        ])
+        .exits(0);
+    assert_eq!(set.json["tags"], serde_json::json!(["x", "y"]));
+    assert_eq!(set.text("/adm_state"), "read_only");
+    assert_eq!(set.number("/capacity_bytes"), 5 << 20);
+    site.run(&["medium", "set", "disk-a", "adm_state=erasing"]).exits(2);
+    site.run(&["medium", "set", "disk-a", "colour=red"]).exits(2);
+    assert_eq!(site.run(&["medium", "lock", "disk-a"]).exits(0).json["locked"], true);
+    assert_eq!(site.run(&["medium", "unlock", "disk-a"]).exits(0).json["locked"], false);
+    site.run(&["medium", "show", "nobody"]).exits(2);
+}
+
+#[test]
+fn only_a_medium_with_nothing_live_is_formatted() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a", 1000);
+    let verdict = site.run(&["medium", "check-erase", "disk-a"]).exits(2);
+    assert_eq!(verdict.json["erasable"], false);
+    site.run(&["medium", "format", "disk-a"]).exits(2);
+    site.holds("a", 1000);
+    site.add_dir("disk-b");
+    let before = site.run(&["medium", "show", "disk-b"]).exits(0).number("/generation");
+    let after = site.run(&["medium", "format", "disk-b"]).exits(0).number("/generation");
+    assert_eq!(after, before + 1);
+    site.run(&["check"]).exits(0);
+}
+
+#[test]
+fn a_medium_alone_makes_its_objects_known_to_an_empty_catalogue() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a/b", 1000);
+    site.run(&["stop"]).exits(0);
+    let other = Site::new();
+    other.run(&["medium", "import", &site.at("disk-a")]);
+    let list = other.run(&["object", "list"]).exits(0);
+    assert_eq!(list.json["objects"], serde_json::json!([]));
+    let report = other.run(&["medium", "import", &site.at("disk-a"), "--adopt"]).exits(0);
+    assert_eq!(report.number("/objects_adopted"), 1);
+    other.holds("a/b", 1000);
+    other.run(&["check"]).exits(0);
+}

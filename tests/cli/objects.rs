@@ -1,0 +1,157 @@
+//! Objects: put, got, listed, deleted, undeleted; and what is refused.
+
+use crate::site::{Site, contents};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+fn ready() -> Site {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site
+}
+
+#[test]
+fn what_was_put_comes_back_with_its_attributes() {
+    let site = ready();
+    let file = site.file("f", 3_000_001);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let attributes = xattr::set(&file, "user.colour", b"blue").is_ok();
+    let put = site
+        .run(&["put", &file, "reports/2019.tar", "--meta", "owner=me"])
+        .exits(0);
+    assert_eq!(put.text("/oid"), "reports/2019.tar");
+    assert_eq!(put.text("/metadata/user/owner"), "me");
+    assert_eq!(put.text("/extents/0/state"), "sync");
+    let out = site.at("out");
+    site.run(&["get", "reports/2019.tar", &out]).exits(0);
+    assert!(fs::read(&out).unwrap() == contents("f", 3_000_001));
+    let (before, after) = (fs::metadata(&file).unwrap(), fs::metadata(&out).unwrap());
+    assert_eq!(after.mode() & 0o7777, 0o640);
+    assert_eq!(
+        (before.mtime(), before.mtime_nsec()),
+        (after.mtime(), after.mtime_nsec())
+    );
+    if attributes {
+        assert_eq!(xattr::get(&out, "user.colour").unwrap().as_deref(), Some(&b"blue"[..]));
+    }
+}
+
+#[test]
+fn an_existing_object_needs_overwrite_and_its_old_version_stays() {
+    let site = ready();
+    site.put("a", 100);
+    let file = site.file("second", 200);
+    let refused = site.run(&["put", &file, "a"]).exits(2);
+    assert_eq!(refused.text("/error/code"), "exists");
+    let put = site.run(&["put", &file, "a", "--overwrite"]).exits(0);
+    assert_eq!(put.number("/version"), 2);
+    site.run(&["get", "a", &site.at("old"), "--version", "1"]).exits(0);
+    assert_eq!(fs::read(site.path("old")).unwrap(), contents("in-a", 100));
+    let all = site.run(&["object", "list", "--deleted"]).exits(0);
+    assert_eq!(all.json["objects"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_deleted_object_can_be_had_back() {
+    let site = ready();
+    site.put("a", 100);
+    site.run(&["delete", "a"]).exits(0);
+    site.run(&["get", "a", &site.at("out")]).exits(2);
+    site.run(&["delete", "a"]).exits(2);
+    site.run(&["undelete", "a"]).exits(0);
+    site.holds("a", 100);
+}
+
+#[test]
+fn get_never_replaces_a_file_unasked_and_leaves_no_part_behind() {
+    let site = ready();
+    site.put("a", 100);
+    let out = site.file("out", 7);
+    site.run(&["get", "a", &out]).exits(2);
+    assert_eq!(fs::read(&out).unwrap().len(), 7);
+    site.run(&["get", "a", &out, "--overwrite"]).exits(0);
+    site.run(&["get", "a", &site.at("no/such/folder")]).exits(2);
+    fs::create_dir(site.path("folder")).unwrap();
+    site.run(&["get", "a", &site.at("folder"), "--overwrite"]).exits(2);
+    site.run(&["get", "nothing", &site.at("folder/f")]).exits(2);
+    assert_eq!(fs::read_dir(site.path("folder")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_file_or_no_name_is_refused() {
+    let site = ready();
+    nix::unistd::mkfifo(&site.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(site.path("folder")).unwrap();
+    let file = site.file("f", 10);
+    symlink(&file, site.path("link")).unwrap();
+    for place in ["fifo", "folder", "link", "missing"] {
+        site.run(&["put", &site.at(place), "x"]).exits(2);
+    }
+    for oid in ["/abs", "a/../b", "./a", "a//b", "", "a\nb", &"x".repeat(1024)] {
+        site.run(&["put", &file, oid]).exits(2);
+    }
+    let mut command = site.command(&["put", &file]);
+    command.arg(std::ffi::OsStr::from_bytes(b"bad-\xff"));
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    site.run(&["put", &site.at("link"), "x", "--follow"]).exits(0);
+    let list = site.run(&["object", "list"]).exits(0);
+    assert_eq!(list.json["objects"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn empty_and_many_small_objects_go_in_one_stream() {
+    let site = ready();
+    fs::create_dir_all(site.path("tree/sub")).unwrap();
+    for index in 0..40 {
+        site.file(&format!("tree/sub/{index}"), index * 13);
+    }
+    symlink("nowhere", site.path("tree/link")).unwrap();
+    let put = site.run(&["put", &site.at("tree"), "t", "--recursive"]).exits(0);
+    assert_eq!(put.json["objects"].as_array().unwrap().len(), 40);
+    assert_eq!(put.json["skipped"].as_array().unwrap().len(), 1);
+    let again = site.run(&["put", &site.at("tree"), "t", "--recursive"]).exits(2);
+    assert_eq!(again.json["refused"].as_array().unwrap().len(), 40);
+    site.run(&["get", "t/sub/0", &site.at("empty")]).exits(0);
+    assert_eq!(fs::metadata(site.path("empty")).unwrap().len(), 0);
+    site.run(&["get", "t/sub/39", &site.at("last")]).exits(0);
+    assert_eq!(fs::read(site.path("last")).unwrap(), contents("tree/sub/39", 39 * 13));
+    let listed = site.run(&["object", "list", "--prefix", "t/sub/1"]).exits(0);
+    assert_eq!(listed.json["objects"].as_array().unwrap().len(), 11);
+}
+
+#[test]
+fn an_object_larger_than_an_extent_is_cut_and_put_together_again() {
+    let site = Site::new();
+    site.config("[store]\nextent_max_bytes = \"1MiB\"\n");
+    site.add_dir("disk-a");
+    let put = site.put("big", (5 << 20) + 17);
+    assert_eq!(put.json["extents"].as_array().unwrap().len(), 6);
+    site.holds("big", (5 << 20) + 17);
+}
+
+#[test]
+fn two_copies_never_share_a_medium() {
+    let site = ready();
+    let file = site.file("f", 1000);
+    site.run(&["put", &file, "x", "--copies", "2"]).exits(2);
+    site.add_dir("disk-b");
+    let put = site.run(&["put", &file, "x", "--copies", "2"]).exits(0);
+    let media: Vec<&str> = put.json["extents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|extent| extent["medium"].as_str().unwrap())
+        .collect();
+    assert_eq!(media.len(), 2);
+    assert_ne!(media[0], media[1]);
+}
+
+#[test]
+fn the_file_of_an_object_carries_its_name() {
+    let site = ready();
+    let put = site.put("plain", 10);
+    let address = put.text("/extents/0/address").to_owned();
+    assert!(Path::new(&site.at("disk-a")).join(address).is_file());
+}
