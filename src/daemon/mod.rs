@@ -84,8 +84,10 @@ pub async fn run(start: Start, say: impl FnOnce(&StartLine)) -> Result<(), Probl
 
 /// Stops the private PostgreSQL of a state folder where no respoold runs.
 pub async fn stop_database(state: &StateFolder) -> Result<(), Problem> {
-    let _seat = Seat::take(state)?;
-    open::stop_cluster(state).await
+    let seat = Seat::take(state)?;
+    open::stop_cluster(state).await?;
+    seat.leave();
+    Ok(())
 }
 
 async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running, Problem> {

@@ -63,9 +63,8 @@ impl Seat {
             Some(folder) => folder,
             None => self.new_socket_folder()?,
         };
-        let mut beside = folder.clone().into_os_string();
-        beside.push("-pg");
-        Ok((folder, beside.into()))
+        let beside = beside(&folder);
+        Ok((folder, beside))
     }
 
     fn new_socket_folder(&self) -> Result<PathBuf, Problem> {
@@ -104,12 +103,23 @@ impl Seat {
     pub fn leave(self) {
         let _ = fs::remove_file(self.state.pid_file());
         if let Some(socket) = self.state.socket() {
+            // Nobody connects to what somebody else may put there later.
+            let _ = fs::remove_file(self.state.socket_record());
             let _ = fs::remove_file(&socket);
             if let Some(folder) = socket.parent() {
                 let _ = fs::remove_dir(folder);
+                // Stays while a PostgreSQL listens in it.
+                let _ = fs::remove_dir(beside(folder));
             }
         }
     }
+}
+
+/// PostgreSQL's folder may belong to another user, so it is not inside ours.
+fn beside(folder: &Path) -> PathBuf {
+    let mut beside = folder.to_owned().into_os_string();
+    beside.push("-pg");
+    beside.into()
 }
 
 fn occupied(state: &StateFolder, file: &mut File) -> Problem {
