@@ -29,7 +29,25 @@ pub async fn take_over(host: &Arc<Host>, holder: &Holder) -> Result<(), Problem>
             Err(error) => return Err(error.into()),
         }
     }
-    host.catalogue.sweep_pending(None, now).await?;
+    let swept = host.catalogue.sweep_pending(None, now).await?;
+    for (owner, (_, bytes)) in swept {
+        if let Owner::Move(job) = owner {
+            note_recopied(host, job, bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An unfinished job copies again what was swept under it. A crash between the two costs the count, nothing else.
+async fn note_recopied(host: &Arc<Host>, id: JobId, bytes: ByteCount) -> Result<(), Problem> {
+    let mut job = host.catalogue.job(id).await?;
+    if job.state.is_active() {
+        job.tally.bytes_recopied += bytes;
+        let now = host.clock.now();
+        host.catalogue
+            .advance_job(id, &[job.state], job.state, &job.tally, None, now)
+            .await?;
+    }
     Ok(())
 }
 
