@@ -6,13 +6,17 @@
 //! started by the first test that needs it, and stops when no test process has used it for a while.
 //!
 //! A database is dropped when its test succeeds. When the test panics it is kept and its name printed.
+//!
+//! [`Site`] needs none of this: it is the real program in a state folder of its own, with its own private cluster.
 
 mod backend;
 mod database;
+pub mod site;
 mod template;
 
 pub use backend::TestCluster;
 pub use database::TestDatabase;
+pub use site::Site;
 
 /// A new database with the current schema, on the server of this run. Panics with the reason when there is none.
 pub async fn fresh_database() -> TestDatabase {
