@@ -1,0 +1,23 @@
+//! Repack as an operator meets it: the real programs, a private PostgreSQL, directories as media, disasters rehearsed.
+//! Every test ends with the catalogue, the files and every object's bytes as they must be.
+
+#[path = "repack/basics.rs"]
+mod basics;
+#[path = "repack/cost.rs"]
+mod cost;
+#[path = "repack/erasing.rs"]
+mod erasing;
+#[path = "repack/faults.rs"]
+mod faults;
+#[path = "repack/holding.rs"]
+mod holding;
+#[path = "repack/house.rs"]
+mod house;
+#[path = "repack/killed.rs"]
+mod killed;
+#[path = "repack/places.rs"]
+mod places;
+#[path = "repack/racing.rs"]
+mod racing;
+#[path = "repack/wire.rs"]
+mod wire;

@@ -1,0 +1,142 @@
+//! E-13: what a medium costs depends on what is on it, not on what else the catalogue knows.
+
+use super::house::{all_is_well, fill, mixed, site};
+use respool_test_support::Site;
+use serde_json::Value;
+use std::fs;
+
+/// Other objects in the small catalogue. Fewer would fit whole into a few blocks, which PostgreSQL rightly reads whole.
+const FEW: u32 = 80_000;
+/// And in the large one, whose indexes are as deep.
+const MANY: u32 = 240_000;
+
+/// Plans that PostgreSQL made since a mark, from its own log.
+struct Plans {
+    extent_scans: Vec<String>,
+    buffers: u64,
+}
+
+fn log_of(site: &Site) -> String {
+    let folder = walkdir::WalkDir::new(site.state().join("pg")).into_iter().flatten();
+    let logs = folder.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "log"));
+    logs.map(|entry| String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned())
+        .collect()
+}
+
+/// Runs commands and takes the plans of everything they asked the catalogue.
+fn plans_of(site: &Site, commands: &[&[&str]]) -> Plans {
+    let before = log_of(site).len();
+    for command in commands {
+        site.ok(command);
+    }
+    site.ok(&["job", "list"]);
+    let log = log_of(site);
+    let mut plans = Plans {
+        extent_scans: vec![],
+        buffers: 0,
+    };
+    for (at, _) in log[before..].match_indices("plan:\n") {
+        let text = &log[before + at + "plan:\n".len()..];
+        let Some(Ok(plan)) = serde_json::Deserializer::from_str(text).into_iter::<Value>().next() else {
+            panic!("not a plan: {:.300}", text);
+        };
+        // What upkeep asks meanwhile is not what is measured.
+        let asked = plan["Query Text"].as_str().unwrap_or_default();
+        if asked.contains("extent") && !asked.contains("purge") {
+            visit(&plan["Plan"], asked, &mut plans);
+        }
+    }
+    plans
+}
+
+fn visit(node: &Value, asked: &str, plans: &mut Plans) {
+    plans.buffers += ["Shared Hit Blocks", "Shared Read Blocks"]
+        .iter()
+        .map(|key| node[key].as_u64().unwrap_or(0))
+        .sum::<u64>();
+    scans(node, asked, plans);
+}
+
+fn scans(node: &Value, asked: &str, plans: &mut Plans) {
+    let table = node["Relation Name"].as_str().unwrap_or_default();
+    if node["Node Type"] == "Seq Scan" && ["extent", "layout", "object", "copy"].contains(&table) {
+        plans.extent_scans.push(format!("{table}: {asked}"));
+    }
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        scans(below, asked, plans);
+    }
+}
+
+/// More objects, whole and sound: nothing but an empty extent each, on a medium of their own.
+fn add_others(site: &Site, first: u32, last: u32) {
+    site.sql(&format!(
+        "BEGIN;
+         SET LOCAL session_replication_role = replica;
+         CREATE TEMP TABLE other ON COMMIT DROP AS
+             SELECT gen_random_uuid() AS object, gen_random_uuid() AS extent, n FROM generate_series({first}, {last}) n;
+         INSERT INTO object (id, oid, version, bytes, copies, metadata, created_at)
+             SELECT object, 'other/' || n, 1, 0, 1, '{{}}', now() FROM other;
+         INSERT INTO copy (object_id, copy_no, layout_type, params, extents)
+             SELECT object, 0, 'simple', (SELECT params FROM copy LIMIT 1), 1 FROM other;
+         INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
+                             blake3, crc32, chunk_crcs, indexed, created_at)
+             SELECT extent, 'sync', object, 'other/' || n, 1, 0, 0, m.id, m.generation, 'objects/other' || n, 0,
+                    e.blake3, e.crc32, e.chunk_crcs, true, now()
+               FROM other, medium m, (SELECT * FROM extent WHERE bytes = 0 LIMIT 1) e WHERE m.name = 'z';
+         INSERT INTO layout (object_id, copy_no, index, extent) SELECT object, 0, 0, extent FROM other;
+         COMMIT;
+         VACUUM ANALYZE;"
+    ));
+    // New connections, new plans; and once before it is measured, for what only a first time reads.
+    site.stop();
+    site.ok(&["repack", "a", "--plan"]);
+    site.ok(&["extent", "list", "--medium", "a"]);
+}
+
+#[test]
+fn e13_planning_and_listing_a_medium_cost_its_own_extents_only() {
+    let site = site(&["a", "b", "z"]);
+    let held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
+    site.sql(
+        "ALTER DATABASE respool SET session_preload_libraries = 'auto_explain';
+         ALTER DATABASE respool SET auto_explain.log_min_duration = 0;
+         ALTER DATABASE respool SET auto_explain.log_analyze = on;
+         ALTER DATABASE respool SET auto_explain.log_timing = off;
+         ALTER DATABASE respool SET auto_explain.log_format = json;
+         ALTER DATABASE respool SET auto_explain.log_buffers = on;
+         ALTER DATABASE respool SET enable_seqscan = on;
+         VACUUM ANALYZE;",
+    );
+    let asked: [&[&str]; 3] = [
+        &["repack", "a", "--plan"],
+        &["extent", "list", "--medium", "a"],
+        &["medium", "show", "a"],
+    ];
+    add_others(&site, 1, FEW);
+    let few = plans_of(&site, &asked);
+    add_others(&site, FEW + 1, MANY);
+    let many = plans_of(&site, &asked);
+    assert!(few.buffers > 1_000, "the plans are read");
+    assert_eq!(few.extent_scans, Vec::<String>::new(), "whole tables are read");
+    assert_eq!(many.extent_scans, Vec::<String>::new(), "whole tables are read");
+    let (few, many) = (few.buffers, many.buffers);
+    assert!(
+        many * 10 <= few * 11,
+        "{few} blocks among {FEW} others, {many} among {MANY}"
+    );
+    println!("{few} blocks among {FEW} others, {many} among {MANY}");
+    assert_eq!(
+        site.ok(&["repack", "a", "--plan"])["steps"].as_array().unwrap().len(),
+        60
+    );
+
+    site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+    site.sql(
+        "SET session_replication_role = replica;
+         DELETE FROM layout USING object WHERE object_id = object.id AND oid LIKE 'other/%';
+         DELETE FROM copy USING object WHERE object_id = object.id AND oid LIKE 'other/%';
+         DELETE FROM extent WHERE oid LIKE 'other/%';
+         DELETE FROM object WHERE oid LIKE 'other/%';",
+    );
+    all_is_well(&site, &held);
+}
