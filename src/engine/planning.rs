@@ -43,22 +43,19 @@ impl Targets {
         } else {
             format!("; not usable: {}", self.refused.join(", "))
         };
-        let count = plan.unplaced.len();
+        let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes.0);
         let why = match worst {
-            Some(missing) => format!(
-                "{} bytes are missing on the roomiest medium for the largest of them",
-                missing.0
+            Some(short) => format!(
+                "the largest of them is {} bytes too large for the roomiest medium",
+                short.0
             ),
             None if self.usable.is_empty() => "there is no medium that may take them".to_owned(),
             None => "every medium that could take them holds another copy of their objects".to_owned(),
         };
+        let message = format!("{count} extents find no target, {missing} bytes are missing: {why}{against}");
         Some(
-            Problem::refused(
-                "no_target",
-                "targets",
-                format!("{count} extents find no target: {why}{against}"),
-            )
-            .next("add a medium with `respool dir add`, or free or unlock one, then repeat"),
+            Problem::refused("no_target", "targets", message)
+                .next("add a medium with `respool dir add`, or free or unlock one, then repeat"),
         )
     }
 }

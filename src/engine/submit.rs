@@ -1,17 +1,22 @@
 //! Hop 1: a request becomes a job, or is refused with nothing touched.
 
 use super::planning::{look, targets_for};
-use crate::api::Problem;
+use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::plan::assign;
-use dss::model::{ExtentState, Job, JobKind, JobSpec, Quarantine};
+use dss::model::{AdmState, ExtentState, Job, JobKind, JobSpec, MediumId, Quarantine};
+use lrs::core::{Priority, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Checks that the job can be done as far as can be told now, then makes it *queued* and its sources *read_only*.
 pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Job, Problem> {
     check(host, &spec).await?;
     check_extents(host, &spec).await?;
+    for source in &spec.sources {
+        reach(host, *source).await?;
+    }
     let manifest = look(host, &spec, &BTreeSet::new()).await?;
     if !manifest.items.is_empty() {
         let targets = targets_for(host, &spec).await?;
@@ -34,21 +39,16 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
                     .next("name each medium once"),
             );
         }
-        if !medium.may_be_read() {
+        let shut = medium.locked || matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead);
+        if shut {
             let why = if medium.locked {
-                "locked".to_owned()
+                "locked"
             } else {
-                medium.adm_state.to_string()
+                medium.adm_state.as_str()
             };
-            return Err(Problem::refused(
-                "medium_unusable",
-                &medium.name,
-                format!(
-                    "medium {} cannot be read: it is {why}, {}",
-                    medium.name, medium.presence
-                ),
-            )
-            .next("unlock or attach it, then repeat; nothing was touched"));
+            let message = format!("medium {} cannot be read: it is {why}", medium.name);
+            return Err(Problem::refused("medium_unusable", &medium.name, message)
+                .next("`respool medium show` tells its state; nothing was touched"));
         }
         if spec.to == Some(*source) {
             return Err(Problem::refused(
@@ -82,6 +82,32 @@ async fn check_extents(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> 
             return Err(Problem::refused("not_live", id.to_string(), message)
                 .next("`respool object show` names the extents that the object is read from"));
         }
+    }
+    Ok(())
+}
+
+/// How long a source's drive may be busy with others before it is taken on trust that the medium is there.
+const REACH_WAIT: Duration = Duration::from_secs(2);
+
+/// A source must be there, and be the one it should be. A disk that was missing may be back.
+async fn reach(host: &Arc<Host>, source: MediumId) -> Result<(), Problem> {
+    let request = Request {
+        purpose: "looking for a source".to_owned(),
+        priority: Priority::Get,
+        reads: vec![source],
+        writes: vec![],
+        exclusive: vec![],
+    };
+    match tokio::time::timeout(REACH_WAIT, host.lrs.allocate(request)).await {
+        Ok(Ok(allocation)) => allocation.release().await,
+        Ok(Err(error)) => {
+            let problem = Problem::from(error);
+            return Err(Problem {
+                exit: problem.exit.max(exit::ENVIRONMENT),
+                ..problem
+            });
+        }
+        Err(_) => {}
     }
     Ok(())
 }

@@ -34,8 +34,15 @@ impl Run<'_> {
     /// Hops 5 to 10 for the next window of the round.
     pub(super) async fn copy_window(&mut self) -> Result<Event, Problem> {
         let round = self.round.as_mut().expect("a window is of a round");
+        let most = window_bytes(self.host, &self.tally, self.started, self.bytes_before);
+        let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
         let bounds = WindowBounds {
-            bytes: window_bytes(self.host, &self.tally, self.started, self.bytes_before),
+            // A limit is kept to the extent that reaches it.
+            bytes: self
+                .job
+                .spec
+                .limit_bytes
+                .map_or(most, |limit| most.min(limit.saturating_sub(moved))),
             extents: self.host.config.repack.batch_extents,
         };
         let steps: Vec<Assigned> = next_window(&round.plan.steps, round.next, bounds).to_vec();

@@ -35,6 +35,8 @@ pub struct Plan {
     /// What finds no place, with the bytes missing on the roomiest medium that might have taken it (None: no medium may
     /// take it at all).
     pub unplaced: Vec<(ExtentId, Option<ByteCount>)>,
+    /// The room that all of these need.
+    pub unplaced_bytes: ByteCount,
 }
 
 /// The bytes that a target must have beside an extent's own, for names, index lines and rounding.
@@ -98,6 +100,7 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
             }
             None => {
                 let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
+                plan.unplaced_bytes += need;
                 plan.unplaced
                     .push((item.extent, roomiest.map(|room| need.saturating_sub(room))));
             }
