@@ -2,14 +2,14 @@
 //! *erasing* is erased again and nothing else is done with it.
 
 use super::Run;
-use crate::api::Problem;
+use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next};
 use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
 use dss::model::{
-    AdmState, Checkpoints, Extent, ExtentId, ExtentState, Generation, Hold, Job, JobId, JobState, Medium, MediumId,
-    Quarantine, Step,
+    AdmState, Checkpoints, Extent, ExtentId, ExtentState, Generation, Hold, Job, JobError, JobId, JobState, Medium,
+    MediumId, Quarantine, Step,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
@@ -53,7 +53,7 @@ impl Run<'_> {
                 Err(CatalogueError::Conflict { subject, why }) => {
                     tracing::info!(%subject, %why, "a source is in use again; copying goes on");
                     self.advance(JobEvent::Reopen, None).await?;
-                    return Ok(Event::SourceInUse);
+                    return Ok(Event::SourceInUse(in_use(&subject, &why)));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -75,10 +75,23 @@ impl Run<'_> {
                     .end_quarantine(self.job.id, self.host.clock.now())
                     .await?;
                 self.advance(JobEvent::Reopen, None).await?;
-                return Ok(Event::SourceInUse);
+                let name = self.name_of(source).await;
+                return Ok(Event::SourceInUse(in_use(&name, "something on it is live or pending")));
             }
         }
         Ok(Event::Reclaimed)
+    }
+}
+
+/// Why the sources are not given free.
+fn in_use(subject: &str, why: &str) -> JobError {
+    JobError {
+        code: "source_in_use".into(),
+        blame: "operator".into(),
+        subject: subject.into(),
+        message: format!("{subject} is not erased: {why}; everything that was moved is safe on its targets"),
+        next: "see `respool medium show` and `respool extent list --medium`, then repack it again".into(),
+        exit: exit::ENVIRONMENT,
     }
 }
 

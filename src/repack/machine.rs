@@ -110,8 +110,8 @@ pub enum Event {
     },
     /// The sources are quarantined.
     Quarantined,
-    /// A source has live extents again.
-    SourceInUse,
+    /// A source has live extents again, or was put to another use.
+    SourceInUse(JobError),
     /// The sources are erased.
     Reclaimed,
     /// Something failed that ends the job; everything before it is swapped or abandoned.
@@ -156,7 +156,8 @@ impl Machine {
     pub fn on(&mut self, event: Event) -> Effect {
         match event {
             Event::Begin(JobState::Reclaiming) => Effect::Reclaim,
-            Event::Begin(_) | Event::SourceInUse => Effect::Sweep,
+            Event::Begin(_) => Effect::Sweep,
+            Event::SourceInUse(error) => self.in_use(error),
             Event::Swept => Effect::Expand,
             Event::Expanded { to_move, skipped } => self.expanded(to_move, skipped),
             Event::Planned { placed, unplaced } => self.planned(placed, unplaced),
@@ -231,6 +232,15 @@ impl Machine {
         }
         if settled > 0 {
             self.refusal = None;
+        }
+        Effect::Sweep
+    }
+
+    /// Copying goes on; a source that stays in use although nothing on it can be moved ends the job.
+    fn in_use(&mut self, error: JobError) -> Effect {
+        self.idle_rounds += 1;
+        if self.idle_rounds >= MAX_IDLE_ROUNDS {
+            return Effect::Rest(Ending::Failed(error));
         }
         Effect::Sweep
     }
@@ -360,6 +370,17 @@ mod tests {
         let mut m = machine(Quarantine::None, VerifyMode::Full);
         let mut rounds = 0;
         while m.on(Event::Released) == Effect::Sweep {
+            rounds += 1;
+        }
+        assert_eq!(rounds, MAX_IDLE_ROUNDS - 1);
+    }
+
+    #[test]
+    fn a_source_that_stays_in_use_ends_the_job_with_the_reason() {
+        let mut m = machine(Quarantine::None, VerifyMode::None);
+        let mut rounds = 0;
+        while m.on(Event::SourceInUse(error())) == Effect::Sweep {
+            m.on(Event::Expanded { to_move: 0, skipped: 0 });
             rounds += 1;
         }
         assert_eq!(rounds, MAX_IDLE_ROUNDS - 1);
