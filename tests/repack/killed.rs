@@ -170,7 +170,14 @@ impl Road {
             again > 0 || !in_a_window.iter().any(|hop| step.starts_with(hop)),
             "{step}: died in no window"
         );
-        assert!(report["extents"]["live"].as_u64().unwrap() >= 290, "{report:#}");
+        let count = |what: &str| report["extents"][what].as_u64().unwrap();
+        assert!(count("live") >= 290, "{report:#}");
+        assert_eq!(count("moved") + count("released"), count("live"), "{report:#}");
+        assert_eq!(
+            (count("skipped"), count("failed"), count("remaining")),
+            (0, 0, 0),
+            "{report:#}"
+        );
         self.after();
         report
     }

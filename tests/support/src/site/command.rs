@@ -1,7 +1,15 @@
 //! Commands and what they end with.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::process::Child;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than this no command takes; one that does is ended, and the test with it.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// What a command ended with.
 #[derive(Debug)]
@@ -56,7 +64,16 @@ impl Running {
 
 /// Waits for a command's end.
 pub(super) fn outcome(args: &[&str], child: Child) -> Outcome {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is small"));
+    let (ended, end) = channel::<()>();
+    thread::spawn(move || {
+        if end.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            // It may end in this very moment.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    });
     let output = child.wait_with_output().expect("a child can be waited for");
+    drop(ended);
     Outcome {
         typed: format!("respool {}", args.join(" ")),
         code: output.status.code().unwrap_or(-1),
