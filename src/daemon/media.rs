@@ -389,8 +389,13 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
         matches!(medium.adm_state, AdmState::Dead | AdmState::Retired),
         format!("it is {}", medium.adm_state),
     );
-    if let (AdmState::Quarantined, Some(until)) = (medium.adm_state, medium.quarantined_until) {
-        against(until > now, format!("it is quarantined until {until}"));
+    if medium.adm_state == AdmState::Quarantined {
+        // Over or not, only the job that emptied it ends a quarantine.
+        let why = match medium.quarantined_until {
+            Some(until) => format!("it is quarantined until {until}"),
+            None => "its bytes are kept for the job that emptied it".to_owned(),
+        };
+        against(true, why);
     }
     if let Some(job) = at_work {
         against(true, format!("job {} works on it", job.id));

@@ -63,6 +63,9 @@ fn e08_a_kept_source_is_never_erased_by_itself() {
     let report = site.ok(&["repack", "a", "--keep-source"]);
     assert_eq!(report["state"], "quarantined");
     assert_eq!(site.medium("a")["quarantined_until"], Value::Null);
+    let verdict = site.run(&["medium", "check-erase", "a"]).expect(2);
+    assert_eq!(verdict["erasable"], false, "as `medium format` says: {verdict:#}");
+    site.run(&["medium", "format", "a"]).expect(2);
     site.at(&in_days(3_650));
     site.ok(&["clock", "accept"]);
     std::thread::sleep(std::time::Duration::from_secs(7));
