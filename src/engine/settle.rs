@@ -7,6 +7,7 @@ use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
 use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Written};
+use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,6 +18,25 @@ pub(super) struct Settled {
     pub(super) count: u64,
     /// Whether a target is out and the next round must plan anew.
     pub(super) replan: bool,
+}
+
+/// Why a window is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Because {
+    /// The target had no room for what it had taken: no fault of its own.
+    Full,
+    /// It failed.
+    Failed,
+}
+
+impl Because {
+    fn of_ending(failure: &Failure) -> Self {
+        match failure {
+            Failure::NoRoom => Self::Full,
+            Failure::Target(error) if error.fault == Fault::NoSpace => Self::Full,
+            Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => Self::Failed,
+        }
+    }
 }
 
 /// A target whose sync failed this often in one run gets no more bytes.
@@ -47,9 +67,11 @@ impl Run<'_> {
                 }
             }
         }
-        for (old, _, failure) in &copied.unfinished {
+        let mut unended = BTreeMap::new();
+        for (old, target, failure) in copied.unfinished {
             replan = true;
             tracing::warn!(extent = %old, %failure, "the target did not end an extent");
+            unended.entry(target).or_insert(failure);
         }
         for (old, oid, reason) in copied.refused {
             let medium = self.host.catalogue.extent(old).await?.medium;
@@ -62,7 +84,13 @@ impl Run<'_> {
             });
         }
         let (durable, voided) = self.sync(copied.written).await?;
-        replan |= voided;
+        replan |= !voided.is_empty();
+        // A sync that failed for what went wrong at the end of an extent has told of it already.
+        for (target, failure) in unended.into_iter().filter(|(target, _)| !voided.contains(target)) {
+            let because = Because::of_ending(&failure);
+            self.void(target, (1, ByteCount::ZERO), because, failure.to_string())
+                .await?;
+        }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
         let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
         let skipped = skips.len() as u64;
@@ -143,7 +171,10 @@ impl Run<'_> {
 
     /// Hop 9: one sync on each target written to. A failed one voids everything since the last good one and is never
     /// retried into success: the target is opened and identified anew, and the window is copied again.
-    async fn sync(&mut self, written: Vec<(ExtentId, Written)>) -> Result<(Vec<SwapEntry>, bool), Problem> {
+    async fn sync(
+        &mut self,
+        written: Vec<(ExtentId, Written)>,
+    ) -> Result<(Vec<SwapEntry>, BTreeSet<MediumId>), Problem> {
         let mut by_target: BTreeMap<MediumId, Vec<(ExtentId, Written)>> = BTreeMap::new();
         for (old, written) in written {
             by_target
@@ -151,7 +182,7 @@ impl Run<'_> {
                 .or_default()
                 .push((old, written));
         }
-        let (mut durable, mut voided) = (vec![], false);
+        let (mut durable, mut voided) = (vec![], BTreeSet::new());
         for (target, written) in by_target {
             let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
             self.host.checkpoints.reach(Step::SyncBefore);
@@ -164,15 +195,27 @@ impl Run<'_> {
                     durable.extend(synced.into_iter().map(|(old, new)| SwapEntry { old, new }));
                 }
                 Err(failure) => {
-                    voided = true;
-                    self.void(target, extents, bytes, failure.to_string()).await?;
+                    voided.insert(target);
+                    let because = if failure.is_full() {
+                        Because::Full
+                    } else {
+                        Because::Failed
+                    };
+                    self.void(target, (extents, bytes), because, failure.to_string())
+                        .await?;
                 }
             }
         }
         Ok((durable, voided))
     }
 
-    async fn void(&mut self, target: MediumId, extents: usize, bytes: ByteCount, why: String) -> Result<(), Problem> {
+    async fn void(
+        &mut self,
+        target: MediumId,
+        (extents, bytes): (usize, ByteCount),
+        because: Because,
+        why: String,
+    ) -> Result<(), Problem> {
         self.tally.bytes_recopied += bytes;
         let times = self.failed_syncs.entry(target).or_default();
         *times += 1;
@@ -186,6 +229,9 @@ impl Run<'_> {
         self.host.catalogue.note(event, now).await?;
         let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
         let reopened = allocation.reopen(target).await;
+        if because == Because::Full {
+            return self.target_out(target, &Failure::NoRoom).await;
+        }
         if out || reopened.is_err() {
             self.host
                 .catalogue

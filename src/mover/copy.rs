@@ -37,7 +37,6 @@ pub struct Item {
 /// What is left of an item beside its evidence.
 pub(super) struct Rest {
     pub(super) old: ExtentId,
-    pub(super) new: ExtentId,
     pub(super) oid: Oid,
     pub(super) target: MediumId,
     pub(super) digests: Digests,
@@ -45,10 +44,8 @@ pub(super) struct Rest {
 
 impl Item {
     pub(super) fn into_parts(self) -> (Recorded, Rest) {
-        let new = self.tag.extent;
         let rest = Rest {
             old: self.old,
-            new,
             oid: self.wanted.oid,
             target: self.target,
             digests: self.digests,
@@ -81,11 +78,11 @@ pub struct Copied {
     pub written: Vec<(ExtentId, Written)>,
     /// Not written, for a reason on either side.
     pub failed: Vec<(Item, Failure)>,
-    /// Taken by the target but not ended there: old extent, new extent, why.
-    pub unfinished: Vec<(ExtentId, ExtentId, Failure)>,
+    /// Taken by the target but not ended there: old extent, target, why.
+    pub unfinished: Vec<(ExtentId, MediumId, Failure)>,
     /// Evidence that did not fit together: an integrity failure.
     pub refused: Vec<(ExtentId, Oid, String)>,
-    /// Not begun, because a stop was asked for.
+    /// Not begun, because a stop was asked for, or because their target took nothing more.
     pub not_begun: Vec<Item>,
 }
 

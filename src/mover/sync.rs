@@ -2,7 +2,7 @@
 
 use dss::model::evidence::EvidenceError;
 use dss::model::{Synced, Written};
-use lrs::ldm::MediaError;
+use lrs::ldm::{Fault, MediaError};
 use lrs::worker::{DriveGone, DriveHandle};
 
 /// Why nothing of what was written counts. The sync is never retried into success.
@@ -17,6 +17,13 @@ pub enum SyncFailure {
     /// The medium confirmed something else than what was written.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+}
+
+impl SyncFailure {
+    /// Whether the medium had no room to make durable what it had taken.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Media(error) if error.fault == Fault::NoSpace)
+    }
 }
 
 /// One sync of one target, covering exactly the writes before it. Each of them comes with something the caller needs to

@@ -52,12 +52,14 @@ enum Under {
     Open(WriteHandle),
     /// The target does not take it; the rest of its bytes is let go.
     Lost(Failure),
+    /// Its target took none after an earlier extent of this window, for the reason told there.
+    Shut,
 }
 
 impl Writer {
     async fn extent(&mut self, item: Item, from: &mut mpsc::Receiver<Message>) {
         let mut under = if self.closed.contains(&item.target) {
-            Under::Lost(Failure::NoRoom)
+            Under::Shut
         } else {
             Under::NotCreated
         };
@@ -75,7 +77,7 @@ impl Writer {
     }
 
     async fn bytes(&mut self, item: &Item, under: Under, buffer: Buffer) -> Under {
-        if matches!(under, Under::Lost(_)) {
+        if matches!(under, Under::Lost(_) | Under::Shut) {
             return under;
         }
         let target = self.targets[&item.target].clone();
@@ -84,7 +86,7 @@ impl Writer {
             .run(move |volume| -> MediaResult<Option<WriteHandle>> {
                 let handle = match under {
                     Under::Open(handle) => handle,
-                    Under::NotCreated | Under::Lost(_) => match volume.create(tag, &address)? {
+                    Under::NotCreated | Under::Lost(_) | Under::Shut => match volume.create(tag, &address)? {
                         Some(handle) => handle,
                         None => return Ok(None),
                     },
@@ -125,6 +127,7 @@ impl Writer {
         let handle = match under {
             Under::Open(handle) => handle,
             Under::Lost(failure) => return self.copied.failed.push((item, failure)),
+            Under::Shut => return self.copied.not_begun.push(item),
             Under::NotCreated => unreachable!("an empty extent was created just now"),
         };
         let (recorded, rest) = item.into_parts();
@@ -145,7 +148,7 @@ impl Writer {
             },
             Err(failure) => {
                 self.closed.insert(rest.target);
-                self.copied.unfinished.push((rest.old, rest.new, failure));
+                self.copied.unfinished.push((rest.old, rest.target, failure));
             }
         }
     }
