@@ -72,10 +72,11 @@ pub(crate) struct Run<'a> {
 pub async fn run(host: &Arc<Host>, id: JobId, controls: Controls) -> Result<Job, Problem> {
     let mut run = Run::take_up(host, id, controls).await?;
     // A pause or cancellation asked of an earlier life still holds.
-    let mut event = match run.job.control {
-        JobControl::Run => Event::Begin(run.job.state),
-        JobControl::Pause => Event::Stopped(Stop::Pause),
-        JobControl::Cancel => Event::Stopped(Stop::Cancel),
+    let mut event = match (run.job.state, run.job.control) {
+        // From the first fence on a job can only go on, whatever was wished before it.
+        (JobState::Reclaiming, _) | (_, JobControl::Run) => Event::Begin(run.job.state),
+        (_, JobControl::Pause) => Event::Stopped(Stop::Pause),
+        (_, JobControl::Cancel) => Event::Stopped(Stop::Cancel),
     };
     loop {
         tracing::debug!(job = %id, ?event, "job event");
@@ -245,11 +246,29 @@ impl<'a> Run<'a> {
             Ending::DoneWithSkips => self.advance(JobEvent::FinishWithSkips, None).await?,
             Ending::Paused => self.advance(JobEvent::Pause, None).await?,
             Ending::Cancelled => self.advance(JobEvent::Cancel, None).await?,
-            Ending::Failed(error) => self.advance(JobEvent::Fail, Some(&error)).await?,
+            Ending::Failed(error) => {
+                match self.let_go().await {
+                    Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
+                    Err(problem) => tracing::warn!(job = %self.job.id, %problem, "a source stays quarantined"),
+                    Ok(()) => {}
+                }
+                self.advance(JobEvent::Fail, Some(&error)).await?;
+            }
             // Its state says where it rests already.
             Ending::Quarantined | Ending::Handed => self.save().await?,
         }
         Ok(self.job)
+    }
+
+    /// A job that failed erases nothing any more: a source that it quarantined, and that was out of reach when that
+    /// ended or whose sibling was, would otherwise be of no use to anybody for ever.
+    async fn let_go(&self) -> Result<(), Problem> {
+        let now = self.host.clock.now();
+        self.host.catalogue.end_quarantine(self.job.id, now).await?;
+        for source in &self.job.spec.sources {
+            self.host.lrs.medium_changed(*source).await?;
+        }
+        Ok(())
     }
 
     /// The name of a medium for messages; its id when the catalogue does not answer.

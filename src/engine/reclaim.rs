@@ -52,6 +52,8 @@ impl Run<'_> {
                 Ok(()) => self.host.lrs.medium_changed(source).await?,
                 Err(CatalogueError::Conflict { subject, why }) => {
                     tracing::info!(%subject, %why, "a source is in use again; copying goes on");
+                    // Sources quarantined before this one are read from again, too.
+                    self.let_go().await?;
                     self.advance(JobEvent::Reopen, None).await?;
                     return Ok(Event::SourceInUse(in_use(&subject, &why)));
                 }
@@ -70,10 +72,7 @@ impl Run<'_> {
         for source in self.job.spec.sources.clone() {
             self.tally.transactions += 2;
             if let Erased::InUse = erase(self.host, source, Some(&self.job)).await? {
-                self.host
-                    .catalogue
-                    .end_quarantine(self.job.id, self.host.clock.now())
-                    .await?;
+                self.let_go().await?;
                 self.advance(JobEvent::Reopen, None).await?;
                 let name = self.name_of(source).await;
                 return Ok(Event::SourceInUse(in_use(&name, "something on it is live or pending")));
