@@ -2,7 +2,8 @@
 //! nothing about what comes next.
 //!
 //! `submit` and `planning` are hops 1 to 3, `window` hops 4 to 10 (with `record` and `settle`), `read_back`, `reclaim`
-//! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash.
+//! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
+//! `unread` looks after what earlier jobs did not read back.
 
 mod planning;
 mod read_back;
@@ -12,6 +13,7 @@ mod settle;
 mod submit;
 mod sweep;
 mod takeover;
+mod unread;
 mod window;
 
 pub use planning::{PlanStep, Planned, plan};
@@ -61,6 +63,8 @@ pub(crate) struct Run<'a> {
     allocation: Option<Allocation>,
     /// Synced since the last index commit, by target.
     unindexed: BTreeMap<MediumId, Vec<ExtentId>>,
+    /// Moved off the sources by jobs before this one, and not read back by them.
+    inherited: Vec<dss::model::Move>,
     last_index: Instant,
     started: Instant,
     seconds_before: f64,
@@ -154,6 +158,7 @@ impl<'a> Run<'a> {
             round: None,
             allocation: None,
             unindexed: BTreeMap::new(),
+            inherited: vec![],
             last_index: Instant::now(),
             started: Instant::now(),
             seconds_before: tally.seconds,

@@ -2,14 +2,13 @@
 //! read from the medium. An extent that fails goes back to its old bytes, verified first.
 
 use super::Run;
+use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
 use crate::mover::{ReadFailure, read_back};
 use crate::repack::job::JobEvent;
 use crate::repack::machine::Event;
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
-use dss::model::{
-    Extent, ExtentId, ExtentState, JobError, MediumId, Move, MoveState, ReadBack, Skip, Step, VerifyMode,
-};
+use dss::model::{Extent, ExtentId, ExtentState, JobError, JobId, MediumId, Move, MoveState, ReadBack, Skip, Step};
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::IndexStamp;
 use lrs::service::Allocation;
@@ -17,9 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many moves are read back between two notes in the catalogue.
 const PAGE: u32 = 500;
-
-/// `--verify sampled` reads one extent of so many, chosen by its id.
-const SAMPLE: u128 = 16;
 
 /// Why a new extent did not read back.
 enum Bad {
@@ -30,10 +26,20 @@ enum Bad {
 }
 
 impl Run<'_> {
-    /// Index commit on every target that holds something its own index does not name durably.
+    /// Index commit on every target that holds something its own index does not name durably. What jobs before this one
+    /// moved off the sources and nobody read back is this job's to look after now.
     pub(super) async fn commit_indexes(&mut self) -> Result<Event, Problem> {
         self.advance(JobEvent::Copied, None).await?;
-        let targets: Vec<MediumId> = self.tally.targets.keys().copied().collect();
+        let mut targets: BTreeSet<MediumId> = self.tally.targets.keys().copied().collect();
+        // A migration of single extents erases nothing.
+        let erases = self.job.spec.only.is_empty();
+        let left = if erases {
+            unread(self.host, &self.job.spec.sources).await?
+        } else {
+            vec![]
+        };
+        targets.extend(left.iter().map(|(_, _, extent)| extent.medium));
+        self.inherited = left.into_iter().map(|(one, _, _)| one).collect();
         for target in targets {
             let usage = self.host.catalogue.usage(target, self.host.clock.now()).await?;
             if usage.unindexed.0 == 0 && !self.has_unindexed(target).await? {
@@ -118,17 +124,20 @@ impl Run<'_> {
             }
             first = first.or(failed);
         }
+        let inherited = std::mem::take(&mut self.inherited);
+        for moves in inherited.chunks(PAGE as usize) {
+            let failed = self.read_back_page(moves.to_vec()).await?;
+            if let Some(stop) = self.stop_asked() {
+                return Ok(Event::Stopped(stop));
+            }
+            first = first.or(failed);
+        }
         Ok(Event::ReadBack { failed: first })
     }
 
     async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<Option<JobError>, Problem> {
-        let due: Vec<Move> = match self.job.spec.verify {
-            VerifyMode::Sampled => moves
-                .into_iter()
-                .filter(|one| one.new.0.as_u128() % SAMPLE == 0)
-                .collect(),
-            VerifyMode::Full | VerifyMode::None => moves,
-        };
+        let verify = self.job.spec.verify;
+        let due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
         let ids: Vec<ExtentId> = due.iter().map(|one| one.new).collect();
         let extents: BTreeMap<ExtentId, Extent> = self
             .host
@@ -147,11 +156,11 @@ impl Run<'_> {
         let read = self.read_extents(&allocation, &due, &extents).await;
         allocation.release().await;
         let (good, bad) = read?;
-        self.tally.transactions += 1;
-        self.host
-            .catalogue
-            .mark_read_back(self.job.id, &good, self.host.clock.now())
-            .await?;
+        for (job, good) in good {
+            self.tally.transactions += 1;
+            let now = self.host.clock.now();
+            self.host.catalogue.mark_read_back(job, &good, now).await?;
+        }
         self.save().await?;
         let mut first = None;
         for (one, why) in bad {
@@ -167,8 +176,8 @@ impl Run<'_> {
         allocation: &Allocation,
         due: &[Move],
         extents: &BTreeMap<ExtentId, Extent>,
-    ) -> Result<(Vec<ReadBack>, Vec<(Move, String)>), Problem> {
-        let (mut good, mut bad) = (vec![], vec![]);
+    ) -> Result<(BTreeMap<JobId, Vec<ReadBack>>, Vec<(Move, String)>), Problem> {
+        let (mut good, mut bad) = (BTreeMap::<JobId, Vec<ReadBack>>::new(), vec![]);
         for one in due {
             let Some(extent) = extents.get(&one.new) else { continue };
             if self.stop_asked().is_some() {
@@ -179,7 +188,7 @@ impl Run<'_> {
                 Ok(proof) => {
                     self.tally.read_back += 1;
                     self.tally.read_back_bytes += extent.bytes;
-                    good.push(proof);
+                    good.entry(one.job).or_default().push(proof);
                 }
                 Err(Bad::Extent(why)) => bad.push((one.clone(), why)),
                 Err(Bad::OutOfReach(problem)) => return Err(problem),
@@ -225,16 +234,12 @@ impl Run<'_> {
         let allocation = self.hold(vec![old.medium], vec![]).await?;
         let proof = read_back(&allocation.volume(old.medium), &old, &mut self.ring).await;
         allocation.release().await;
+        let (whose, own) = (one.job, one.job == self.job.id);
         let done = match proof {
-            Ok(proof) => match self
-                .host
-                .catalogue
-                .return_batch(self.job.id, &[(one, proof)], now)
-                .await?[..]
-            {
+            Ok(proof) => match self.host.catalogue.return_batch(whose, &[(one, proof)], now).await?[..] {
                 [ReturnOutcome::Returned] => {
                     self.tally.failed += 1;
-                    self.tally.moved = self.tally.moved.saturating_sub(1);
+                    self.tally.moved = self.tally.moved.saturating_sub(u64::from(own));
                     "its layouts are back on the old bytes, which were verified"
                 }
                 _ => "it was deleted or moved on meanwhile",

@@ -2,6 +2,7 @@
 //! *erasing* is erased again and nothing else is done with it.
 
 use super::Run;
+use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next};
@@ -102,6 +103,9 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
     if erased_before {
         return Ok(Erased::Done);
     }
+    if job.is_none() && medium.adm_state != AdmState::Erasing {
+        refuse_unread(host, &medium).await?;
+    }
     let request = Request {
         purpose: format!("erasing medium {}", medium.name),
         priority: Priority::Repack,
@@ -116,6 +120,23 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
     let erased = result?;
     noticed?;
     Ok(erased)
+}
+
+/// An operator's format is no read-back: the old bytes stay until the new ones were read.
+async fn refuse_unread(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem> {
+    let left = unread(host, &[medium.id]).await?;
+    let count = left.iter().filter(|(one, verify, _)| is_due(*verify, one.new)).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "medium {} is not erased: {count} extents were moved off it by a job that ended before it read them back",
+        medium.name
+    );
+    Err(Problem::refused("not_read_back", &medium.name, message).next(format!(
+        "run `respool repack {}`: it reads them back, then erases it",
+        medium.name
+    )))
 }
 
 async fn fence_and_erase(
@@ -162,7 +183,11 @@ async fn erase_volume(
     medium: &Medium,
     generation: Generation,
 ) -> Result<Vec<dss::model::Address>, Problem> {
-    let orphans: Vec<Wanted> = orphans_of(host, medium.id).await?.iter().map(Wanted::of).collect();
+    let mut orphans: Vec<Wanted> = vec![];
+    for_extents(host, medium.id, ExtentState::Orphan, |extent| {
+        orphans.push(Wanted::of(&extent));
+    })
+    .await?;
     let label = Label {
         format: String::new(),
         medium: medium.id,
@@ -187,19 +212,24 @@ async fn erase_volume(
     Ok(strangers)
 }
 
-async fn orphans_of(host: &Arc<Host>, medium: MediumId) -> Result<Vec<Extent>, Problem> {
+/// Page by page, whatever a medium has in one state.
+async fn for_extents(
+    host: &Arc<Host>,
+    medium: MediumId,
+    state: ExtentState,
+    mut visit: impl FnMut(Extent),
+) -> Result<(), Problem> {
     let filter = ExtentFilter {
         medium: Some(medium),
-        state: Some(ExtentState::Orphan),
+        state: Some(state),
         ..ExtentFilter::default()
     };
-    let mut orphans = vec![];
     let mut after: Option<ExtentId> = None;
     loop {
         let page = host.catalogue.extents(&filter, Page { after, limit: PAGE }).await?;
-        let Some(last) = page.last() else { return Ok(orphans) };
+        let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
-        orphans.extend(page);
+        page.into_iter().for_each(&mut visit);
     }
 }
 
