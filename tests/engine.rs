@@ -4,3 +4,5 @@
 mod repack;
 #[path = "engine/rig.rs"]
 mod rig;
+#[path = "engine/safety.rs"]
+mod safety;

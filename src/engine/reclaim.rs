@@ -14,8 +14,10 @@ use dss::model::{
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
+use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{EraseStep, Label, Wanted};
 use lrs::service::Allocation;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many rows are asked for at once.
@@ -139,6 +141,36 @@ async fn refuse_unread(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem>
     )))
 }
 
+/// I11: erasing removes all that the medium's own index names. What no row names may be the only bytes of something that
+/// an older backup of the catalogue, or an import without `--adopt`, knows nothing of.
+async fn refuse_unknown(host: &Arc<Host>, allocation: &Allocation, medium: &Medium) -> Result<(), Problem> {
+    let mut unknown: BTreeSet<ExtentId> = allocation
+        .volume(medium.id)
+        .run(|volume| -> MediaResult<BTreeSet<ExtentId>> {
+            volume.identify()?;
+            volume.index()?.map(|entry| Ok(entry?.tag.extent)).collect()
+        })
+        .await??;
+    for state in [ExtentState::Orphan, ExtentState::Sync, ExtentState::Pending] {
+        for_extents(host, medium.id, state, |extent| {
+            unknown.remove(&extent.id);
+        })
+        .await?;
+    }
+    let Some(one) = unknown.first() else { return Ok(()) };
+    let message = format!(
+        "medium {} is not erased: its own index names {} extents that the catalogue knows nothing of, {one} among them",
+        medium.name,
+        unknown.len()
+    );
+    Err(
+        Problem::integrity("unknown_bytes", "medium", &medium.name, message).next(format!(
+            "run `respool medium import {0} --adopt`, then `respool repack {0}`",
+            medium.name
+        )),
+    )
+}
+
 async fn fence_and_erase(
     host: &Arc<Host>,
     allocation: &Allocation,
@@ -147,6 +179,9 @@ async fn fence_and_erase(
 ) -> Result<Erased, Problem> {
     let epoch = allocation.grant().exclusive[0].epoch;
     let drop_deleted = job.is_some_and(|job| job.spec.drop_deleted);
+    if medium.adm_state != AdmState::Erasing {
+        refuse_unknown(host, allocation, medium).await?;
+    }
     host.checkpoints.reach(Step::ReclaimBeforeFence);
     let now = host.clock.now();
     let fence = host

@@ -1,0 +1,171 @@
+//! What must hold across jobs, failures and second tries: the last good bytes are never the ones that go.
+
+use crate::rig::{Rig, objects};
+use dss::catalogue::{Catalogue, Page};
+use dss::model::{AdmState, ByteCount, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, Quarantine};
+use respool::engine;
+use std::collections::BTreeMap;
+
+/// Objects on medium a, with b empty and in service.
+async fn stored(count: usize) -> (Rig, BTreeMap<String, Vec<u8>>) {
+    let rig = Rig::new(&["a"]).await;
+    let objects = objects(count);
+    rig.put(&objects, 1).await;
+    rig.add("b", None).await;
+    (rig, objects)
+}
+
+/// A job that moved some extents and was cancelled before any was read back.
+async fn cancelled_after(rig: &Rig, moved: u64) -> Job {
+    let mut spec = rig.spec("a").await;
+    spec.limit_bytes = Some(ByteCount(1));
+    let job = engine::submit(&rig.host, JobKind::Repack, spec).await.unwrap();
+    let mut job = rig.run(job).await;
+    while job.tally.moved < moved {
+        assert_eq!(job.state, JobState::Paused, "{:?}", job.error);
+        job = rig.run(job).await;
+    }
+    let now = rig.host.clock.now();
+    rig.catalogue
+        .advance_job(job.id, &[JobState::Paused], JobState::Cancelled, &job.tally, None, now)
+        .await
+        .unwrap()
+}
+
+const LOST_WRITE: &str =
+    "[[fault]]\nmedium = \"b\"\nop = \"write\"\noid = \"d/0003\"\nerror = \"lost_write\"\ntimes = 0\n";
+
+#[tokio::test]
+async fn x26_what_a_cancelled_job_moved_is_read_back_before_the_next_one_erases_the_source() {
+    let (rig, objects) = stored(12).await;
+    let rig = rig.restarted(LOST_WRITE).await;
+    cancelled_after(&rig, 5).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed, "{:?}", job.error);
+    assert_eq!(job.error.as_ref().unwrap().exit, 4);
+    assert_eq!(rig.medium("b").await.health, Health::Suspect);
+    assert_eq!(rig.medium("a").await.generation.0, 0);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x26_a_medium_that_a_cancelled_job_emptied_is_not_formatted_by_hand_before_the_copies_are_read_back() {
+    let (rig, objects) = stored(6).await;
+    let rig = rig.restarted(LOST_WRITE).await;
+    let job = cancelled_after(&rig, 6).await;
+    assert!(rig.extents(Some("a"), Some(ExtentState::Sync)).await.is_empty());
+    let refused = engine::erase(&rig.host, rig.medium("a").await.id, None).await;
+    assert_eq!(refused.unwrap_err().exit, 2);
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::ReadOnly);
+    let restored = engine::restore(&rig.host, job.id).await.unwrap();
+    assert!(restored.failed.is_empty());
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn i11_a_medium_with_bytes_that_no_row_names_is_not_erased() {
+    let (rig, objects) = stored(6).await;
+    // As after a catalogue was put back from an older backup: the newest bytes have no row.
+    let unknown = rig.extents(Some("a"), Some(ExtentState::Sync)).await.pop().unwrap();
+    let path = rig.path("a").join(&unknown.address.0);
+    let bytes = std::fs::read(&path).unwrap();
+    let (medium, now) = (rig.medium("a").await, rig.host.clock.now());
+    let oid = unknown.origin.oid.clone();
+    rig.catalogue.delete_object(&oid, now).await.unwrap();
+    rig.catalogue.purge(now, 100, rig.host.clock.now()).await.unwrap();
+    let forgotten = rig
+        .catalogue
+        .forget_orphans(medium.id, medium.generation, &[unknown.id])
+        .await
+        .unwrap();
+    assert_eq!(forgotten, 1);
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed);
+    let error = job.error.as_ref().unwrap();
+    assert_eq!((error.code.as_str(), error.exit), ("unknown_bytes", 4));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::ReadOnly);
+    let refused = engine::erase(&rig.host, medium.id, None).await;
+    assert_eq!(refused.unwrap_err().code, "unknown_bytes");
+    let mut left = objects;
+    left.remove(oid.as_str());
+    rig.all_are_there(&left).await;
+}
+
+#[tokio::test]
+async fn e08_a_source_that_was_away_when_its_quarantine_ended_can_be_repacked_again() {
+    let (rig, objects) = stored(6).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(1);
+    let job = rig.repack(spec).await;
+    assert_eq!(job.state, JobState::Quarantined, "{:?}", job.error);
+    let rig = rig.restarted("").await;
+    std::fs::rename(rig.path("a"), rig.path("away")).unwrap();
+    assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), [job.id]);
+    let job = rig.run(job).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert_eq!(job.error.as_ref().unwrap().exit, 3);
+    std::fs::rename(rig.path("away"), rig.path("a")).unwrap();
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(rig.medium("a").await.generation.0, 1);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn a_wish_from_before_the_quarantine_does_not_keep_a_job_from_erasing() {
+    for wish in [JobControl::Pause, JobControl::Cancel] {
+        let (rig, objects) = stored(6).await;
+        let mut spec = rig.spec("a").await;
+        spec.quarantine = Quarantine::Seconds(1);
+        let job = rig.repack(spec).await;
+        rig.catalogue
+            .control_job(job.id, wish, rig.host.clock.now())
+            .await
+            .unwrap();
+        assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), [job.id]);
+        let job = rig.run(job).await;
+        assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+        rig.all_are_there(&objects).await;
+    }
+}
+
+#[tokio::test]
+async fn x15_a_target_that_failed_is_suspect_and_not_called_full() {
+    let (rig, objects) = stored(20).await;
+    let fault = "[[fault]]\nmedium = \"b\"\nop = \"write\"\nnth = 8\nerror = \"eio\"\ntimes = 0\n";
+    let rig = rig.restarted(fault).await;
+    rig.add("c", None).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    let b = rig.medium("b").await;
+    assert_eq!((b.health, b.fs_state), (Health::Suspect, FsState::Used));
+    let events = rig
+        .catalogue
+        .events(Page {
+            after: None,
+            limit: 10_000,
+        })
+        .await
+        .unwrap();
+    let suspected = events.iter().filter(|event| event.kind == "medium.suspect").count();
+    assert_eq!(suspected, 1, "one failure is told once");
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x15_a_target_without_room_to_sync_is_full_and_the_next_one_goes_on() {
+    let (rig, objects) = stored(20).await;
+    let fault = "[[fault]]\nmedium = \"b\"\nop = \"sync\"\nerror = \"enospc\"\ntimes = 1\n";
+    let rig = rig.restarted(fault).await;
+    rig.add("c", None).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    let b = rig.medium("b").await;
+    assert_eq!((b.health, b.fs_state), (Health::Ok, FsState::Full));
+    assert_eq!(
+        job.tally.targets.keys().collect::<Vec<_>>(),
+        [&rig.medium("c").await.id]
+    );
+    rig.all_are_there(&objects).await;
+}
