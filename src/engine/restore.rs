@@ -5,9 +5,11 @@ use crate::api::Problem;
 use crate::host::Host;
 use crate::mover::{Ring, read_back};
 use crate::repack::job::{JobEvent, sources_of};
-use dss::catalogue::{Page, ReturnOutcome};
-use dss::model::{ExtentId, ExtentState, Job, JobId, JobState, Move, MoveState, Oid, ReadBack};
+use dss::catalogue::{CatalogueError, Page, ReturnOutcome};
+use dss::model::{Extent, ExtentId, ExtentState, Job, JobId, JobState, MediumId, Move, MoveState, Oid, ReadBack};
 use lrs::core::{Priority, Request};
+use lrs::service::Allocation;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many entries are verified and returned in one transaction.
@@ -77,32 +79,60 @@ async fn restore_page(
     ring: &mut Ring,
 ) -> Result<u64, Problem> {
     let mut gone = 0;
-    let mut proofs: Vec<(Move, ReadBack)> = vec![];
-    let mut names = vec![];
+    let mut by_medium: BTreeMap<MediumId, Vec<(Move, Extent)>> = BTreeMap::new();
     for one in moves {
         let old = match host.catalogue.extent(one.old).await {
             Ok(old) => old,
-            Err(dss::catalogue::CatalogueError::NotFound { .. }) => {
+            Err(CatalogueError::NotFound { .. }) => {
                 gone += 1;
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
-        if old.state == ExtentState::Sync && host.catalogue.extent(one.new).await?.state == ExtentState::Orphan {
+        if old.state == ExtentState::Sync && is_orphan(host, one.new).await? {
             // Returned before, by a restore that was cut short or by a failed read-back.
             continue;
         }
+        by_medium.entry(old.medium).or_default().push((one, old));
+    }
+    for (medium, entries) in by_medium {
         let request = Request {
             purpose: format!("restore of job {}", done.job.id),
             priority: Priority::Repack,
-            reads: vec![old.medium],
+            reads: vec![medium],
             writes: vec![],
             exclusive: vec![],
         };
+        // Held until the layouts point there: nothing sweeps or erases what was just found good.
         let allocation = host.lrs.allocate(request).await?;
-        let read = read_back(&allocation.volume(old.medium), &old, ring).await;
+        let returned = restore_entries(host, done, &allocation, entries, ring).await;
         allocation.release().await;
-        match read {
+        returned?;
+    }
+    Ok(gone)
+}
+
+/// Whether an extent is an orphan, or was one and is swept.
+async fn is_orphan(host: &Arc<Host>, id: ExtentId) -> Result<bool, Problem> {
+    match host.catalogue.extent(id).await {
+        Ok(extent) => Ok(extent.state == ExtentState::Orphan),
+        Err(CatalogueError::NotFound { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Verifies the entries of one medium, then returns those that are good.
+async fn restore_entries(
+    host: &Arc<Host>,
+    done: &mut Restored,
+    allocation: &Allocation,
+    entries: Vec<(Move, Extent)>,
+    ring: &mut Ring,
+) -> Result<(), Problem> {
+    let mut proofs: Vec<(Move, ReadBack)> = vec![];
+    let mut names = vec![];
+    for (one, old) in entries {
+        match read_back(&allocation.volume(old.medium), &old, ring).await {
             Ok(proof) => {
                 names.push((one.new, old.origin.oid.clone()));
                 proofs.push((one, proof));
@@ -111,7 +141,7 @@ async fn restore_page(
         }
     }
     if proofs.is_empty() {
-        return Ok(gone);
+        return Ok(());
     }
     let outcomes = host
         .catalogue
@@ -123,7 +153,7 @@ async fn restore_page(
             ReturnOutcome::MovedOn => done.moved_on.push(name),
         }
     }
-    Ok(gone)
+    Ok(())
 }
 
 /// The sources are *read_only* again, and the job is *restored*, unless something did not verify.
