@@ -4,9 +4,9 @@
 use super::Run;
 use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
-use crate::mover::{ReadFailure, read_back};
+use crate::mover::{ReadFailure, read_back, read_back_unless};
 use crate::repack::job::JobEvent;
-use crate::repack::machine::Event;
+use crate::repack::machine::{Event, Stop};
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
 use dss::model::{Extent, ExtentId, ExtentState, JobError, JobId, MediumId, Move, MoveState, ReadBack, Skip, Step};
 use lrs::core::{Priority, Request};
@@ -21,9 +21,14 @@ const PAGE: u32 = 500;
 enum Bad {
     /// Its own fault or its medium's.
     Extent(String),
-    /// Its drive or the stop: nothing is said about it.
+    /// Its drive: nothing is said about it.
     OutOfReach(Problem),
+    /// A stop was asked for.
+    Stopped,
 }
+
+/// What read back, by the job that moved it; what did not; and how many of a page were tried.
+type Tried = (BTreeMap<JobId, Vec<ReadBack>>, Vec<(Move, String)>, usize);
 
 impl Run<'_> {
     /// Index commit on every target that holds something its own index does not name durably. What jobs before this one
@@ -118,26 +123,41 @@ impl Run<'_> {
                 .await?;
             let Some(last) = moves.last() else { break };
             after = Some(last.new);
-            let failed = self.read_back_page(moves).await?;
-            if let Some(stop) = self.stop_asked() {
+            if let Some(stop) = self.read_back_moves(moves, &mut first).await? {
                 return Ok(Event::Stopped(stop));
             }
-            first = first.or(failed);
         }
         let inherited = std::mem::take(&mut self.inherited);
         for moves in inherited.chunks(PAGE as usize) {
-            let failed = self.read_back_page(moves.to_vec()).await?;
-            if let Some(stop) = self.stop_asked() {
+            if let Some(stop) = self.read_back_moves(moves.to_vec(), &mut first).await? {
                 return Ok(Event::Stopped(stop));
             }
-            first = first.or(failed);
         }
         Ok(Event::ReadBack { failed: first })
     }
 
-    async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<Option<JobError>, Problem> {
+    /// All of them, unless a stop is asked for. Whoever waits for the drives gets them between two allocations.
+    async fn read_back_moves(
+        &mut self,
+        moves: Vec<Move>,
+        first: &mut Option<JobError>,
+    ) -> Result<Option<Stop>, Problem> {
+        let mut left = moves;
+        while !left.is_empty() {
+            let (failed, rest) = self.read_back_page(left).await?;
+            *first = first.take().or(failed);
+            if let Some(stop) = self.stop_asked() {
+                return Ok(Some(stop));
+            }
+            left = rest;
+        }
+        Ok(None)
+    }
+
+    /// Answers the first failure, and what was not tried.
+    async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<(Option<JobError>, Vec<Move>), Problem> {
         let verify = self.job.spec.verify;
-        let due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
+        let mut due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
         let ids: Vec<ExtentId> = due.iter().map(|one| one.new).collect();
         let extents: BTreeMap<ExtentId, Extent> = self
             .host
@@ -149,13 +169,14 @@ impl Run<'_> {
             .collect();
         if extents.is_empty() {
             // Everything of this page was deleted or moved on since.
-            return Ok(None);
+            return Ok((None, vec![]));
         }
         let targets: BTreeSet<MediumId> = extents.values().map(|extent| extent.medium).collect();
         let allocation = self.hold(targets.into_iter().collect(), vec![]).await?;
         let read = self.read_extents(&allocation, &due, &extents).await;
         allocation.release().await;
-        let (good, bad) = read?;
+        let (good, bad, tried) = read?;
+        let rest = due.split_off(tried);
         for (job, good) in good {
             self.tally.transactions += 1;
             let now = self.host.clock.now();
@@ -168,7 +189,7 @@ impl Run<'_> {
             let error = self.swap_back(one, new, &why).await?;
             first = first.or(Some(error));
         }
-        Ok(first)
+        Ok((first, rest))
     }
 
     async fn read_extents(
@@ -176,12 +197,13 @@ impl Run<'_> {
         allocation: &Allocation,
         due: &[Move],
         extents: &BTreeMap<ExtentId, Extent>,
-    ) -> Result<(BTreeMap<JobId, Vec<ReadBack>>, Vec<(Move, String)>), Problem> {
+    ) -> Result<Tried, Problem> {
         let (mut good, mut bad) = (BTreeMap::<JobId, Vec<ReadBack>>::new(), vec![]);
-        for one in due {
+        for (tried, one) in due.iter().enumerate() {
             let Some(extent) = extents.get(&one.new) else { continue };
-            if self.stop_asked().is_some() {
-                break;
+            // A page begins with at least one extent, so that giving way is never all it does.
+            if self.stop_asked().is_some() || tried > 0 && allocation.should_yield() {
+                return Ok((good, bad, tried));
             }
             self.host.checkpoints.reach(Step::ReadBackMiddle);
             match self.read_one_back(allocation, extent).await {
@@ -192,9 +214,10 @@ impl Run<'_> {
                 }
                 Err(Bad::Extent(why)) => bad.push((one.clone(), why)),
                 Err(Bad::OutOfReach(problem)) => return Err(problem),
+                Err(Bad::Stopped) => return Ok((good, bad, tried)),
             }
         }
-        Ok((good, bad))
+        Ok((good, bad, due.len()))
     }
 
     /// One new extent: what the medium's own index says of it, then its bytes.
@@ -214,8 +237,10 @@ impl Run<'_> {
                 "the medium's index and the catalogue disagree about it".into(),
             ));
         }
-        match read_back(&drive, extent, &mut self.ring).await {
+        let stop = self.controls.stop.clone();
+        match read_back_unless(&drive, extent, &mut self.ring, || stop.borrow().is_some()).await {
             Ok(proof) => Ok(proof),
+            Err(ReadFailure::GivenUp) => Err(Bad::Stopped),
             Err(ReadFailure::Drive(gone)) => Err(Bad::OutOfReach(gone.into())),
             Err(failure) => Err(Bad::Extent(failure.to_string())),
         }
@@ -231,20 +256,15 @@ impl Run<'_> {
             .await?;
         self.host.lrs.medium_changed(new.medium).await?;
         let old = self.host.catalogue.extent(one.old).await?;
-        let allocation = self.hold(vec![old.medium], vec![]).await?;
-        let proof = read_back(&allocation.volume(old.medium), &old, &mut self.ring).await;
-        allocation.release().await;
-        let (whose, own) = (one.job, one.job == self.job.id);
-        let done = match proof {
-            Ok(proof) => match self.host.catalogue.return_batch(whose, &[(one, proof)], now).await?[..] {
-                [ReturnOutcome::Returned] => {
-                    self.tally.failed += 1;
-                    self.tally.moved = self.tally.moved.saturating_sub(u64::from(own));
-                    "its layouts are back on the old bytes, which were verified"
-                }
-                _ => "it was deleted or moved on meanwhile",
-            },
-            Err(_) => "the old bytes do not verify either; both are kept",
+        let done = match self.hold(vec![old.medium], vec![]).await {
+            Ok(allocation) => {
+                let done = self.put_back(&allocation, one, &old).await;
+                allocation.release().await;
+                done?
+            }
+            Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
+            // The failed read-back is what is told; this is only why it was not mended.
+            Err(problem) => format!("the old bytes are out of reach ({problem}); both are kept"),
         };
         self.tally.transactions += 1;
         let skip = Skip {
@@ -271,6 +291,25 @@ impl Run<'_> {
             ),
             exit: exit::INTEGRITY,
         })
+    }
+
+    /// Verifies the old bytes and points the layouts to them; says in words what came of it. The old medium is held all
+    /// the while: nothing sweeps or erases what was just found good.
+    async fn put_back(&mut self, allocation: &Allocation, one: Move, old: &Extent) -> Result<String, Problem> {
+        let Ok(proof) = read_back(&allocation.volume(old.medium), old, &mut self.ring).await else {
+            return Ok("the old bytes do not verify either; both are kept".to_owned());
+        };
+        let (whose, own, now) = (one.job, one.job == self.job.id, self.host.clock.now());
+        let outcomes = self.host.catalogue.return_batch(whose, &[(one, proof)], now).await?;
+        Ok(match outcomes[..] {
+            [ReturnOutcome::Returned] => {
+                self.tally.failed += 1;
+                self.tally.moved = self.tally.moved.saturating_sub(u64::from(own));
+                "its layouts are back on the old bytes, which were verified"
+            }
+            _ => "it was deleted or moved on meanwhile",
+        }
+        .to_owned())
     }
 
     /// Media for reading, or for this job alone.

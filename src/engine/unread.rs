@@ -19,7 +19,7 @@ const SAMPLE: u128 = 16;
 pub(super) fn is_due(verify: VerifyMode, new: ExtentId) -> bool {
     match verify {
         VerifyMode::Full => true,
-        VerifyMode::Sampled => new.0.as_u128() % SAMPLE == 0,
+        VerifyMode::Sampled => new.0.as_u128().is_multiple_of(SAMPLE),
         VerifyMode::None => false,
     }
 }

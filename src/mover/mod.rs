@@ -13,6 +13,6 @@ mod writer;
 
 pub use copy::{Copied, CopyStop, Failure, Item, copy};
 pub use intake::taken;
-pub use reader::{ReadFailure, read_back};
+pub use reader::{ReadFailure, read_back, read_back_unless};
 pub use ring::Ring;
 pub use sync::{SyncFailure, sync};

@@ -204,38 +204,76 @@ fn fill(volume: &mut dyn Volume, handle: ReadHandle, buffer: &mut Buffer, remain
     Ok(())
 }
 
+/// How much of an extent is read back in one piece of work on the drive's thread: a get of the same medium waits no
+/// longer than this takes, nor does a stop.
+const PIECE: u64 = 64 << 20;
+
+/// An extent on its way back.
+struct Under {
+    verifier: Verifier,
+    buffer: Buffer,
+    remaining: u64,
+}
+
 /// Reads an extent whole from its medium and verifies it, without giving its bytes to anyone: read-back, and the proof
 /// before a layout is put back on old bytes.
 pub async fn read_back(source: &DriveHandle, extent: &Extent, ring: &mut Ring) -> Result<ReadBack, ReadFailure> {
-    let mut buffer = ring.take().await;
-    let (wanted, digests) = (Wanted::of(extent), extent.digests.clone());
-    let Some(digests) = digests else {
-        return Err(Mismatch::Whole.into());
-    };
-    let receipt = source
-        .run(move |volume| {
-            let handle = volume.open(&wanted, ReadFrom::Medium)?;
-            let result = read_through(volume, handle, wanted.bytes, digests, &mut buffer);
-            volume.close(handle);
-            result
-        })
-        .await??;
-    ReadBack::checked(extent, &receipt).map_err(|_| Mismatch::Whole.into())
+    read_back_unless(source, extent, ring, || false).await
 }
 
-fn read_through(
-    volume: &mut dyn Volume,
-    handle: ReadHandle,
-    bytes: ByteCount,
-    digests: Digests,
-    buffer: &mut Buffer,
-) -> Result<DigestReceipt, ReadFailure> {
-    let mut verifier = Verifier::new(digests);
-    let mut remaining = bytes.0;
-    while remaining > 0 {
-        fill(volume, handle, buffer, remaining)?;
-        verifier.take(buffer.bytes())?;
-        remaining -= buffer.bytes().len() as u64;
+/// The same, given up between two pieces when `give_up` says so.
+pub async fn read_back_unless(
+    source: &DriveHandle,
+    extent: &Extent,
+    ring: &mut Ring,
+    give_up: impl Fn() -> bool,
+) -> Result<ReadBack, ReadFailure> {
+    let Some(digests) = extent.digests.clone() else {
+        return Err(Mismatch::Whole.into());
+    };
+    let wanted = Wanted::of(extent);
+    let mut under = Under {
+        verifier: Verifier::new(digests),
+        buffer: ring.take().await,
+        remaining: wanted.bytes.0,
+    };
+    let mut open = None;
+    loop {
+        let wanted = wanted.clone();
+        let (handle, read) = source
+            .run(move |volume| -> Result<(ReadHandle, Under), ReadFailure> {
+                let handle = match open {
+                    Some(handle) => handle,
+                    None => volume.open(&wanted, ReadFrom::Medium)?,
+                };
+                let read = read_piece(volume, handle, under);
+                if read.as_ref().map_or(true, |under| under.remaining == 0) {
+                    volume.close(handle);
+                }
+                Ok((handle, read?))
+            })
+            .await??;
+        under = read;
+        if under.remaining == 0 {
+            let receipt = under.verifier.finish()?;
+            return ReadBack::checked(extent, &receipt).map_err(|_| Mismatch::Whole.into());
+        }
+        if give_up() {
+            close(source, handle, under.remaining).await;
+            return Err(ReadFailure::GivenUp);
+        }
+        open = Some(handle);
     }
-    Ok(verifier.finish()?)
+}
+
+fn read_piece(volume: &mut dyn Volume, handle: ReadHandle, mut under: Under) -> Result<Under, ReadFailure> {
+    let mut piece = 0;
+    while under.remaining > 0 && piece < PIECE {
+        fill(volume, handle, &mut under.buffer, under.remaining)?;
+        under.verifier.take(under.buffer.bytes())?;
+        let bytes = under.buffer.bytes().len() as u64;
+        under.remaining -= bytes;
+        piece += bytes;
+    }
+    Ok(under)
 }

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use dss::catalogue::{Catalogue, ExtentFilter, MediumChange, NewMedium, Overwrite, Page};
 use dss::mem::MemCatalogue;
 use dss::model::{
-    AdmState, Blake3, ByteCount, CatalogueId, Extent, ExtentState, Family, FsState, Generation, Holder, HolderId, Job,
-    JobKind, JobSpec, Location, Medium, MediumId, Metadata, NoDrill, Oid, Quarantine, Revision, VerifyMode, Version,
+    AdmState, Blake3, ByteCount, CatalogueId, Checkpoints, Extent, ExtentState, Family, FsState, Generation, Holder,
+    HolderId, Job, JobKind, JobSpec, Location, Medium, MediumId, Metadata, NoDrill, Oid, Quarantine, Revision, Step,
+    VerifyMode, Version,
 };
 use jiff::Timestamp;
 use lrs::ldm::MediaResult;
@@ -16,11 +17,12 @@ use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
 use respool::engine::{self, Controls};
 use respool::host::Host;
+use respool::repack::machine::Stop;
 use respool::store::put::{PutFrame, PutOptions, PutSession};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 #[derive(Clone)]
@@ -57,7 +59,22 @@ impl AgeClock for Ticking {
     }
 }
 
+type Hook = Box<dyn FnMut(Step) + Send>;
+
+/// Lets a test do something at a named step.
+#[derive(Default)]
+pub struct Hooks(Mutex<Option<Hook>>);
+
+impl Checkpoints for Hooks {
+    fn reach(&self, step: Step) {
+        if let Some(hook) = self.0.lock().unwrap().as_mut() {
+            hook(step);
+        }
+    }
+}
+
 pub struct Rig {
+    pub hooks: Arc<Hooks>,
     pub host: Arc<Host>,
     pub catalogue: Arc<MemCatalogue>,
     pub folder: tempfile::TempDir,
@@ -69,6 +86,7 @@ fn start(
     clock: Arc<dyn AgeClock>,
     config: Arc<Config>,
     catalogue_id: CatalogueId,
+    checkpoints: Arc<Hooks>,
 ) -> Arc<Host> {
     let settings = Settings {
         holder: Holder {
@@ -83,7 +101,7 @@ fn start(
         catalogue: catalogue.clone(),
         lrs,
         clock,
-        checkpoints: Arc::new(NoDrill),
+        checkpoints,
         config,
         catalogue_id,
         stopping: Default::default(),
@@ -98,9 +116,18 @@ impl Rig {
         let id = CatalogueId::fresh();
         let catalogue = Arc::new(MemCatalogue::new(id, true, Arc::new(NoDrill)));
         let clock = Arc::new(Ticking::default());
-        let host = start(&catalogue, FaultPlan::none(), clock, Arc::new(config), id);
+        let hooks = Arc::new(Hooks::default());
+        let host = start(
+            &catalogue,
+            FaultPlan::none(),
+            clock,
+            Arc::new(config),
+            id,
+            hooks.clone(),
+        );
         let folder = tempfile::tempdir().unwrap();
         let rig = Self {
+            hooks,
             host,
             catalogue,
             folder,
@@ -116,17 +143,24 @@ impl Rig {
         self.host.lrs.stop().await;
         let faults = FaultPlan::parse(toml, "drill.toml").unwrap();
         let Self {
+            hooks,
             host,
             catalogue,
             folder,
         } = self;
-        let clock = host.clock.clone();
-        let host = start(&catalogue, faults, clock, host.config.clone(), host.catalogue_id);
+        let (clock, config, id) = (host.clock.clone(), host.config.clone(), host.catalogue_id);
+        let host = start(&catalogue, faults, clock, config, id, hooks.clone());
         Self {
+            hooks,
             host,
             catalogue,
             folder,
         }
+    }
+
+    /// Does something at every step from now on.
+    pub fn at_steps(&self, hook: impl FnMut(Step) + Send + 'static) {
+        *self.hooks.0.lock().unwrap() = Some(Box::new(hook));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -255,6 +289,10 @@ impl Rig {
 
     pub async fn run(&self, job: Job) -> Job {
         let (_keep, stop) = watch::channel(None);
+        self.run_until(job, stop).await
+    }
+
+    pub async fn run_until(&self, job: Job, stop: watch::Receiver<Option<Stop>>) -> Job {
         let (tally, _watching) = watch::channel(job.tally.clone());
         let running = engine::run(&self.host, job.id, Controls { stop, tally });
         tokio::time::timeout(std::time::Duration::from_secs(60), running)

@@ -1,10 +1,15 @@
 //! What must hold across jobs, failures and second tries: the last good bytes are never the ones that go.
 
 use crate::rig::{Rig, objects};
-use dss::catalogue::{Catalogue, Page};
-use dss::model::{AdmState, ByteCount, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, Quarantine};
+use dss::catalogue::{Catalogue, MediumChange, Page};
+use dss::model::{
+    AdmState, ByteCount, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, Presence, Quarantine, Step,
+};
 use respool::engine;
+use respool::repack::machine::Stop;
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// Objects on medium a, with b empty and in service.
 async fn stored(count: usize) -> (Rig, BTreeMap<String, Vec<u8>>) {
@@ -167,5 +172,88 @@ async fn x15_a_target_without_room_to_sync_is_full_and_the_next_one_goes_on() {
         job.tally.targets.keys().collect::<Vec<_>>(),
         [&rig.medium("c").await.id]
     );
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x18_what_a_restore_verified_is_not_swept_before_the_layouts_point_there() {
+    let (rig, objects) = stored(12).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(1);
+    let job = rig.repack(spec).await;
+    let rig = rig.restarted("").await;
+    std::fs::rename(rig.path("a"), rig.path("away")).unwrap();
+    assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), [job.id]);
+    assert_eq!(rig.run(job.clone()).await.state, JobState::Failed);
+    std::fs::rename(rig.path("away"), rig.path("a")).unwrap();
+    rig.change("a", |change| change.presence = Some(Presence::Attached))
+        .await;
+    let (restored, swept) = tokio::join!(engine::restore(&rig.host, job.id), engine::sweep(&rig.host));
+    swept.unwrap();
+    let restored = restored.unwrap();
+    assert_eq!((restored.returned, restored.failed.len()), (12, 0));
+    assert_eq!(rig.extents(Some("a"), Some(ExtentState::Sync)).await.len(), 12);
+    rig.all_are_there(&objects).await;
+}
+
+/// What a future answers that never waits, such as one of the catalogue in memory.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[tokio::test]
+async fn x04_a_failed_read_back_is_told_although_its_old_bytes_are_out_of_reach() {
+    let (rig, objects) = stored(6).await;
+    let rig = rig.restarted(LOST_WRITE).await;
+    let (source, catalogue) = (rig.medium("a").await.id, rig.catalogue.clone());
+    rig.at_steps(move |step| {
+        if step == Step::ReadBackMiddle {
+            let change = MediumChange {
+                locked: Some(true),
+                why: "test".to_owned(),
+                ..MediumChange::default()
+            };
+            now(catalogue.change_medium(source, change, "2026-01-01T00:00:00Z".parse().unwrap())).unwrap();
+        }
+    });
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed);
+    let error = job.error.as_ref().unwrap();
+    assert_eq!((error.code.as_str(), error.exit), ("read_back_failed", 4));
+    assert_eq!(job.skips.len(), 1, "it is listed");
+    rig.at_steps(|_| {});
+    rig.change("a", |change| change.locked = Some(false)).await;
+    let rig = rig.restarted("").await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!((job.state, job.tally.read_back_failed), (JobState::Failed, 1));
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x13_a_stop_does_not_wait_for_a_large_extent_to_be_read_back() {
+    let rig = Rig::new(&["a"]).await;
+    let objects = BTreeMap::from([("large".to_owned(), vec![7; 130 << 20])]);
+    rig.put(&objects, 1).await;
+    rig.add("b", None).await;
+    let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    let (stop, asked) = tokio::sync::watch::channel(None);
+    rig.at_steps(move |step| {
+        if step == Step::ReadBackMiddle {
+            stop.send_replace(Some(Stop::Pause));
+        }
+    });
+    let job = rig.run_until(job, asked).await;
+    assert_eq!(
+        (job.state, job.tally.moved, job.tally.read_back),
+        (JobState::Paused, 1, 0)
+    );
+    rig.at_steps(|_| {});
+    let job = rig.run(job).await;
+    assert_eq!((job.state, job.tally.read_back), (JobState::Done, 1), "{:?}", job.error);
     rig.all_are_there(&objects).await;
 }
