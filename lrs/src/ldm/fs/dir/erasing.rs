@@ -71,6 +71,8 @@ impl DirVolume {
             let fault = Fault::Unfit("extents were written in this generation; it is not an erased medium".to_owned());
             return Err(self.ground.fault(Op::Delete, None, fault));
         }
+        // Whoever hears that it is erased will expect this generation, and no other, from now on.
+        label::confirm(&self.ground, Op::Sync)?;
         self.drop_old_segments()?;
         self.list_strangers()
     }

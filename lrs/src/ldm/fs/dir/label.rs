@@ -147,6 +147,19 @@ pub(super) fn write(ground: &Ground, label: &LabelFile, op: Op) -> MediaResult<(
     })
 }
 
+/// Makes the label durable that is there. A process that died before its syncs may have left it in the host's memory
+/// only, where the device still has the one before.
+pub(super) fn confirm(ground: &Ground, op: Op) -> MediaResult<()> {
+    ground.call(op, PATH, |disk| {
+        let file = disk.open(PATH, &Role::Label(LabelRead::Identify))?;
+        let synced = disk.sync_file(file);
+        disk.close(file);
+        synced?;
+        disk.sync_dir(HOME)?;
+        disk.sync_dir(ROOT)
+    })
+}
+
 /// Removes what a format that failed has written of a label. The first failure is told elsewhere.
 pub(super) fn undo(ground: &Ground) {
     let role = Role::Label(LabelRead::Identify);
