@@ -29,8 +29,10 @@ impl DirVolume {
             });
             self.ground.call(Op::Delete, path, |disk| disk.unlink(path, &role))?;
             self.used = self.used.saturating_sub(found.bytes);
-            self.window.objects = true;
         }
+        // Also when nothing is there: a process that died before its sync may have removed the name in the host's memory
+        // only, and the row of what is gone goes with the next sync.
+        self.window.objects = true;
         if found.is_some() || self.is_named(wanted.extent) {
             let record = Record::Deleted(Deletion {
                 extent: wanted.extent,

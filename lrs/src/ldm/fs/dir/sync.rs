@@ -64,6 +64,9 @@ impl DirVolume {
             self.writer.seal(stamp)?;
             // The directory may have been replaced while the device was busy: what was synced then counts for nothing.
             self.stands()?;
+        } else {
+            // Nothing to add may be so because of lines that are only in the host's memory.
+            self.writer.settle()?;
         }
         self.apply(stamp);
         Ok(())

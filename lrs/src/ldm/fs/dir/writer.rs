@@ -26,6 +26,8 @@ pub(super) struct Writer {
     next_segment: u32,
     open: Option<Open>,
     window: Window,
+    /// Whether the last seal is an earlier process's, and may be in the host's memory only.
+    inherited: bool,
 }
 
 /// The segment being written.
@@ -67,7 +69,18 @@ impl Writer {
             next_segment,
             open: None,
             window: Window::default(),
+            inherited: last.is_some(),
         }
+    }
+
+    /// Makes durable what was found at the mount: a process that died before its fsync may have left the last seal in
+    /// the host's memory only, and whoever relies on it must not lose it.
+    pub(super) fn settle(&mut self) -> MediaResult<()> {
+        if self.inherited {
+            settle(&self.ground, self.last)?;
+            self.inherited = false;
+        }
+        Ok(())
     }
 
     /// Whether nothing waits for a seal.
@@ -120,6 +133,7 @@ impl Writer {
             crc32: seal.crc32,
         });
         self.window = Window::default();
+        self.inherited = false;
         self.confirm(seal.number);
         Ok(())
     }
