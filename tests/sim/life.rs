@@ -1,0 +1,293 @@
+//! One life of respoold in a universe: starts, recovers as respoold does, serves, and ends with the runtime it is in.
+
+use crate::disk::SimDisk;
+use crate::universe::Universe;
+use bytes::Bytes;
+use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
+use dss::model::{
+    AdmState, Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job,
+    JobId, JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
+};
+use lrs::ldm::MediaResult;
+use lrs::ldm::disk::{Disk, Role};
+use lrs::ldm::fs::{Label, Volume, dir};
+use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use respool::api::Problem;
+use respool::api::requests::{PutHeader, StreamEnd};
+use respool::config::Config;
+use respool::engine::{self, Controls};
+use respool::host::Host;
+use respool::store::put::{PutFrame, PutOptions, PutResult, PutSession};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// No job of a simulation takes longer, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Objects above this are written in several extents, as they come.
+const EXTENT_MAX: u64 = 24 << 10;
+
+struct Devices(Arc<Universe>);
+
+impl Mounter for Devices {
+    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+        let generation = medium.generation;
+        let generations = match medium.adm_state {
+            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
+            _ => vec![generation],
+        };
+        let expected = dir::Expected {
+            medium: medium.id,
+            name: medium.name.clone(),
+            generations,
+            capacity: medium.capacity,
+        };
+        dir::mount(Box::new(SimDisk::new(&self.0, &medium.name)), expected)
+    }
+}
+
+/// Runs one life to its end. Whatever it left undone is cut off with the runtime.
+pub fn live<T>(universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let life = Life::begin(universe);
+        work(&life).await
+    })
+}
+
+pub struct Life {
+    pub universe: Arc<Universe>,
+    pub host: Arc<Host>,
+    holder: Holder,
+}
+
+impl Life {
+    fn begin(universe: &Arc<Universe>) -> Self {
+        let mut config = Config::default();
+        config.store.extent_max_bytes = ByteCount(EXTENT_MAX);
+        config.repack.sync_bytes = ByteCount(64 << 10);
+        config.repack.batch_extents = 3;
+        config.memory.chunk = ByteCount(16 << 10);
+        config.memory.ring = ByteCount(64 << 10);
+        let holder = Holder {
+            id: HolderId::fresh(),
+            seat: "sim".to_owned(),
+        };
+        let settings = Settings {
+            holder: holder.clone(),
+            lease_seconds: config.daemon.lease_seconds,
+            margin_seconds: config.daemon.lease_seconds,
+        };
+        let clock: Arc<dyn AgeClock> = universe.clone();
+        let devices = Arc::new(Devices(Arc::clone(universe)));
+        let host = Host {
+            catalogue: universe.catalogue.clone(),
+            lrs: Lrs::start(settings, universe.catalogue.clone(), devices, clock.clone()),
+            clock,
+            checkpoints: universe.checkpoints(),
+            config: Arc::new(config),
+            catalogue_id: universe.id,
+            stopping: Default::default(),
+        };
+        Self {
+            universe: Arc::clone(universe),
+            host: Arc::new(host),
+            holder,
+        }
+    }
+
+    /// What respoold does by itself after it started.
+    pub async fn recover(&self) -> Result<(), Problem> {
+        engine::take_over(&self.host, &self.holder).await?;
+        engine::erase_fenced(&self.host).await?;
+        for job in engine::unfinished(&self.host).await? {
+            self.run(job).await?;
+        }
+        engine::sweep(&self.host).await?;
+        Ok(())
+    }
+
+    pub async fn add_medium(&self, name: &str) {
+        self.universe.add_disk(name);
+        let (id, now) = (MediumId::fresh(), self.host.clock.now());
+        let medium = NewMedium {
+            id,
+            name: name.to_owned(),
+            family: Family::Dir,
+            technology: "dir".to_owned(),
+            location: Location {
+                path: format!("/media/{name}"),
+                dock: None,
+                library: None,
+            },
+            tags: BTreeSet::new(),
+            class: None,
+            capacity: None,
+        };
+        self.host.catalogue.add_medium(medium, now).await.unwrap();
+        let label = Label {
+            format: dir::FORMAT.to_owned(),
+            medium: id,
+            name: name.to_owned(),
+            generation: Generation(0),
+            catalogue: self.universe.id,
+            revision: Revision(0),
+            created_at: now,
+        };
+        dir::format(Box::new(SimDisk::new(&self.universe, name)), &label).unwrap();
+        let change = MediumChange {
+            fs_state: Some(FsState::Empty),
+            why: "formatted".to_owned(),
+            ..MediumChange::default()
+        };
+        self.host.catalogue.change_medium(id, change, now).await.unwrap();
+    }
+
+    /// Puts objects in one stream; the universe is told of each answer as it comes.
+    pub async fn put(&self, objects: &[(&str, Vec<u8>)], copies: u8) {
+        let mut session = PutSession::begin(&self.host, PutOptions::default());
+        for (name, bytes) in objects {
+            for frame in frames(name, bytes, copies) {
+                self.hear(session.feed(frame).await.unwrap());
+            }
+        }
+        self.hear(session.finish().await);
+    }
+
+    fn hear(&self, results: Vec<PutResult>) {
+        for result in results {
+            let stored = result.outcome.expect("an undisturbed put succeeds");
+            let name = stored.object.oid.as_str().to_owned();
+            self.universe.tell(|told| _ = told.stored.insert(name));
+        }
+    }
+
+    pub async fn delete(&self, name: &str) {
+        self.universe.tell(|told| _ = told.deleting.insert(name.to_owned()));
+        respool::store::delete::delete(&self.host, &oid(name)).await.unwrap();
+        self.universe.tell(|told| _ = told.deleted.insert(name.to_owned()));
+    }
+
+    pub async fn get(&self, name: &str, version: Option<Version>) -> Result<Vec<u8>, Problem> {
+        let mut stream = respool::store::get::open(&self.host, &oid(name), version).await?;
+        let mut all = Vec::new();
+        while let Some(piece) = stream.next().await {
+            all.extend_from_slice(&piece?);
+        }
+        Ok(all)
+    }
+
+    pub async fn submit(&self, source: &str) -> Job {
+        let spec = JobSpec {
+            sources: vec![self.medium(source).await.id],
+            only: BTreeSet::new(),
+            to: None,
+            to_tags: BTreeSet::new(),
+            quarantine: Quarantine::None,
+            verify: VerifyMode::Full,
+            drop_deleted: false,
+            limit_bytes: None,
+            limit_seconds: None,
+        };
+        engine::submit(&self.host, JobKind::Repack, spec).await.unwrap()
+    }
+
+    pub async fn run(&self, id: JobId) -> Result<Job, Problem> {
+        let (_keep, stop) = watch::channel(None);
+        let (tally, _watching) = watch::channel(self.host.catalogue.job(id).await?.tally);
+        let running = engine::run(&self.host, id, Controls { stop, tally });
+        tokio::time::timeout(PATIENCE, running)
+            .await
+            .expect("the job comes to rest")
+    }
+
+    pub async fn medium(&self, name: &str) -> Medium {
+        self.host.catalogue.medium(name).await.unwrap()
+    }
+
+    pub async fn extents(&self, medium: &Medium) -> Vec<Extent> {
+        let filter = ExtentFilter {
+            medium: Some(medium.id),
+            ..ExtentFilter::default()
+        };
+        let page = Page {
+            after: None,
+            limit: 10_000,
+        };
+        self.host.catalogue.extents(&filter, page).await.unwrap()
+    }
+
+    /// The catalogue is sound, and the media hold what it names and nothing else.
+    pub async fn is_sound(&self) {
+        assert_eq!(self.universe.catalogue.violations(), []);
+        let mut found = self.host.catalogue.findings(self.host.clock.now()).await.unwrap();
+        found.retain(|finding| finding.severity == Severity::Error);
+        assert_eq!(found, []);
+        for medium in self.host.catalogue.media().await.unwrap() {
+            let rows = self.extents(&medium).await;
+            assert!(
+                rows.iter().all(|row| row.state == ExtentState::Sync),
+                "left on {}: {rows:?}",
+                medium.name
+            );
+            self.holds_exactly(&medium, &rows);
+        }
+    }
+
+    /// Every copy, not the one that a get happens to take: its file, its bytes, its line in the index, and no others.
+    fn holds_exactly(&self, medium: &Medium, rows: &[Extent]) {
+        let mut disk = SimDisk::new(&self.universe, &medium.name);
+        let mut there = BTreeSet::new();
+        disk.list("objects", &mut |name| _ = there.insert(format!("objects/{name}")))
+            .unwrap();
+        let named: BTreeSet<String> = rows.iter().map(|row| row.address.0.clone()).collect();
+        assert_eq!(there, named, "files and rows of {} differ", medium.name);
+        for row in rows {
+            let file = disk.open(&row.address.0, &Role::Manifest).unwrap();
+            let mut bytes = vec![0; usize::try_from(row.bytes.0).unwrap() + 1];
+            let count = disk.read_at(file, 0, &mut bytes).unwrap();
+            let digests = row.digests.as_ref().expect("an extent at rest has digests");
+            let held = Blake3(*blake3::hash(&bytes[..count]).as_bytes());
+            assert_eq!(
+                (count as u64, held),
+                (row.bytes.0, digests.blake3),
+                "{} on {}",
+                row.address.0,
+                medium.name
+            );
+        }
+        let mut volume = Devices(Arc::clone(&self.universe)).mount(medium).unwrap();
+        let indexed: BTreeSet<ExtentId> = volume.index().unwrap().map(|entry| entry.unwrap().tag.extent).collect();
+        let ids: BTreeSet<ExtentId> = rows.iter().map(|row| row.id).collect();
+        assert_eq!(indexed, ids, "index and rows of {} differ", medium.name);
+    }
+}
+
+pub fn oid(name: &str) -> Oid {
+    Oid::new(name).unwrap()
+}
+
+fn frames(name: &str, bytes: &[u8], copies: u8) -> Vec<PutFrame> {
+    let header = PutHeader {
+        oid: oid(name),
+        bytes: ByteCount(bytes.len() as u64),
+        copies: Some(copies),
+        overwrite: Overwrite::Refuse,
+        tags: BTreeSet::new(),
+        grouping: None,
+        metadata: Metadata::default(),
+    };
+    let mut frames = vec![PutFrame::Begin(Box::new(header))];
+    let pieces = bytes.chunks(16 << 10).map(Bytes::copy_from_slice);
+    frames.extend(pieces.map(PutFrame::Data));
+    frames.push(PutFrame::End(StreamEnd {
+        bytes: ByteCount(bytes.len() as u64),
+        blake3: Blake3(*blake3::hash(bytes).as_bytes()),
+    }));
+    frames
+}
