@@ -448,8 +448,11 @@ pub trait Catalogue: Send + Sync {
     /// itself succeeds or is refused (`Exists` ...); a refused object's pending extents become orphans. One transaction.
     /// Refused are also copies that are not whole (every index from 0, the object's size), extents of another place,
     /// and what a lost lease or the fence forbids; a medium that became *read_only* since is no reason. A version
-    /// number is never given twice: ended versions count.
+    /// number is never given twice: ended versions count. `Conflict` when another put of the name came first: the
+    /// media name these bytes by the version they were recorded for, and only that one may be given.
     async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
+    /// The version that the next put of a name gets; ended versions count.
+    async fn next_version(&self, oid: &Oid) -> Result<Version>;
     /// Turns pending extents of an owner into orphans: all of them, or only those named.
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
     /// One version of an object with its layouts; without a version, the live one.

@@ -132,12 +132,13 @@ impl Run {
         let oid = Oid::new(NAMES[usize::from(name)]).unwrap();
         let object = ObjectId::fresh();
         let bytes: &[u8] = if empty { b"" } else { b"bytes" };
+        let version = self.catalogue.next_version(&oid).await.unwrap();
         let mut extents = Vec::new();
         for (copy, medium) in media.iter().enumerate() {
             let origin = Origin {
                 object,
                 oid: oid.clone(),
-                version: Version(1),
+                version,
                 copy: CopyNo(copy as i16),
                 index: ExtentIndex(0),
             };
@@ -163,7 +164,7 @@ impl Run {
             object: Object {
                 id: object,
                 oid,
-                version: Version(1),
+                version,
                 bytes: ByteCount(bytes.len() as u64),
                 copies: CopyNo(media.len() as i16),
                 grouping: Some(format!("group {name}")),

@@ -131,7 +131,9 @@ macro_rules! conformance {
                 a_put_and_the_fence_exclude_each_other
                 an_earlier_generation_is_fenced
                 only_a_medium_in_service_takes_extents
-                abandoning_touches_only_ones_own_pending_extents;
+                abandoning_touches_only_ones_own_pending_extents
+                a_put_is_given_the_version_its_media_name
+                an_extent_fills_only_its_own_place;
             record:
                 a_move_is_pending_first
                 a_move_changes_neither_bytes_nor_place

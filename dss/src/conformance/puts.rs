@@ -1,7 +1,7 @@
 //! Puts: recorded before their bytes, visible at once, each object for itself.
 
 use super::World;
-use super::support::{FIRST, Put, at, is_exists, is_fenced, is_not_found, oid, spec};
+use super::support::{FIRST, Put, at, is_conflict, is_exists, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Fence, MediumChange, Overwrite};
 use crate::model::{AdmState, ByteCount, CopyNo, ExtentState, JobKind, Owner, SessionId, Version};
 
@@ -79,8 +79,9 @@ pub async fn versions_of_one_commit_follow_its_order(w: &World) {
     let disk = w.medium("disk").await;
     let session = SessionId::fresh();
     let mut staged = Vec::new();
-    for bytes in ["first", "second"] {
-        staged.push(w.stage(&w.simple("a", disk, bytes), session).await);
+    for (bytes, version) in [("first", 1), ("second", 2)] {
+        let put = w.simple("a", disk, bytes);
+        staged.push(w.stage_as(&put, session, Version(version)).await);
     }
     let answers = w.catalogue.commit_put(staged, at(3)).await.unwrap();
     let versions: Vec<Version> = answers.into_iter().map(|answer| answer.unwrap().version).collect();
@@ -223,4 +224,40 @@ pub async fn abandoning_touches_only_ones_own_pending_extents(w: &World) {
             .unwrap(),
         []
     );
+}
+
+/// E-16: media name bytes by object and version. Of two puts of a name at once, the slower one is to be written again, and
+/// an ended version's number is known to be taken before a byte is written.
+pub async fn a_put_is_given_the_version_its_media_name(w: &World) {
+    let disk = w.medium("disk").await;
+    let session = SessionId::fresh();
+    let (fast, slow) = (w.simple("a", disk, "fast"), w.simple("a", disk, "slow"));
+    let (first, second) = (w.stage(&fast, session).await, w.stage(&slow, session).await);
+    let lost = second.places[0].1.extent().id;
+    assert_eq!(w.commit(first).await.unwrap().version, Version(1));
+    assert!(is_conflict(&w.commit(second).await));
+    assert_eq!(w.state(lost).await, ExtentState::Orphan);
+    w.catalogue.delete_object(&oid("a"), at(4)).await.unwrap();
+    assert_eq!(w.catalogue.purge(at(4), 9, at(5)).await.unwrap(), 1);
+    assert_eq!(w.catalogue.next_version(&oid("a")).await.unwrap(), Version(2));
+    let detail = w.put(w.simple("a", disk, "again")).await;
+    assert_eq!(
+        (detail.object.version, detail.entries[0].extent.origin.version),
+        (Version(2), Version(2))
+    );
+    assert_eq!(w.catalogue.next_version(&oid("b")).await.unwrap(), Version(1));
+}
+
+/// I3: an extent fills the place it was written for, and no other.
+pub async fn an_extent_fills_only_its_own_place(w: &World) {
+    let disk = w.medium("disk").await;
+    let put = Put {
+        copies: vec![vec![(disk, "a"), (disk, "b")]],
+        ..w.simple("a", disk, "")
+    };
+    let mut staged = w.stage(&put, SessionId::fresh()).await;
+    let (head, tail) = staged.places.split_at_mut(1);
+    std::mem::swap(&mut head[0].0, &mut tail[0].0);
+    assert!(w.commit(staged).await.is_err());
+    assert!(w.versions().await.is_empty());
 }

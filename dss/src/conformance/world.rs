@@ -180,6 +180,12 @@ impl World {
 
     /// Records and syncs everything a put needs, and does not commit it.
     pub async fn stage(&self, put: &Put, session: SessionId) -> NewObject {
+        let version = self.catalogue.next_version(&oid(put.oid)).await.unwrap();
+        self.stage_as(put, session, version).await
+    }
+
+    /// The same, written as a version that somebody else may get first.
+    pub async fn stage_as(&self, put: &Put, session: SessionId, version: Version) -> NewObject {
         let object = ObjectId::fresh();
         let mut wanted = Vec::new();
         let mut contents = Vec::new();
@@ -188,7 +194,7 @@ impl World {
                 let origin = Origin {
                     object,
                     oid: oid(put.oid),
-                    version: Version(1),
+                    version,
                     copy: CopyNo(copy as i16),
                     index: ExtentIndex(index as i32),
                 };
@@ -216,7 +222,7 @@ impl World {
             object: Object {
                 id: object,
                 oid: oid(put.oid),
-                version: Version(1),
+                version,
                 bytes: ByteCount(size as u64),
                 copies: CopyNo(put.copies.len() as i16),
                 grouping: put.grouping.map(str::to_owned),

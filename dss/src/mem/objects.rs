@@ -65,8 +65,20 @@ impl Tables {
             {
                 return Err(invariant("I3", format!("{} was written for another place", extent.id)));
             }
+            let next = self.next_version(&object.oid);
+            if origin.version != next {
+                let why = format!(
+                    "it was written as version {}, and another put came first: the next one is {next}",
+                    origin.version
+                );
+                return Err(conflict(&object.oid, why));
+            }
         }
         Ok(())
+    }
+
+    pub(super) fn next_version(&self, oid: &Oid) -> Version {
+        Version(self.versions(oid).next_back().map_or(0, |last| last.version.0) + 1)
     }
 
     /// Whether durable bytes are still ours to reference.
@@ -82,8 +94,7 @@ impl Tables {
 
     fn commit_one(&mut self, new: NewObject, now: Timestamp) -> Object {
         let mut object = new.object;
-        let highest = self.versions(&object.oid).next_back().map_or(0, |last| last.version.0);
-        object.version = Version(highest + 1);
+        object.version = self.next_version(&object.oid);
         object.deleted_at = None;
         if let Some(older) = self.live_version(&object.oid).map(|older| older.id) {
             self.objects.get_mut(&older).expect("it was just read").deleted_at = Some(object.created_at);

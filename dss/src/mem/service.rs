@@ -103,6 +103,9 @@ impl Catalogue for MemCatalogue {
     async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>> {
         self.change(|tables| Ok(tables.commit_put(objects, now)))
     }
+    async fn next_version(&self, oid: &Oid) -> Result<Version> {
+        Ok(self.read(|tables| tables.next_version(oid)))
+    }
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
         self.change(|tables| Ok(tables.abandon(owner, only)))
     }

@@ -102,6 +102,10 @@ impl Catalogue for PgCatalogue {
         puts::commit(self, objects, now).await
     }
 
+    async fn next_version(&self, oid: &Oid) -> Result<Version> {
+        objects::next_version(self, oid).await
+    }
+
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
         puts::abandon(self, owner, only).await
     }

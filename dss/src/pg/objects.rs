@@ -136,16 +136,34 @@ pub(super) async fn list(
     }))
 }
 
+/// The version that the next put of a name gets.
+pub(super) async fn next_version(catalogue: &PgCatalogue, oid: &Oid) -> Result<Version> {
+    Ok(reading!(catalogue, conn => {
+        let highest = sqlx::query_scalar!(r#"SELECT coalesce(max(version), 0) AS "highest!" FROM object WHERE oid = $1"#, oid.as_str())
+            .fetch_one(&mut *conn)
+            .await?;
+        Version(highest + 1)
+    }))
+}
+
 /// Marks the live version deleted.
 pub(super) async fn delete(catalogue: &PgCatalogue, oid: &Oid, now: Timestamp) -> Result<Object> {
     Ok(repeat!(catalogue, "delete_object", tx => {
-        let id = sqlx::query_scalar!(
+        let marked = sqlx::query_scalar!(
             "UPDATE object SET deleted_at = $2 WHERE oid = $1 AND deleted_at IS NULL RETURNING id",
             oid.as_str(), stamp(now) as _
         )
         .fetch_optional(tx.on())
-        .await?
-        .ok_or_else(|| no_object(oid))?;
+        .await?;
+        let Some(id) = marked else {
+            // The version this statement waited for was overwritten: the newer one is to be deleted, not "no such object".
+            let live = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT 1 FROM object WHERE oid = $1 AND deleted_at IS NULL) AS "live!""#, oid.as_str()
+            )
+            .fetch_one(tx.on())
+            .await?;
+            return Err(if live { Stop::RolledBack } else { no_object(oid).into() });
+        };
         let object = Object::try_from(object_rows!("WHERE o.id = $1", id).fetch_one(tx.on()).await?)?;
         append(tx.on(), now, "object.deleted", oid.as_str(), json!({ "version": object.version })).await?;
         tx.commit_at(Some(Step::DeleteBeforeCommit)).await?;

@@ -114,7 +114,7 @@ async fn commit_once(
         let verdict = if refused || known.contains(&new.object.id) {
             Err(exists(new))
         } else {
-            whole(new, ours)
+            whole(new, ours).and_then(|()| named_so(new, Version(name.highest + 1)))
         };
         answers.push(match verdict {
             Ok(()) => Ok(batch.add(new, name)),
@@ -217,6 +217,29 @@ fn whole(new: &NewObject, ours: impl Fn(ExtentId, Owner, Epoch) -> bool) -> Resu
             .eq(0..i32::try_from(extents.len()).unwrap_or(i32::MAX));
         if !contiguous || extents.values().copied().sum::<ByteCount>() != new.object.bytes {
             return refuse("a copy is not complete");
+        }
+    }
+    Ok(())
+}
+
+/// Every extent fills the place it was written for, under the version its medium names it by: no other can be given.
+fn named_so(new: &NewObject, version: Version) -> Result<()> {
+    for (place, synced) in &new.places {
+        let origin = &synced.extent().origin;
+        if (origin.object, origin.copy, origin.index) != (new.object.id, place.copy, place.index) {
+            return Err(CatalogueError::Invariant {
+                invariant: "I3",
+                detail: format!("extent {} was written for another place", synced.extent().id),
+            });
+        }
+        if origin.version != version {
+            let named = origin.version;
+            return Err(CatalogueError::Conflict {
+                subject: format!("object {}", new.object.oid),
+                why: format!(
+                    "it was written as version {named}, and another put came first: the next one is {version}"
+                ),
+            });
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::api::Problem;
 use crate::api::requests::PutHeader;
 use crate::store::placement;
-use dss::catalogue::{Catalogue, ObjectFilter, ObjectHeader, Overwrite};
+use dss::catalogue::{Catalogue, CatalogueError, ObjectHeader, Overwrite};
 use dss::model::object::Place;
 use dss::model::{
     Address, ByteCount, CopyNo, ExtentId, ExtentIndex, Metadata, NewExtent, Object, ObjectId, Oid, Origin, Version,
@@ -35,7 +35,7 @@ pub struct Draft {
 impl Draft {
     /// Asks the catalogue for the next version of a name; refuses one that is taken.
     pub async fn accept(catalogue: &dyn Catalogue, header: PutHeader, terms: Terms) -> Result<Self, Problem> {
-        let (live, newest) = versions(catalogue, &header.oid).await?;
+        let live = live_version(catalogue, &header.oid).await?;
         if let (Some(version), Overwrite::Refuse) = (live, header.overwrite) {
             return Err(Problem::refused(
                 "exists",
@@ -47,6 +47,8 @@ impl Draft {
             )
             .next("choose another OID, or add --overwrite for a new version"));
         }
+        // Versions that were ended long ago count: their numbers may still stand on media.
+        let version = catalogue.next_version(&header.oid).await?;
         Ok(Self {
             ticket: terms.ticket,
             overwrite: header.overwrite,
@@ -55,7 +57,7 @@ impl Draft {
             object: Object {
                 id: ObjectId::fresh(),
                 oid: header.oid,
-                version: Version(newest.0 + 1),
+                version,
                 bytes: header.bytes,
                 copies: terms.copies,
                 grouping: header.grouping,
@@ -151,30 +153,11 @@ pub fn places(copies: usize, index: usize) -> impl Iterator<Item = Place> {
     })
 }
 
-/// The live version of a name, if any, and the newest there ever was, or 0.
-async fn versions(catalogue: &dyn Catalogue, oid: &Oid) -> Result<(Option<Version>, Version), Problem> {
-    const PAGE: u32 = 4;
-    let filter = ObjectFilter {
-        prefix: Some(oid.as_str().to_owned()),
-        deleted: true,
-    };
-    let (mut live, mut newest) = (None, Version(0));
-    loop {
-        // Versions of one name follow each other, and come before every longer name with that prefix.
-        let page = catalogue
-            .list_objects(&filter, Some((oid.clone(), newest)), PAGE)
-            .await?;
-        let whole = page.len() == PAGE as usize;
-        let mut own = 0;
-        for detail in page.iter().filter(|detail| detail.object.oid == *oid) {
-            own += 1;
-            newest = newest.max(detail.object.version);
-            if detail.object.deleted_at.is_none() {
-                live = Some(detail.object.version);
-            }
-        }
-        if !whole || own < page.len() {
-            return Ok((live, newest));
-        }
+/// The live version of a name, if any.
+async fn live_version(catalogue: &dyn Catalogue, oid: &Oid) -> Result<Option<Version>, Problem> {
+    match catalogue.object(oid, None).await {
+        Ok(detail) => Ok(Some(detail.object.version)),
+        Err(CatalogueError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

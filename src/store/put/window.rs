@@ -8,7 +8,7 @@ use super::trouble::Trouble;
 use crate::api::Problem;
 use crate::host::Host;
 use crate::mover::{SyncFailure, sync};
-use dss::catalogue::NewObject;
+use dss::catalogue::{CatalogueError, NewObject};
 use dss::model::object::Place;
 use dss::model::{
     ByteCount, Extent, ExtentId, ExtentState, Hold, LayoutEntry, Object, ObjectDetail, Oid, Owner, Step, Synced,
@@ -187,6 +187,8 @@ async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, tools: &Tools<'_>) -
 fn outcome(result: dss::catalogue::Result<Object>, entries: Vec<LayoutEntry>) -> Result<Box<ObjectDetail>, PutFailure> {
     match result {
         Ok(object) => Ok(Box::new(ObjectDetail { object, entries })),
+        // Another put of the name came first: sent again, it becomes the version after that one.
+        Err(error @ CatalogueError::Conflict { .. }) => Err(PutFailure::again(error.into())),
         Err(error) => Err(PutFailure::last(error.into())),
     }
 }
