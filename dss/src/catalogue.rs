@@ -525,7 +525,7 @@ pub trait Catalogue: Send + Sync {
         error: Option<&JobError>,
         now: Timestamp,
     ) -> Result<Job>;
-    /// What the operator wants of a job next.
+    /// What the operator wants of a job next. `Conflict` when the job is not, or no more, where that means anything.
     async fn control_job(&self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job>;
     /// Adds to what a job could not move; the same extent again replaces its reason.
     async fn add_skips(&self, id: JobId, skips: &[Skip], now: Timestamp) -> Result<()>;

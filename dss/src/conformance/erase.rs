@@ -1,8 +1,8 @@
 //! The end of a source: quarantine, fence, and back to service.
 
 use super::World;
-use super::support::{Put, all, at, is_conflict, is_not_found, oid, spec};
-use crate::catalogue::{Fence, SwapTerms};
+use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid, spec};
+use crate::catalogue::{Fence, MediumChange, SwapTerms};
 use crate::model::{
     AdmState, ExtentState, FsState, Generation, Hold, JobId, JobState, MediumId, SessionId, Step, Version,
 };
@@ -182,6 +182,36 @@ pub async fn a_quarantine_is_not_cut_short(w: &World) {
         .await
         .unwrap();
     assert_eq!(fence, Fence::Erasing(Generation(1)));
+}
+
+/// A job that failed to erase its source leaves that to an operator: not before the quarantine is over, and never what is
+/// held for ever.
+pub async fn what_an_ended_job_left_quarantined_may_be_formatted(w: &World) {
+    let (source, _, job) = emptied(w, Hold::Until(at(100))).await;
+    let epoch = w.epoch(source);
+    w.advance(job, JobState::Failed).await;
+    let format = |now| w.catalogue.fence_medium(source, None, false, epoch, at(now));
+    assert!(is_conflict(&format(99).await));
+    assert_eq!(format(100).await.unwrap(), Fence::Erasing(Generation(1)));
+}
+
+/// Nobody touches a locked medium, not even the job that emptied it.
+pub async fn a_locked_medium_is_not_erased(w: &World) {
+    let (source, _, job) = emptied(w, Hold::None).await;
+    let lock = |locked| {
+        let change = MediumChange {
+            locked: Some(locked),
+            ..MediumChange::default()
+        };
+        w.catalogue.change_medium(source, change, at(7))
+    };
+    lock(true).await.unwrap();
+    let epoch = w.epoch(source);
+    let fence = w.catalogue.fence_medium(source, Some(job), false, epoch, at(8)).await;
+    assert!(is_fenced(&fence), "{fence:?}");
+    lock(false).await.unwrap();
+    let fence = w.catalogue.fence_medium(source, Some(job), false, epoch, at(9)).await;
+    assert_eq!(fence.unwrap(), Fence::Erasing(Generation(1)));
 }
 
 /// A medium that is a source of an active job is not formatted by an operator.

@@ -50,6 +50,8 @@ macro_rules! conformance {
                 a_fence_in_vain_drops_nothing
                 an_erasing_medium_is_only_erased_again
                 a_quarantine_is_not_cut_short
+                what_an_ended_job_left_quarantined_may_be_formatted
+                a_locked_medium_is_not_erased
                 a_source_is_not_formatted_under_its_job
                 an_erased_medium_starts_anew
                 nothing_is_finished_that_was_not_begun

@@ -22,11 +22,8 @@ impl Tables {
             AdmState::Quarantined | AdmState::Erasing | AdmState::Dead => {
                 return Err(conflict(&medium.name, format!("it is {}", medium.adm_state)));
             }
-            AdmState::InService
-            | AdmState::ReadOnly
-            | AdmState::Draining
-            | AdmState::AbandonShip
-            | AdmState::Retired => {}
+            AdmState::InService => return Err(conflict(&medium.name, "it still takes new extents")),
+            AdmState::ReadOnly | AdmState::Draining | AdmState::AbandonShip | AdmState::Retired => {}
         }
         let in_use = self.extents_on(id).any(|extent| match extent.state {
             ExtentState::Pending => true,
@@ -130,8 +127,9 @@ impl Tables {
             return Err(conflict(&medium.name, format!("it is a source of job {}", active.id)));
         }
         match medium.adm_state {
-            AdmState::Quarantined if job.is_none() || medium.emptied_by != job => {
-                Err(conflict(&medium.name, "it is quarantined"))
+            // Without a job it is an operator's, and only when the job that emptied it has ended.
+            AdmState::Quarantined if job.is_some() && medium.emptied_by != job => {
+                Err(conflict(&medium.name, "it is quarantined for another job"))
             }
             AdmState::Quarantined if medium.quarantined_until.is_none_or(|until| now < until) => {
                 Err(conflict(&medium.name, "its quarantine is not over"))

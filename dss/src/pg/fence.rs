@@ -32,6 +32,9 @@ pub(super) async fn fence(
         if row.adm_state == AdmState::Erasing {
             Fence::Erasing(row.generation)
         } else {
+            if row.locked {
+                return Err(CatalogueError::Fenced { medium, why: "it is locked".into() }.into());
+            }
             refuse(tx.on(), &row, job, now).await?;
             if drop_deleted {
                 drop_deleted_versions(tx.on(), medium, now).await?;
@@ -53,7 +56,8 @@ pub(super) async fn fence(
     Ok(found)
 }
 
-/// A quarantined medium belongs to its job until its time is over; a source belongs to its active job.
+/// A quarantined medium belongs to its job until its time is over; a source belongs to its active job. A job that ended
+/// without erasing leaves this to an operator.
 async fn refuse(
     on: &mut PgConnection,
     medium: &Medium,
@@ -61,12 +65,25 @@ async fn refuse(
     now: Timestamp,
 ) -> std::result::Result<(), Stop> {
     let holder = sqlx::query_scalar!("SELECT job FROM job_source WHERE medium = $1 AND active", medium.id.0)
-        .fetch_optional(on)
+        .fetch_optional(&mut *on)
         .await?
         .map(JobId);
+    let sources = match job {
+        Some(id) => Some((id, super::job_rows::fetch(&mut *on, id).await?.spec.sources)),
+        None => None,
+    };
     let why = match (medium.adm_state, holder) {
-        (AdmState::Quarantined, _) if job.is_none() || medium.emptied_by != job => {
+        _ if sources
+            .as_ref()
+            .is_some_and(|(_, sources)| !sources.contains(&medium.id)) =>
+        {
+            sources.map(|(id, _)| format!("it is no source of job {id}"))
+        }
+        (AdmState::Quarantined, Some(_)) if job.is_none() => {
             Some("it is quarantined for the job that emptied it".to_owned())
+        }
+        (AdmState::Quarantined, _) if job.is_some() && medium.emptied_by != job => {
+            Some("it is quarantined for another job".to_owned())
         }
         (AdmState::Quarantined, _) if medium.quarantined_until.is_none_or(|end| end > now) => {
             Some("its quarantine is not over".to_owned())

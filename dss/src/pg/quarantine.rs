@@ -54,6 +54,7 @@ pub(super) async fn begin(
         let spec = job_rows::fetch(tx.on(), job).await?.spec;
         let (live, pending) = in_use(tx.on(), medium, spec.drop_deleted).await?;
         let why = match row.adm_state {
+            _ if !spec.sources.contains(&medium) => Some(format!("it is no source of job {job}")),
             AdmState::Quarantined if row.emptied_by == Some(job) => None,
             AdmState::Quarantined | AdmState::Erasing | AdmState::Dead => Some(format!("it is {}", row.adm_state)),
             AdmState::InService => Some("it still takes new extents".to_owned()),
