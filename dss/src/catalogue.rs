@@ -507,8 +507,8 @@ pub trait Catalogue: Send + Sync {
     async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()>;
 
     // --- jobs
-    /// Inserts a job (*queued*) and makes its sources that are *in_service* *read_only*; a source of an active job, or
-    /// one that is quarantined, erasing or dead, refuses it.
+    /// Inserts a job (*queued*); a repack makes its sources that are *in_service* *read_only*, a migration of single
+    /// extents leaves them in use. A source of an active job, or one that is quarantined, erasing or dead, refuses it.
     async fn create_job(&self, kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job>;
     /// One job.
     async fn job(&self, id: JobId) -> Result<Job>;
@@ -516,6 +516,8 @@ pub trait Catalogue: Send + Sync {
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>>;
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
     /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
+    /// Where an operator's wish means nothing any more (quarantined, reclaiming, ended), an earlier one is forgotten. A
+    /// migration that is done lets go of the bytes it moved away from: nobody erases their medium.
     async fn advance_job(
         &self,
         id: JobId,
@@ -565,8 +567,9 @@ pub trait Catalogue: Send + Sync {
     /// The fence of I6, in statements of their own: lock the medium's row, recheck, persist *erasing* with the next
     /// generation. With `drop_deleted`, layouts of versions that are deleted or overwritten go first, in the same
     /// transaction. A medium found *erasing* answers its present generation. `job` None: an operator formats an empty
-    /// medium. Refused with `Conflict` while a quarantine lasts, or when it is another job's. Refused or in use: nothing
-    /// was dropped. A copy dropped goes whole, its extents on other media too.
+    /// medium, also one whose quarantine is over and whose job has ended without erasing it. Refused with `Conflict`
+    /// while a quarantine lasts, or when it is another job's, and with `Fenced` while the medium is locked. Refused or in
+    /// use: nothing was dropped. A copy dropped goes whole, its extents on other media too.
     async fn fence_medium(
         &self,
         medium: MediumId,

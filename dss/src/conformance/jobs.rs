@@ -2,8 +2,8 @@
 
 use super::World;
 use super::support::{at, is_conflict, is_not_found, oid, spec};
-use crate::catalogue::MediumChange;
-use crate::model::{AdmState, ExtentId, JobControl, JobError, JobId, JobKind, JobState, Skip, Tally};
+use crate::catalogue::{MediumChange, SwapTerms};
+use crate::model::{AdmState, ExtentId, Hold, JobControl, JobError, JobId, JobKind, JobState, Skip, Tally};
 
 fn error(code: &str) -> JobError {
     JobError {
@@ -37,6 +37,66 @@ pub async fn a_job_makes_its_sources_read_only(w: &World) {
     assert!(is_not_found(&w.catalogue.job(JobId(job.id.0 + 1)).await));
     w.advance(job.id, JobState::Cancelled).await;
     assert_eq!(w.row(a).await.adm_state, AdmState::ReadOnly, "it stays so");
+}
+
+/// Hop 1: what an operator said of a medium stands; only *in_service* becomes *read_only*.
+pub async fn a_medium_being_emptied_for_a_reason_keeps_it(w: &World) {
+    for (name, adm_state) in [
+        ("a", AdmState::Draining),
+        ("b", AdmState::AbandonShip),
+        ("c", AdmState::Retired),
+    ] {
+        let disk = w.medium(name).await;
+        let change = MediumChange {
+            adm_state: Some(adm_state),
+            ..MediumChange::default()
+        };
+        w.catalogue.change_medium(disk, change, at(1)).await.unwrap();
+        w.repack(&[disk]).await;
+        assert_eq!(w.row(disk).await.adm_state, adm_state);
+    }
+}
+
+/// E-11: a migration takes single extents off a medium that stays in use, and what it moved away from may go when it is
+/// done: nobody will erase the medium for it.
+pub async fn a_migration_leaves_its_medium_in_use_and_lets_go(w: &World) {
+    let (source, target) = (w.medium("source").await, w.medium("target").await);
+    let old = w.put_one("a", source, "x").await;
+    let job = w
+        .catalogue
+        .create_job(JobKind::Migrate, spec(&[source]), at(1))
+        .await
+        .unwrap()
+        .id;
+    assert_eq!(w.row(source).await.adm_state, AdmState::InService);
+    let entry = w.copy(job, &old, target, "x").await;
+    let terms = SwapTerms {
+        job,
+        hold: Hold::Forever,
+        now: at(5),
+    };
+    w.catalogue.swap_batch(terms, &[entry]).await.unwrap();
+    assert!(w.catalogue.removable(source, 9, at(6)).await.unwrap().is_empty());
+    w.advance(job, JobState::Done).await;
+    let removable = w.catalogue.removable(source, 9, at(7)).await.unwrap();
+    assert_eq!(removable.iter().map(|extent| extent.id).collect::<Vec<_>>(), [old.id]);
+}
+
+/// A wish to stop that came too late is refused, and one that was not heeded in time does not stop the reclaim.
+pub async fn a_wish_is_forgotten_where_it_means_nothing(w: &World) {
+    let disk = w.medium("disk").await;
+    let job = w.repack(&[disk]).await;
+    w.advance(job, JobState::Verifying).await;
+    w.catalogue.control_job(job, JobControl::Pause, at(2)).await.unwrap();
+    w.advance(job, JobState::Quarantined).await;
+    assert_eq!(w.catalogue.job(job).await.unwrap().control, JobControl::Run);
+    for state in [JobState::Quarantined, JobState::Reclaiming, JobState::Done] {
+        w.advance(job, state).await;
+        for control in [JobControl::Pause, JobControl::Cancel] {
+            let late = w.catalogue.control_job(job, control, at(3)).await;
+            assert!(is_conflict(&late), "{control} of a job {state}: {late:?}");
+        }
+    }
 }
 
 /// A medium is a source of one active job; a refusal leaves the other sources as they were.

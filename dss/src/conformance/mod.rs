@@ -83,6 +83,9 @@ macro_rules! conformance {
                 a_copy_of_several_extents_is_adopted;
             jobs:
                 a_job_makes_its_sources_read_only
+                a_medium_being_emptied_for_a_reason_keeps_it
+                a_migration_leaves_its_medium_in_use_and_lets_go
+                a_wish_is_forgotten_where_it_means_nothing
                 a_medium_has_one_active_job
                 going_back_claims_the_sources_again
                 a_fenced_medium_is_no_source

@@ -3,8 +3,8 @@
 use super::tables::{Tables, conflict};
 use crate::catalogue::{Page, Result};
 use crate::model::{
-    AdmState, ExtentId, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId, Move, MoveState,
-    ReadBack, Skip, Tally,
+    AdmState, ExtentId, ExtentState, Hold, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId,
+    Move, MoveState, ReadBack, Skip, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -21,7 +21,7 @@ impl Tables {
         self.check_sources_free(&spec.sources, None)?;
         for source in &spec.sources {
             let medium = self.medium_mut(*source)?;
-            if medium.adm_state == AdmState::InService {
+            if kind == JobKind::Repack && medium.adm_state == AdmState::InService {
                 medium.adm_state = AdmState::ReadOnly;
             }
         }
@@ -90,15 +90,40 @@ impl Tables {
             Some(since) if rests && from == to => Some(since),
             _ => rests.then_some(now),
         };
+        if !to.heeds_control() {
+            job.control = JobControl::Run;
+        }
         let job = job.clone();
+        if job.kind == JobKind::Migrate && to == JobState::Done {
+            self.let_go(id);
+        }
         if from != to {
             self.log(&format!("job.{to}"), id, json!({ "from": from }), now);
         }
         Ok(job)
     }
 
+    /// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
+    fn let_go(&mut self, job: JobId) {
+        let moved = |entry: &&Move| matches!(entry.state, MoveState::Swapped | MoveState::ReadBack);
+        let range = (job, ExtentId(super::tables::LOW))..=(job, ExtentId(super::tables::HIGH));
+        let entries = self.moves.range(range).map(|(_, entry)| entry);
+        let olds: Vec<ExtentId> = entries.filter(moved).map(|entry| entry.old).collect();
+        for old in olds {
+            if let Some(extent) = self.extents.get_mut(&old)
+                && extent.state == ExtentState::Orphan
+                && extent.hold == Hold::Forever
+            {
+                extent.hold = Hold::None;
+            }
+        }
+    }
+
     pub(super) fn control_job(&mut self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {
-        self.job(id)?;
+        let job = self.job(id)?;
+        if control != JobControl::Run && !job.state.heeds_control() {
+            return Err(conflict(id, format!("it is {} and cannot be stopped", job.state)));
+        }
         let job = self.jobs.get_mut(&id).expect("it was just read");
         job.control = control;
         let job = job.clone();

@@ -54,6 +54,20 @@ impl JobState {
             Self::Done | Self::DoneWithSkips | Self::Failed | Self::Cancelled | Self::Restored => false,
         }
     }
+
+    /// Whether an operator's wish to stop it means anything: from the quarantine on a job only goes on.
+    pub fn heeds_control(self) -> bool {
+        match self {
+            Self::Queued | Self::Running | Self::Paused | Self::Verifying => true,
+            Self::Quarantined
+            | Self::Reclaiming
+            | Self::Done
+            | Self::DoneWithSkips
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Restored => false,
+        }
+    }
 }
 
 words! {

@@ -51,6 +51,17 @@ pub(super) async fn list(catalogue: &PgCatalogue, filter: &ExtentFilter, page: P
                 .fetch_all(&mut *conn)
                 .await?
             }
+            // The few pending ones have an index of their own; the rest of the catalogue is not walked for them.
+            (None, None) if filter.state == Some(ExtentState::Pending) => {
+                extent_rows!(
+                    "WHERE e.state = 'pending' AND e.id IN
+                        (SELECT id FROM extent x WHERE x.state = 'pending' AND x.id > $1 ORDER BY x.id LIMIT $2)
+                      ORDER BY e.id",
+                    after, limit
+                )
+                .fetch_all(&mut *conn)
+                .await?
+            }
             (None, None) => {
                 extent_rows!(
                     "WHERE e.id > $1 AND ($3::text IS NULL OR e.state = $3::extent_state) ORDER BY e.id LIMIT $2",

@@ -90,9 +90,13 @@ async fn claim_sources(on: &mut PgConnection, kind: JobKind, spec: &JobSpec) -> 
     }
     if kind == JobKind::Repack {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        sqlx::query!("UPDATE medium SET adm_state = 'read_only' WHERE id = ANY ($1)", &ids)
-            .execute(on)
-            .await?;
+        // Draining, abandon_ship and retired say more than read_only, and take nothing new either.
+        sqlx::query!(
+            "UPDATE medium SET adm_state = 'read_only' WHERE id = ANY ($1) AND adm_state = 'in_service'",
+            &ids
+        )
+        .execute(on)
+        .await?;
     }
     Ok(())
 }
@@ -129,11 +133,15 @@ pub(super) async fn advance(
         }
         sqlx::query!(
             "UPDATE job SET state = ($2::text)::job_state, tally = $3, error = coalesce(error, $4),
-                    finished_at = CASE WHEN $5 THEN $6::timestamptz END WHERE id = $1",
-            id.0, to.as_str(), to_json(tally), error.map(to_json), rests, stamp(now) as _
+                    finished_at = CASE WHEN $5 THEN $6::timestamptz END,
+                    control = CASE WHEN $7 THEN control ELSE 'run' END WHERE id = $1",
+            id.0, to.as_str(), to_json(tally), error.map(to_json), rests, stamp(now) as _, to.heeds_control()
         )
         .execute(tx.on())
         .await?;
+        if job.kind == JobKind::Migrate && to == JobState::Done {
+            let_go(tx.on(), id).await?;
+        }
         sqlx::query!("UPDATE job_source SET active = $2 WHERE job = $1 AND active <> $2", id.0, to.is_active())
             .execute(tx.on())
             .await
@@ -148,9 +156,30 @@ pub(super) async fn advance(
     }))
 }
 
+/// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
+async fn let_go(on: &mut PgConnection, job: JobId) -> std::result::Result<(), Stop> {
+    let ids = sqlx::query_scalar!(
+        "SELECT e.id FROM extent e JOIN job_move v ON v.old_extent = e.id
+          WHERE v.job = $1 AND v.state IN ('swapped', 'read_back') AND e.state = 'orphan' AND e.hold_forever
+          ORDER BY e.id FOR UPDATE OF e",
+        job.0
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    sqlx::query!("UPDATE extent SET hold_forever = false WHERE id = ANY ($1)", &ids)
+        .execute(on)
+        .await?;
+    Ok(())
+}
+
 /// What the operator wants next.
 pub(super) async fn control(catalogue: &PgCatalogue, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {
     Ok(repeat!(catalogue, "control_job", tx => {
+        let job = job_rows::lock(tx.on(), id).await?;
+        if control != JobControl::Run && !job.state.heeds_control() {
+            let why = format!("it is {} and cannot be stopped", job.state);
+            return Err(CatalogueError::Conflict { subject: format!("job {id}"), why }.into());
+        }
         sqlx::query!("UPDATE job SET control = ($2::text)::job_control WHERE id = $1", id.0, control.as_str())
             .execute(tx.on())
             .await?;
