@@ -232,3 +232,35 @@ async fn carry(client: tokio::net::UnixStream, server: tokio::net::UnixStream, l
         }
     }
 }
+
+/// A delete that waited for an overwrite to commit deletes the version that is live then.
+#[tokio::test]
+async fn a_delete_that_meets_an_overwrite_deletes_the_newer_version() {
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    let insert = |version: u32| {
+        format!(
+            "INSERT INTO object (id, oid, version, bytes, copies, metadata, created_at)
+             VALUES (gen_random_uuid(), 'a', {version}, 0, 1, '{{}}', now());"
+        )
+    };
+    let mut raw = fresh.raw().await;
+    let overwrite = format!(
+        "BEGIN; UPDATE object SET deleted_at = now() WHERE version = 1; {}",
+        insert(2)
+    );
+    for statements in [insert(1), overwrite] {
+        sqlx::raw_sql(AssertSqlSafe(statements))
+            .execute(&mut raw)
+            .await
+            .unwrap();
+    }
+    let pg = Arc::clone(&fresh.pg);
+    let oid = dss::model::Oid::new("a").unwrap();
+    let deleting = tokio::spawn(async move { pg.delete_object(&oid, support::now()).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut raw).await.unwrap() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut raw).await.unwrap();
+    assert_eq!(deleting.await.unwrap().unwrap().version.0, 2);
+}
