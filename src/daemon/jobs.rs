@@ -17,7 +17,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::model::{Job, JobControl, JobId, JobKind, JobSpec, MediumId, Quarantine};
+use dss::model::{Job, JobControl, JobId, JobKind, JobSpec, JobState, MediumId, Quarantine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ use tokio_stream::wrappers::ReceiverStream;
 const JOBS_MAX: u32 = 10_000;
 /// How often a follower hears of a job.
 const BEAT: Duration = Duration::from_millis(250);
+/// A job that nobody works on for so many beats waits for something that will not come by itself.
+const BEATS_ALONE: u32 = 20;
 
 /// The requests about jobs.
 pub fn routes() -> Router<Arc<Daemon>> {
@@ -197,10 +199,12 @@ async fn tell(
     id: JobId,
     sender: &mpsc::Sender<Result<Event, Infallible>>,
 ) -> Result<Option<JobEnd>, Problem> {
+    let mut alone = 0;
     loop {
         let running = daemon.jobs.watch(id).is_some();
         let job = daemon.host.catalogue.job(id).await?;
-        if !running && (at_rest(job.state) || daemon.stopping.is_cancelled()) {
+        alone = if running { 0 } else { alone + 1 };
+        if !running && (at_rest(job.state) || daemon.stopping.is_cancelled()) || alone > BEATS_ALONE {
             let exit = if at_rest(job.state) {
                 exit_code(&job)
             } else {
@@ -250,16 +254,27 @@ fn at_odds(job: &Job, wish: JobControl) -> Problem {
     Problem::refused(
         "job_state",
         format!("job {}", job.id),
-        format!("job {} is {}: `{wish}` means nothing to it", job.id, job.state),
+        format!("job {} is {}: `{}` means nothing to it", job.id, job.state, verb(wish)),
     )
     .next(format!("look at it with `respool job show {}`", job.id))
+}
+
+/// What an operator types to wish this.
+fn verb(wish: JobControl) -> &'static str {
+    match wish {
+        JobControl::Run => "resume",
+        JobControl::Pause => "pause",
+        JobControl::Cancel => "cancel",
+    }
 }
 
 async fn resume(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
     let host = &daemon.host;
     let job = host.catalogue.job(request.job).await?;
     if at_rest(job.state) && next(job.state, JobEvent::Start).is_none()
-        || job.state == dss::model::JobState::Quarantined
+        || job.state == JobState::Quarantined
+        // It is coming to its end: what was stopped for good does not go on.
+        || job.control == JobControl::Cancel
     {
         return Err(at_odds(&job, JobControl::Run).into());
     }

@@ -390,12 +390,16 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
         format!("it is {}", medium.adm_state),
     );
     if medium.adm_state == AdmState::Quarantined {
-        // Over or not, only the job that emptied it ends a quarantine.
-        let why = match medium.quarantined_until {
-            Some(until) => format!("it is quarantined until {until}"),
-            None => "its bytes are kept for the job that emptied it".to_owned(),
-        };
-        against(true, why);
+        let job = jobs
+            .iter()
+            .find(|job| job.state == JobState::Quarantined && job.spec.sources.contains(&medium.id));
+        match (medium.quarantined_until, job) {
+            (Some(until), _) if until > now => against(true, format!("it is quarantined until {until}")),
+            // Over: its job erases it. A job that ended without doing so leaves it to `format`.
+            (Some(_), Some(job)) => against(true, format!("job {} is about to erase it", job.id)),
+            (Some(_), None) => {}
+            (None, _) => against(true, "its bytes are kept for the job that emptied it".to_owned()),
+        }
     }
     if let Some(job) = at_work {
         against(true, format!("job {} works on it", job.id));
@@ -425,6 +429,10 @@ async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
     };
     if !verdict.erasable {
         return Err(in_use(verdict.reasons.join("; ")).into());
+    }
+    if medium.adm_state == AdmState::Quarantined {
+        // Its quarantine is over by a clock that may have jumped.
+        host.may_destroy_by_age().await?;
     }
     match engine::erase(host, medium.id, None).await? {
         engine::Erased::Done => {}

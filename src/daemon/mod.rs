@@ -198,6 +198,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
     let daemon = running.daemon;
     let stopping = daemon.stopping.clone();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&daemon)));
+    let sweep = tokio::spawn(upkeep::sweep(Arc::clone(&daemon)));
     let fenced = Arc::clone(&daemon.host);
     tokio::spawn(async move {
         if let Err(problem) = engine::erase_fenced(&fenced).await {
@@ -219,6 +220,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
         server.abort();
     }
     upkeep.abort();
+    sweep.abort();
     // Allocations that nobody gives back end with the process.
     let _ = tokio::time::timeout(FAREWELL, daemon.host.lrs.stop()).await;
     close(&running.catalogue, running.cluster.as_ref()).await;

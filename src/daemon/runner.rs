@@ -30,6 +30,20 @@ struct Inner {
 struct Running {
     stop: watch::Sender<Option<Stop>>,
     tally: watch::Receiver<Tally>,
+    /// Resumed while it was still coming to a stop: it is taken up again as soon as it has.
+    again: bool,
+}
+
+/// One end of what a running job is told and tells.
+type Ends = (watch::Receiver<Option<Stop>>, watch::Sender<Tally>);
+
+impl Running {
+    fn new() -> (Self, Ends) {
+        let (stop, stop_asked) = watch::channel(None);
+        let (tell, tally) = watch::channel(Tally::default());
+        let again = false;
+        (Self { stop, tally, again }, (stop_asked, tell))
+    }
 }
 
 impl Runner {
@@ -42,35 +56,65 @@ impl Runner {
         }))
     }
 
-    /// Works on a job until it rests; one that is being worked on already goes on.
+    /// Works on a job until it rests. One that is being worked on goes on, also when it was just asked to pause. Nothing
+    /// is begun while respoold leaves: the next one begins it.
     pub fn start(&self, id: JobId) {
-        let (stop, stop_asked) = watch::channel(None);
-        let (tell, tally) = watch::channel(Tally::default());
-        {
+        if self.0.host.stopping.is_cancelled() {
+            return;
+        }
+        let mut ends = {
             let mut running = self.running();
-            if running.contains_key(&id) {
+            if let Some(known) = running.get_mut(&id) {
+                known.again = known.stop.borrow().is_some();
                 return;
             }
-            running.insert(id, Running { stop, tally });
-        }
+            let (new, ends) = Running::new();
+            running.insert(id, new);
+            ends
+        };
         let runner = self.clone();
         let in_use = self.0.activity.enter();
         tokio::spawn(async move {
-            let host = Arc::clone(&runner.0.host);
-            let work = tokio::spawn(async move { work_on(&host, id, stop_asked, tell).await });
-            if let Err(panic) = work.await {
-                runner.note_bug(id, &panic.to_string()).await;
+            loop {
+                runner.work(id, ends).await;
+                // After this a watcher reads the job's rest from the catalogue.
+                match runner.again(id) {
+                    Some(next) => ends = next,
+                    None => break,
+                }
             }
-            // After this line a watcher reads the job's rest from the catalogue.
-            runner.running().remove(&id);
             drop(in_use);
         });
     }
 
+    async fn work(&self, id: JobId, (stop, tally): Ends) {
+        let host = Arc::clone(&self.0.host);
+        let work = tokio::spawn(async move { work_on(&host, id, stop, tally).await });
+        match work.await {
+            Ok(None) => {}
+            Ok(Some(error)) => self.note(id, error).await,
+            Err(panic) => self.note(id, bug(id, &panic.to_string())).await,
+        }
+    }
+
+    /// A job that stopped is let go, or taken up again when that was asked meanwhile.
+    fn again(&self, id: JobId) -> Option<Ends> {
+        let mut running = self.running();
+        let known = running.get_mut(&id)?;
+        if !known.again {
+            running.remove(&id);
+            return None;
+        }
+        let (new, ends) = Running::new();
+        *known = new;
+        Some(ends)
+    }
+
     /// Asks a job to stop at its next extent boundary. False: it is not at work.
     pub fn stop(&self, id: JobId, stop: Stop) -> bool {
-        match self.running().get(&id) {
+        match self.running().get_mut(&id) {
             Some(running) => {
+                running.again = false;
                 running.stop.send_replace(Some(stop));
                 true
             }
@@ -85,7 +129,8 @@ impl Runner {
 
     /// Asks every job to hand over to the next respoold, and waits until none is at work.
     pub async fn hand_over(&self, patience: Duration) {
-        for running in self.running().values() {
+        for running in self.running().values_mut() {
+            running.again = false;
             running.stop.send_replace(Some(Stop::Handover));
         }
         let end = tokio::time::Instant::now() + patience;
@@ -94,18 +139,8 @@ impl Runner {
         }
     }
 
-    async fn note_bug(&self, id: JobId, panic: &str) {
-        tracing::error!(job = %id, panic, "a job ended in a panic");
+    async fn note(&self, id: JobId, error: JobError) {
         let host = &self.0.host;
-        let error = JobError {
-            code: "bug".into(),
-            blame: "us".into(),
-            subject: format!("job {id}"),
-            message: format!("job {id} ended in a panic: {panic}"),
-            next: "report this with the log of respoold; the source is untouched, and the job can be given again"
-                .into(),
-            exit: 70,
-        };
         let noted = async {
             let job = host.catalogue.job(id).await?;
             let from = sources_of(JobEvent::Fail);
@@ -123,7 +158,25 @@ impl Runner {
     }
 }
 
-async fn work_on(host: &Arc<Host>, id: JobId, stop: watch::Receiver<Option<Stop>>, tally: watch::Sender<Tally>) {
+fn bug(id: JobId, panic: &str) -> JobError {
+    tracing::error!(job = %id, panic, "a job ended in a panic");
+    JobError {
+        code: "bug".into(),
+        blame: "us".into(),
+        subject: format!("job {id}"),
+        message: format!("job {id} ended in a panic: {panic}"),
+        next: "report this with the log of respoold; the source is untouched, and the job can be given again".into(),
+        exit: 70,
+    }
+}
+
+/// Some: what ended the job and is not noted with it yet.
+async fn work_on(
+    host: &Arc<Host>,
+    id: JobId,
+    stop: watch::Receiver<Option<Stop>>,
+    tally: watch::Sender<Tally>,
+) -> Option<JobError> {
     for _ in 0..TRIES {
         let controls = Controls {
             stop: stop.clone(),
@@ -132,7 +185,7 @@ async fn work_on(host: &Arc<Host>, id: JobId, stop: watch::Receiver<Option<Stop>
         match engine::run(host, id, controls).await {
             Ok(job) => {
                 tracing::info!(job = %id, state = %job.state, "the job rests");
-                return;
+                return None;
             }
             Err(problem) if problem.code == "catalogue_unavailable" && stop.borrow().is_none() => {
                 tracing::warn!(job = %id, %problem, "the job waits for the catalogue");
@@ -142,8 +195,11 @@ async fn work_on(host: &Arc<Host>, id: JobId, stop: watch::Receiver<Option<Stop>
             }
             Err(problem) => {
                 tracing::warn!(job = %id, %problem, "the job cannot be worked on");
-                return;
+                // It rests already, or nothing can be noted: neither is a failure of the job.
+                let expected = ["job_at_rest", "catalogue_unavailable"];
+                return (!expected.contains(&problem.code.as_str())).then(|| problem.into());
             }
         }
     }
+    None
 }

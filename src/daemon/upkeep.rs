@@ -7,7 +7,6 @@ use crate::engine;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How often quarantines, windows and the clock are looked at.
 const ROUND: Duration = Duration::from_secs(5);
@@ -18,22 +17,33 @@ const BATCH: u32 = 1_000;
 
 /// Runs until respoold leaves.
 pub async fn run(daemon: Arc<Daemon>) {
-    let mut swept = Instant::now();
     loop {
         if let Err(problem) = round(&daemon).await {
             tracing::warn!(%problem, "upkeep will be tried again");
         }
-        if swept.elapsed() >= SWEEP {
-            match engine::sweep(&daemon.host).await {
-                Ok(done) if done.removed > 0 => tracing::info!(removed = done.removed, "orphans were swept"),
-                Ok(_) => {}
-                Err(problem) => tracing::warn!(%problem, "the sweep will be tried again"),
-            }
-            swept = Instant::now();
-        }
         tokio::select! {
             () = daemon.stopping.cancelled() => return,
             () = tokio::time::sleep(ROUND) => {}
+        }
+    }
+}
+
+/// Sweeps until respoold leaves. A task of its own: a medium that is busy for hours must not keep quarantines from ending
+/// and events from being sealed. Holds end by age, so nothing is swept while the clock is in doubt.
+pub async fn sweep(daemon: Arc<Daemon>) {
+    loop {
+        tokio::select! {
+            () = daemon.stopping.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+        let swept = async {
+            daemon.host.may_destroy_by_age().await?;
+            engine::sweep(&daemon.host).await
+        };
+        match swept.await {
+            Ok(done) if done.removed > 0 => tracing::info!(removed = done.removed, "orphans were swept"),
+            Ok(_) => {}
+            Err(problem) => tracing::warn!(%problem, "the sweep will be tried again"),
         }
     }
 }

@@ -1,0 +1,173 @@
+//! respoold as an operator meets it when things cross: wishes that come while others are still carried out, jobs that
+//! nobody works on, disks that are away when their time comes, commands that are interrupted.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use respool_test_support::site::{QUICK, Site, wait_until};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+const RESPOOL: &str = env!("CARGO_BIN_EXE_respool");
+
+fn bytes(length: usize, seed: u8) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8 ^ seed).collect()
+}
+
+/// What a command ends with, which must come soon.
+fn code_within(mut child: Child, patience: Duration) -> Option<i32> {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    panic!("it did not end within {patience:?}");
+}
+
+#[test]
+fn a_job_resumed_while_it_still_stops_goes_on() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    let folder = site.root().join("many");
+    fs::create_dir(&folder).unwrap();
+    for index in 0..60 {
+        fs::write(folder.join(format!("f{index}")), bytes(200_000, index)).unwrap();
+    }
+    site.ok(&["put", "--recursive", folder.to_str().unwrap(), "o", "--tags", "a"]);
+    let job = site.ok(&["repack", "a", "--detach"])["job"].to_string();
+    // It copies for a while: pausing takes until its window is swapped, resuming comes at once.
+    wait_until("the job moves something", || {
+        site.ok(&["job", "show", &job])["extents"]["moved"] != 0
+    });
+    site.ok(&["job", "pause", &job]);
+    let resumed = site.ok(&["job", "resume", &job]);
+    assert_eq!(resumed["state"], "quarantined", "{resumed:#}");
+    assert_eq!(site.get("o/f7"), bytes(200_000, 7));
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_job_that_nobody_works_on() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    site.put_on("a", "o", &bytes(300_000, 1));
+    let job = site.run(&["repack", "a", "--limit-bytes", "100000"]).expect(5)["job"].to_string();
+    site.sql(&format!("UPDATE job SET state = 'running' WHERE id = {job}"));
+    let waiting = site.command(&["job", "wait", &job]).spawn().unwrap();
+    assert_eq!(code_within(waiting, Duration::from_secs(40)), Some(5));
+    let resumed = site.run(&["job", "resume", &job]).expect(5);
+    assert_eq!(resumed["state"], "paused", "its limit again");
+}
+
+#[test]
+fn a_disk_away_when_its_quarantine_ends_can_be_formatted_when_it_is_back() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    site.put_on("a", "o", b"bytes");
+    let job = site.ok(&["repack", "a", "--quarantine", "3s"])["job"].to_string();
+    site.run(&["medium", "format", "a"]).expect(2);
+    site.stop();
+    let away = site.root().join("away");
+    fs::rename(site.disk("a"), &away).unwrap();
+    wait_until("the job finds its source gone", || {
+        site.ok(&["job", "show", &job])["state"] == "failed"
+    });
+    assert_eq!(site.medium("a")["adm_state"], "quarantined");
+    fs::rename(&away, site.disk("a")).unwrap();
+    site.ok(&["medium", "trust", "a"]);
+    assert_eq!(site.ok(&["medium", "check-erase", "a"])["erasable"], true);
+    let formatted = site.ok(&["medium", "format", "a"]);
+    assert_eq!(formatted["adm_state"], "in_service");
+    assert_eq!(formatted["generation"], 1);
+    assert_eq!(site.get("o"), b"bytes");
+    site.ok(&["check"]);
+}
+
+#[test]
+fn what_is_held_for_ever_is_not_called_erasable() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    site.put_on("a", "o", b"bytes");
+    site.ok(&["repack", "a", "--keep-source"]);
+    let verdict = site.run(&["medium", "check-erase", "a"]).expect(2);
+    assert_eq!(verdict["erasable"], false);
+    site.run(&["medium", "format", "a"]).expect(2);
+}
+
+#[test]
+fn a_put_after_a_purge_has_one_version_in_the_catalogue_and_on_its_medium() {
+    let config = QUICK.replace("[store]", "[store]\nundelete_window = \"1s\"");
+    let site = Site::with_config(RESPOOL, &config);
+    site.disks(&["a"]);
+    site.put("o", b"first", &[]);
+    site.ok(&["delete", "o"]);
+    wait_until("the deleted version is purged", || {
+        site.ok(&["object", "list", "--deleted"])["objects"] == serde_json::json!([])
+    });
+    assert_eq!(site.put("o", b"second", &[])["version"], 2);
+    let manifest: String = fs::read_dir(site.disk("a").join(".respool/manifest"))
+        .unwrap()
+        .map(|segment| fs::read_to_string(segment.unwrap().path()).unwrap())
+        .collect();
+    let named = |version: u32| {
+        manifest
+            .matches(&format!("\"oid\":\"o\",\"version\":{version},"))
+            .count()
+    };
+    assert_eq!((named(1), named(2)), (1, 1), "{manifest}");
+}
+
+#[test]
+fn a_folder_of_which_a_part_was_stored_was_not_refused() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a"]);
+    let folder = site.root().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("old"), "old").unwrap();
+    site.ok(&["put", "--recursive", "folder", "f"]);
+    site.run(&["put", "--recursive", "folder", "f"]).expect(2);
+    fs::write(folder.join("new"), "new").unwrap();
+    let put = site.run(&["put", "--recursive", "folder", "f"]).expect(1);
+    assert_eq!(put["objects"][0]["oid"], "f/new");
+    assert_eq!(put["refused"][0]["oid"], "f/old");
+}
+
+#[test]
+fn an_interrupted_get_leaves_nothing_beside_its_file() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a"]);
+    site.put("o", &bytes(300_000, 3), &[]);
+    site.stop();
+    site.faults("[[fault]]\nmedium = \"a\"\nop = \"read\"\noid = \"o\"\nnth = 3\nerror = \"hang\"\ntimes = 1\n");
+    let place = site.root().join("got");
+    fs::create_dir(&place).unwrap();
+    let get = site.command(&["get", "o", "got/file"]).spawn().unwrap();
+    wait_until("the get has begun to write", || {
+        fs::read_dir(&place).unwrap().count() == 1
+    });
+    kill(Pid::from_raw(get.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(code_within(get, Duration::from_secs(20)), Some(5));
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+    // A device that hangs is left only by ending the process.
+    site.kill();
+}
+
+#[test]
+fn nothing_is_sent_to_a_socket_in_a_strangers_folder() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a"]);
+    site.stop();
+    // A folder that anybody may use stands where the last respoold had its socket.
+    let trap = site.root().join("trap");
+    fs::create_dir(&trap).unwrap();
+    fs::set_permissions(&trap, PermissionsExt::from_mode(0o777)).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(trap.join("respoold.sock")).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    fs::write(site.state().join("sockets"), format!("{}\n", trap.display())).unwrap();
+    site.put("o", b"secret", &[]);
+    assert!(listener.accept().is_err(), "nobody called");
+    assert_eq!(site.get("o"), b"secret");
+}
