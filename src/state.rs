@@ -8,7 +8,7 @@ use nix::unistd::Uid;
 use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// One state folder: one respoold, one catalogue.
@@ -92,10 +92,15 @@ impl StateFolder {
         }
     }
 
-    /// The socket of the respoold that runs or ran last.
+    /// The socket of the respoold that runs or ran last. None when its folder is somebody else's by now: it lies where
+    /// everybody may make folders, and objects are not sent to a stranger.
     pub fn socket(&self) -> Option<PathBuf> {
         let record = fs::read_to_string(self.socket_record()).ok()?;
-        Some(Path::new(record.trim_end()).join(SOCKET))
+        let folder = Path::new(record.trim_end());
+        let found = fs::symlink_metadata(folder).ok()?;
+        let ours = [0, Uid::effective().as_raw(), fs::metadata(&self.path).ok()?.uid()];
+        let private = found.is_dir() && found.permissions().mode() & 0o077 == 0;
+        (private && ours.contains(&found.uid())).then(|| folder.join(SOCKET))
     }
 }
 
@@ -135,4 +140,29 @@ fn home() -> Result<PathBuf, Problem> {
     variable("HOME").ok_or_else(|| {
         Problem::refused("no_home", "HOME", "neither HOME nor a state folder is set").next("give --state DIR")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+
+    #[test]
+    fn a_socket_in_a_folder_that_others_may_use_is_not_respoolds() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(&folder.path().join("state"))).unwrap();
+        state.make().unwrap();
+        let sockets = folder.path().join("sockets");
+        fs::create_dir(&sockets).unwrap();
+        fs::write(state.socket_record(), format!("{}\n", sockets.display())).unwrap();
+        fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(state.socket(), Some(sockets.join(SOCKET)));
+        fs::set_permissions(&sockets, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(state.socket(), None);
+        if Uid::effective().is_root() {
+            fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
+            std::os::unix::fs::chown(&sockets, Some(65_534), None).unwrap();
+            assert_eq!(state.socket(), None, "a stranger's");
+        }
+    }
 }
