@@ -2,7 +2,7 @@
 
 use super::object::details;
 use super::progress::Bar;
-use super::{Context, Done};
+use super::{Context, Done, interrupts};
 use crate::api::frame::{Decoder, Frame, Kind};
 use crate::api::objects::ObjectView;
 use crate::api::requests::{ObjectRequest, StreamEnd};
@@ -34,6 +34,7 @@ impl Get {
     pub async fn run(self, context: &Context) -> Done {
         self.check_place()?;
         let client = context.client().await?;
+        let mut interrupts = interrupts()?;
         let request = ObjectRequest {
             oid: self.oid.clone(),
             version: self.version,
@@ -53,7 +54,15 @@ impl Get {
             if let Some(landing) = &landing {
                 bar.bytes(ByteCount(landing.whole.count()), landing.object.bytes, "received");
             }
-            match body.frame().await {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                // Returns by itself, so that the part that was written goes too.
+                _ = interrupts.recv() => {
+                    let message = format!("the get of '{}' was interrupted; nothing was written", self.oid);
+                    return Err(Problem::stopped("interrupted", self.oid.as_str(), message).next("repeat the get"));
+                }
+            };
+            match frame {
                 Some(Ok(piece)) => {
                     if let Ok(data) = piece.into_data() {
                         decoder.push(&data);

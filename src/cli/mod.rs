@@ -26,6 +26,7 @@ use crate::state::{StateFolder, resolve_config};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Repack and evacuation of tapes and removable media, with proof that nothing was lost.
 #[derive(Debug, Parser)]
@@ -123,6 +124,12 @@ impl Context {
         };
         Client::connect(&self.state, &self.terms, create).await
     }
+}
+
+/// Ctrl-C, from now on: none of it ends this process by itself any more.
+pub(crate) fn interrupts() -> Result<Signal, Problem> {
+    signal(SignalKind::interrupt())
+        .map_err(|error| Problem::environment("no_signals", "us", "respool", error.to_string()))
 }
 
 /// What became of a verb: its exit code, after its result was printed.

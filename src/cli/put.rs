@@ -158,7 +158,7 @@ impl Put {
         let mut bar = Bar::new(&context.output);
         for round in 1..=ROUNDS {
             let mut repeat = BTreeSet::new();
-            send(&client, items.clone(), manner, &mut bar, |result| match result {
+            let sent = send(&client, items.clone(), manner, &mut bar, |result| match result {
                 PutResult::Stored(object) => batch.objects.push(Stored {
                     oid: object.oid,
                     id: object.id,
@@ -170,7 +170,15 @@ impl Put {
                 }
                 PutResult::Refused { oid, problem, .. } => batch.refused.push(Refused { oid, problem }),
             })
-            .await?;
+            .await;
+            if let Err(problem) = sent {
+                bar.end();
+                let stored = batch.objects.len();
+                context
+                    .output
+                    .note(&format!("{stored} objects were stored before this"));
+                return Err(problem);
+            }
             items.retain(|item| repeat.contains(&item.oid));
             if items.is_empty() {
                 break;
@@ -181,6 +189,11 @@ impl Put {
             .refused
             .iter()
             .fold(exit::DONE, |code, refused| exit::worse(code, refused.problem.exit));
+        // "Refused, nothing touched" is not true of a folder of which a part was stored.
+        let code = match code {
+            exit::REFUSED if !batch.objects.is_empty() => exit::SKIPS,
+            code => code,
+        };
         context.output.result(&batch, |batch| {
             let mut lines = Vec::new();
             for skipped in &batch.skipped {

@@ -1,6 +1,7 @@
 //! Sends files as one stream of frames and hears what became of each. Reads every file once; one that changes while it is
 //! read is not stored.
 
+use super::interrupts;
 use super::progress::Bar;
 use super::put::Manner;
 use crate::api::frame::{Kind, head, json};
@@ -71,12 +72,22 @@ pub async fn send(
         .await?;
     let mut lines = Lines::new(response);
     let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let mut interrupts = interrupts()?;
     loop {
         let line = tokio::select! {
             line = lines.next() => line?,
             _ = tick.tick() => {
                 bar.bytes(ByteCount(sent.load(Ordering::Relaxed)), ByteCount(total), "sent");
                 continue;
+            }
+            // What is not acknowledged is given up when the connection ends.
+            _ = interrupts.recv() => {
+                return Err(Problem::stopped(
+                    "interrupted",
+                    "put",
+                    "the put was interrupted; what was not acknowledged is not stored",
+                )
+                .next("put it again"));
             }
         };
         let Some(line) = line else {

@@ -2,7 +2,8 @@
 
 use super::job::{CtrlC, details, follow};
 use super::output::Listed;
-use super::{Context, Done};
+use super::{Context, Done, interrupts};
+use crate::api::requests::JobRequest;
 use crate::api::units::{parse_size, parse_span};
 use crate::api::{JobReport, PlanStep, PlanSummary, RepackRequest, exit};
 use dss::model::{ByteCount, Quarantine, VerifyMode};
@@ -64,10 +65,16 @@ impl Repack {
                 Listed::Broken(code) => code,
             });
         }
+        // A large medium is looked at for a while before the job is accepted; Ctrl-C meanwhile is heeded after.
+        let mut early = interrupts()?;
         let job: JobReport = client.call("/v1/repack", &request).await?;
         if detach {
             context.output.result(&job, details);
             return Ok(exit::DONE);
+        }
+        if tokio::time::timeout(Duration::ZERO, early.recv()).await.is_ok() {
+            let request = JobRequest { job: job.job };
+            let _: JobReport = client.call("/v1/job/pause", &request).await?;
         }
         follow(context, &client, job.job, CtrlC::PausesJob).await
     }
