@@ -265,8 +265,12 @@ pub fn exit_code(job: &Job) -> u8 {
         | JobState::Done
         | JobState::Restored => exit::DONE,
     };
-    // A failed job's own error is more exact than its state.
-    let of_end = job.error.as_ref().map_or(of_state, |error| error.exit);
+    // A failed job's own error is more exact than its state. But 2 means that nothing was touched, and this was accepted.
+    let of_end = match &job.error {
+        Some(error) if error.exit == exit::REFUSED => of_state,
+        Some(error) => error.exit,
+        None => of_state,
+    };
     let of_skips = match () {
         () if job.skips.iter().any(|skip| skip.integrity) => exit::INTEGRITY,
         () if !job.skips.is_empty() => exit::SKIPS,
@@ -343,6 +347,13 @@ mod tests {
         assert_eq!(exit_code(&job), 1);
         job.skips.push(skip(true));
         assert_eq!(exit_code(&job), 4);
+    }
+
+    #[test]
+    fn an_accepted_job_never_ends_as_if_nothing_was_touched() {
+        let mut job = job(JobState::Failed);
+        job.error = Some(crate::api::Problem::refused("fenced", "a", "medium a is locked").into());
+        assert_eq!(exit_code(&job), 3);
     }
 
     #[test]
