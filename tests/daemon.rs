@@ -75,7 +75,11 @@ fn a_disk_away_when_its_quarantine_ends_can_be_formatted_when_it_is_back() {
     wait_until("the job finds its source gone", || {
         site.ok(&["job", "show", &job])["state"] == "failed"
     });
-    assert_eq!(site.medium("a")["adm_state"], "read_only", "a failed job lets its source go");
+    assert_eq!(
+        site.medium("a")["adm_state"],
+        "read_only",
+        "a failed job lets its source go"
+    );
     fs::rename(&away, site.disk("a")).unwrap();
     site.ok(&["medium", "trust", "a"]);
     assert_eq!(site.ok(&["medium", "check-erase", "a"])["erasable"], true);
