@@ -175,3 +175,31 @@ fn nothing_is_sent_to_a_socket_in_a_strangers_folder() {
     assert!(listener.accept().is_err(), "nobody called");
     assert_eq!(site.get("o"), b"secret");
 }
+
+#[test]
+fn x05_a_killed_postgresql_is_started_again_and_the_job_goes_on() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    for n in 0..40 {
+        site.put_on("a", &format!("o/{n}"), &bytes(100_000, n));
+    }
+    let job = site.ok(&["repack", "a", "--quarantine", "0", "--detach"])["job"].to_string();
+    for _ in 0..2 {
+        let pid = fs::read_to_string(site.state().join("pg/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        let killed = std::process::Command::new("kill")
+            .args(["-KILL", &pid])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    let begun = std::time::Instant::now();
+    let waiting = site.command(&["job", "wait", &job]).spawn().unwrap();
+    assert_eq!(code_within(waiting, Duration::from_secs(60)), Some(0));
+    site.ok(&["check"]);
+    for n in 0..40 {
+        assert_eq!(site.get(&format!("o/{n}")), bytes(100_000, n));
+    }
+    println!("back after {:?}", begun.elapsed());
+}

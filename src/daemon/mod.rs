@@ -5,6 +5,7 @@ mod activity;
 mod answer;
 mod devices;
 mod drill;
+mod guard;
 mod jobs;
 mod lists;
 mod media;
@@ -59,6 +60,8 @@ struct Running {
     daemon: Arc<Daemon>,
     catalogue: Arc<PgCatalogue>,
     cluster: Option<EmbeddedCluster>,
+    /// The state folder's path.
+    state: std::path::PathBuf,
     created: bool,
     seat: Seat,
     listener: UnixListener,
@@ -121,6 +124,7 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
         daemon,
         catalogue: opened.catalogue,
         cluster: opened.cluster,
+        state: start.state.path().to_owned(),
         created: opened.created,
         seat,
         listener,
@@ -206,6 +210,10 @@ async fn serve(running: Running) -> Result<(), Problem> {
         }
     });
     tokio::spawn(upkeep::leave_when_idle(Arc::clone(&daemon)));
+    let guard = running.cluster.as_ref().map(|cluster| {
+        let socket_dir = cluster.socket_dir().to_owned();
+        tokio::spawn(guard::run(running.state.clone(), socket_dir, stopping.clone()))
+    });
     let app = router(&daemon);
     let until = stopping.clone();
     let mut server = tokio::spawn(async move {
@@ -223,6 +231,10 @@ async fn serve(running: Running) -> Result<(), Problem> {
     sweep.abort();
     // Allocations that nobody gives back end with the process.
     let _ = tokio::time::timeout(FAREWELL, daemon.host.lrs.stop()).await;
+    if let Some(guard) = guard {
+        // It ends by itself, after a start that may be under way: nothing is started after the stop below.
+        let _ = guard.await;
+    }
     close(&running.catalogue, running.cluster.as_ref()).await;
     running.seat.leave();
     Ok(())
