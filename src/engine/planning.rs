@@ -88,7 +88,10 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         usable: vec![],
         refused: vec![],
     };
-    for medium in host.catalogue.media().await? {
+    let media = host.catalogue.media().await?;
+    let sources = media.iter().filter(|medium| spec.sources.contains(&medium.id));
+    let taken: BTreeSet<String> = sources.filter_map(|medium| medium.location.dock.clone()).collect();
+    for medium in media {
         let asked = spec.to.is_none_or(|to| to == medium.id) && spec.to_tags.is_subset(&medium.tags);
         if spec.sources.contains(&medium.id) || !asked {
             continue;
@@ -97,12 +100,18 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
             targets.refused.push(format!("{} ({why})", medium.name));
             continue;
         }
+        if let Some(dock) = medium.location.dock.as_ref().filter(|dock| taken.contains(*dock)) {
+            let why = format!("{} (in dock {dock} with the source)", medium.name);
+            targets.refused.push(why);
+            continue;
+        }
         match room_on(host, &medium).await {
             Ok(free) => targets.usable.push(Target {
                 medium: medium.id,
                 free,
                 begun: medium.fs_state == FsState::Used,
                 groupings: medium.groupings.clone(),
+                dock: medium.location.dock.clone(),
             }),
             Err(why) => targets.refused.push(format!("{} ({why})", medium.name)),
         }

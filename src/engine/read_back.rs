@@ -30,6 +30,14 @@ enum Bad {
 /// What read back, by the job that moved it; what did not; and how many of a page were tried.
 type Tried = (BTreeMap<JobId, Vec<ReadBack>>, Vec<(Move, String)>, usize);
 
+/// A job that was stopped and has a failure to tell ends with it: resumed, it would find nothing amiss.
+fn stopped(stop: Stop, failed: Option<JobError>) -> Event {
+    match failed {
+        Some(_) => Event::ReadBack { failed },
+        None => Event::Stopped(stop),
+    }
+}
+
 impl Run<'_> {
     /// Index commit on every target that holds something its own index does not name durably. What jobs before this one
     /// moved off the sources and nobody read back is this job's to look after now.
@@ -124,13 +132,13 @@ impl Run<'_> {
             let Some(last) = moves.last() else { break };
             after = Some(last.new);
             if let Some(stop) = self.read_back_moves(moves, &mut first).await? {
-                return Ok(Event::Stopped(stop));
+                return Ok(stopped(stop, first));
             }
         }
         let inherited = std::mem::take(&mut self.inherited);
         for moves in inherited.chunks(PAGE as usize) {
             if let Some(stop) = self.read_back_moves(moves.to_vec(), &mut first).await? {
-                return Ok(Event::Stopped(stop));
+                return Ok(stopped(stop, first));
             }
         }
         Ok(Event::ReadBack { failed: first })
@@ -154,10 +162,11 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// Answers the first failure, and what was not tried.
+    /// Reads back what lies on the first one's medium: two targets of one dock are never held together. Answers the
+    /// first failure, and what was not tried.
     async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<(Option<JobError>, Vec<Move>), Problem> {
         let verify = self.job.spec.verify;
-        let mut due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
+        let due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
         let ids: Vec<ExtentId> = due.iter().map(|one| one.new).collect();
         let extents: BTreeMap<ExtentId, Extent> = self
             .host
@@ -167,16 +176,21 @@ impl Run<'_> {
             .into_iter()
             .map(|(_, entry)| (entry.extent.id, entry.extent))
             .collect();
-        if extents.is_empty() {
-            // Everything of this page was deleted or moved on since.
+        // What is left out was deleted or moved on since.
+        let medium_of = |one: &Move| extents.get(&one.new).map(|extent| extent.medium);
+        let Some(medium) = due.iter().find_map(medium_of) else {
             return Ok((None, vec![]));
-        }
-        let targets: BTreeSet<MediumId> = extents.values().map(|extent| extent.medium).collect();
-        let allocation = self.hold(targets.into_iter().collect(), vec![]).await?;
+        };
+        let (mut due, elsewhere): (Vec<Move>, Vec<Move>) = due
+            .into_iter()
+            .filter(|one| extents.contains_key(&one.new))
+            .partition(|one| medium_of(one) == Some(medium));
+        let allocation = self.hold(vec![medium], vec![]).await?;
         let read = self.read_extents(&allocation, &due, &extents).await;
         allocation.release().await;
         let (good, bad, tried) = read?;
-        let rest = due.split_off(tried);
+        let mut rest = due.split_off(tried);
+        rest.extend(elsewhere);
         for (job, good) in good {
             self.tally.transactions += 1;
             let now = self.host.clock.now();
@@ -200,7 +214,7 @@ impl Run<'_> {
     ) -> Result<Tried, Problem> {
         let (mut good, mut bad) = (BTreeMap::<JobId, Vec<ReadBack>>::new(), vec![]);
         for (tried, one) in due.iter().enumerate() {
-            let Some(extent) = extents.get(&one.new) else { continue };
+            let extent = &extents[&one.new];
             // A page begins with at least one extent, so that giving way is never all it does.
             if self.stop_asked().is_some() || tried > 0 && allocation.should_yield() {
                 return Ok((good, bad, tried));

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::repack::plan::assign;
 use dss::model::{AdmState, ExtentState, Job, JobKind, JobSpec, MediumId, Quarantine};
 use lrs::core::{Priority, Request};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Jo
 /// What can be refused without looking at extents.
 pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
     let mut seen = BTreeSet::new();
+    let mut docks: BTreeMap<String, String> = BTreeMap::new();
     for source in &spec.sources {
         let medium = host.catalogue.medium_by_id(*source).await?;
         if !seen.insert(*source) {
@@ -38,6 +39,16 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
                 Problem::refused("twice", &medium.name, format!("medium {} is named twice", medium.name))
                     .next("name each medium once"),
             );
+        }
+        let dock = medium.location.dock.clone();
+        if let Some((dock, other)) =
+            dock.and_then(|dock| Some((dock.clone(), docks.insert(dock, medium.name.clone())?)))
+        {
+            let message = format!(
+                "dock {dock} holds one disk at a time, and {other} and {} would be read at once",
+                medium.name
+            );
+            return Err(Problem::refused("shared_dock", &medium.name, message).next("repack them one after the other"));
         }
         let shut = medium.locked || matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead);
         if shut {

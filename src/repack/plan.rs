@@ -16,6 +16,8 @@ pub struct Target {
     pub begun: bool,
     /// The groupings it carries.
     pub groupings: BTreeSet<String>,
+    /// The dock it is in: of one dock's disks, one is written in a round.
+    pub dock: Option<String>,
 }
 
 /// One item with its target.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub unplaced: Vec<(ExtentId, Option<ByteCount>)>,
     /// The room that all of these need.
     pub unplaced_bytes: ByteCount,
+    /// What waits for a later round, when another disk is in its dock. Never anything unless something is placed.
+    pub later: Vec<ExtentId>,
 }
 
 /// The bytes that a target must have beside an extent's own, for names, index lines and rounding.
@@ -79,15 +83,21 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
     let mut last: Option<usize> = None;
     let mut plan = Plan::default();
     let mut apart = Apart::new(manifest);
+    let mut docks: BTreeMap<&str, usize> = BTreeMap::new();
     for item in &manifest.items {
         let need = item.bytes + EXTENT_OVERHEAD;
         let allowed = |index: &usize| {
             let medium = targets[*index].medium;
             !manifest.may_not_go_to(item, medium) && apart.allows(item, medium)
         };
+        let fits = |index: &usize| allowed(index) && free[*index] >= need;
+        let in_reach = |index: &usize| {
+            let dock = targets[*index].dock.as_deref();
+            dock.and_then(|dock| docks.get(dock)).is_none_or(|there| there == index)
+        };
         let chosen = last
-            .filter(|index| allowed(index) && free[*index] >= need)
-            .or_else(|| ranks.order(item).find(|index| allowed(index) && free[*index] >= need));
+            .filter(|index| fits(index) && in_reach(index))
+            .or_else(|| ranks.order(item).find(|index| fits(index) && in_reach(index)));
         match chosen {
             Some(index) => {
                 free[index] = free[index] - need;
@@ -96,8 +106,12 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
                     target: targets[index].medium,
                 });
                 last = Some(index);
+                if let Some(dock) = &targets[index].dock {
+                    docks.insert(dock, index);
+                }
                 apart.place(item, targets[index].medium);
             }
+            None if ranks.order(item).any(|index| fits(&index)) => plan.later.push(item.extent),
             None => {
                 let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
                 plan.unplaced_bytes += need;
@@ -180,7 +194,11 @@ pub fn not_moved(manifest: &Manifest, plan: &Plan) -> Vec<(ExtentId, String)> {
         };
         (*extent, why)
     });
-    left.chain(unplaced).collect()
+    let later = plan.later.iter().map(|extent| {
+        let why = "moved in a later round, when another disk is in the target's dock";
+        (*extent, why.to_owned())
+    });
+    left.chain(unplaced).chain(later).collect()
 }
 
 /// What a disk is taken to read and write in a second where nothing was measured yet: a USB 3 hard disk's outer tracks.
@@ -217,6 +235,7 @@ mod tests {
             free: ByteCount(free),
             begun,
             groupings: BTreeSet::new(),
+            dock: None,
         }
     }
 
@@ -297,6 +316,16 @@ mod tests {
             plan.unplaced[0].1,
             Some(ByteCount((1 << 30) + EXTENT_OVERHEAD.0 - (1 << 20)))
         );
+    }
+
+    #[test]
+    fn e02_of_one_dock_one_disk_is_written_in_a_round() {
+        let mut targets = [target(100_000, true), target(1 << 20, false)];
+        targets.iter_mut().for_each(|target| target.dock = Some("d".into()));
+        let items = vec![item(60_000, 0, 0), item(60_000, 0, 0), item(10, 0, 0)];
+        let plan = assign(&manifest(items, BTreeSet::new()), &targets);
+        assert_eq!((plan.steps.len(), plan.per_target().len(), plan.later.len()), (2, 1, 1));
+        assert!(plan.unplaced.is_empty());
     }
 
     #[test]

@@ -168,6 +168,11 @@ impl Rig {
     }
 
     pub async fn add(&self, name: &str, capacity: Option<u64>) -> MediumId {
+        self.add_in(name, capacity, None).await
+    }
+
+    /// A disk in a dock, which holds one at a time.
+    pub async fn add_in(&self, name: &str, capacity: Option<u64>, dock: Option<&str>) -> MediumId {
         let (id, now) = (MediumId::fresh(), self.host.clock.now());
         std::fs::create_dir(self.path(name)).unwrap();
         let medium = NewMedium {
@@ -177,7 +182,7 @@ impl Rig {
             technology: "dir".to_owned(),
             location: Location {
                 path: self.path(name).to_str().unwrap().to_owned(),
-                dock: None,
+                dock: dock.map(str::to_owned),
                 library: None,
             },
             tags: BTreeSet::new(),

@@ -255,3 +255,78 @@ async fn x13_a_stop_does_not_wait_for_a_large_extent_to_be_read_back() {
     assert_eq!((job.state, job.tally.read_back), (JobState::Done, 1), "{:?}", job.error);
     rig.all_are_there(&objects).await;
 }
+
+#[tokio::test]
+async fn e01_a_target_in_the_dock_of_the_source_is_none() {
+    let rig = Rig::new(&[]).await;
+    rig.add_in("a", None, Some("d")).await;
+    let objects = objects(6);
+    rig.put(&objects, 1).await;
+    rig.add_in("b", None, Some("d")).await;
+    let refused = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap_err();
+    assert_eq!((refused.code.as_str(), refused.exit), ("no_target", 2));
+    assert!(
+        refused.message.contains("b (in dock d with the source)"),
+        "{}",
+        refused.message
+    );
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::InService);
+    rig.add("c", Some(8 << 20)).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(
+        job.tally.targets.keys().collect::<Vec<_>>(),
+        [&rig.medium("c").await.id]
+    );
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn e02_two_targets_of_one_dock_are_filled_one_after_the_other() {
+    let (rig, objects) = stored(30).await;
+    rig.change("b", |change| change.locked = Some(true)).await;
+    rig.add_in("c", Some(2 << 20), Some("d")).await;
+    rig.add_in("e", Some(2 << 20), Some("d")).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(job.tally.targets.len(), 2);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn e01_two_sources_of_one_dock_are_refused_at_once() {
+    let rig = Rig::new(&[]).await;
+    rig.add_in("a", None, Some("d")).await;
+    let objects = objects(6);
+    rig.put(&objects, 1).await;
+    rig.add_in("b", None, Some("d")).await;
+    rig.add("c", None).await;
+    let mut spec = rig.spec("a").await;
+    spec.sources.push(rig.medium("b").await.id);
+    let refused = engine::submit(&rig.host, JobKind::Repack, spec).await.unwrap_err();
+    assert_eq!((refused.code.as_str(), refused.exit), ("shared_dock", 2));
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::InService);
+}
+
+#[tokio::test]
+async fn x04_a_stop_does_not_hide_a_failed_read_back() {
+    let (rig, objects) = stored(6).await;
+    let rig = rig.restarted(LOST_WRITE).await;
+    let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    let (stop, asked) = tokio::sync::watch::channel(None);
+    let mut seen = 0;
+    rig.at_steps(move |step| {
+        seen += u32::from(step == Step::ReadBackMiddle);
+        if seen == 6 {
+            stop.send_replace(Some(Stop::Pause));
+        }
+    });
+    let job = rig.run_until(job, asked).await;
+    assert_eq!((job.state, job.tally.read_back_failed), (JobState::Failed, 1));
+    assert_eq!(job.error.as_ref().unwrap().exit, 4);
+    rig.all_are_there(&objects).await;
+}
