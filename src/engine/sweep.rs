@@ -3,7 +3,9 @@
 
 use crate::api::Problem;
 use crate::host::Host;
+use dss::catalogue::ClockVerdict;
 use dss::model::{Extent, ExtentId, Generation, Medium};
+use jiff::Timestamp;
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::Wanted;
 use lrs::ldm::{MediaError, MediaResult};
@@ -21,18 +23,29 @@ pub struct Swept {
     pub refused: Vec<(ExtentId, String)>,
 }
 
+/// Before when a hold must have ended. A clock that jumped forward ends none: until an operator accepts it, the highest
+/// time that was seen before counts.
+async fn ended_before(host: &Arc<Host>) -> Result<Timestamp, Problem> {
+    let now = host.clock.now();
+    Ok(match host.catalogue.observe_clock(now).await? {
+        ClockVerdict::Good | ClockVerdict::Back { .. } => now,
+        ClockVerdict::Forward { seen } => seen,
+    })
+}
+
 /// One sweep over all media. Media that are busy or away are left for the next one.
 pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
     let mut swept = Swept::default();
+    let now = ended_before(host).await?;
     for medium in host.catalogue.media().await? {
         if !medium.may_be_read() {
             continue;
         }
-        let due = host.catalogue.removable(medium.id, BATCH, host.clock.now()).await?;
+        let due = host.catalogue.removable(medium.id, BATCH, now).await?;
         if due.is_empty() {
             continue;
         }
-        match sweep_medium(host, &medium, due).await {
+        match sweep_medium(host, &medium, due, now).await {
             Ok(one) => {
                 swept.removed += one.removed;
                 swept.refused.extend(one.refused);
@@ -44,7 +57,7 @@ pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
     Ok(swept)
 }
 
-async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>) -> Result<Swept, Problem> {
+async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>, now: Timestamp) -> Result<Swept, Problem> {
     let request = Request {
         purpose: format!("removal of orphans from {}", medium.name),
         priority: Priority::Background,
@@ -56,7 +69,7 @@ async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>) -> Re
     // What was removable a moment ago may be wanted again now that nobody else is on the medium.
     let still: Vec<ExtentId> = host
         .catalogue
-        .removable(medium.id, BATCH, host.clock.now())
+        .removable(medium.id, BATCH, now)
         .await?
         .iter()
         .map(|extent| extent.id)

@@ -59,6 +59,13 @@ impl AgeClock for Ticking {
     }
 }
 
+impl Ticking {
+    /// As when somebody sets the host's clock.
+    pub fn jump(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
 type Hook = Box<dyn FnMut(Step) + Send>;
 
 /// Lets a test do something at a named step.
@@ -74,6 +81,7 @@ impl Checkpoints for Hooks {
 }
 
 pub struct Rig {
+    pub clock: Arc<Ticking>,
     pub hooks: Arc<Hooks>,
     pub host: Arc<Host>,
     pub catalogue: Arc<MemCatalogue>,
@@ -120,13 +128,14 @@ impl Rig {
         let host = start(
             &catalogue,
             FaultPlan::none(),
-            clock,
+            clock.clone(),
             Arc::new(config),
             id,
             hooks.clone(),
         );
         let folder = tempfile::tempdir().unwrap();
         let rig = Self {
+            clock,
             hooks,
             host,
             catalogue,
@@ -143,14 +152,16 @@ impl Rig {
         self.host.lrs.stop().await;
         let faults = FaultPlan::parse(toml, "drill.toml").unwrap();
         let Self {
+            clock,
             hooks,
             host,
             catalogue,
             folder,
         } = self;
-        let (clock, config, id) = (host.clock.clone(), host.config.clone(), host.catalogue_id);
-        let host = start(&catalogue, faults, clock, config, id, hooks.clone());
+        let (config, id) = (host.config.clone(), host.catalogue_id);
+        let host = start(&catalogue, faults, clock.clone(), config, id, hooks.clone());
         Self {
+            clock,
             hooks,
             host,
             catalogue,

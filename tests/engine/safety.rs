@@ -330,3 +330,24 @@ async fn x04_a_stop_does_not_hide_a_failed_read_back() {
     assert_eq!(job.error.as_ref().unwrap().exit, 4);
     rig.all_are_there(&objects).await;
 }
+
+#[tokio::test]
+async fn a_jump_of_the_clock_sweeps_nothing_that_is_held() {
+    let (rig, objects) = stored(6).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(7 * 86_400);
+    let job = rig.repack(spec).await;
+    assert_eq!(job.state, JobState::Quarantined);
+    // As when a job that has several sources goes back to copying.
+    rig.catalogue
+        .end_quarantine(job.id, rig.host.clock.now())
+        .await
+        .unwrap();
+    rig.host.lrs.medium_changed(rig.medium("a").await.id).await.unwrap();
+    engine::reclaim_due(&rig.host).await.unwrap();
+    rig.clock.jump(30 * 86_400);
+    assert_eq!(engine::sweep(&rig.host).await.unwrap().removed, 0);
+    rig.catalogue.accept_clock(rig.host.clock.now()).await.unwrap();
+    assert_eq!(engine::sweep(&rig.host).await.unwrap().removed, 6);
+    rig.all_are_there(&objects).await;
+}
