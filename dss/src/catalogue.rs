@@ -331,6 +331,13 @@ pub struct Imported {
     pub unknown: u64,
     /// Names that belong to another object here: not touched.
     pub clashes: Vec<Oid>,
+    /// Names with verified extents of different bytes for one place: none of them was taken.
+    pub contradictions: Vec<Oid>,
+    /// Objects of which extents found serve nothing: they are of unknown objects or, with `Adopt::Yes`, of a copy that a
+    /// live object lacks as before. A spare of a copy that the object has does not count.
+    pub unadopted: u64,
+    /// The names of some of them.
+    pub unadopted_names: Vec<Oid>,
 }
 
 /// How bad a finding is.
@@ -587,5 +594,9 @@ pub trait Catalogue: Send + Sync {
     /// unknown version of a known name is adopted only when a newer one is known (it was overwritten, then); the same or
     /// a newer version is a clash. All versions that one import finds of an unknown name become known. Extents added are
     /// held for ever; a known live object that lacks a copy gains it (with `Adopt::Yes`, whole and read).
+    ///
+    /// Several extents may be found for one place of a copy: the newest verified one is taken, the others are added. When
+    /// their bytes differ, or differ from verified ones on record, the copy is not adopted and its name told. What an
+    /// earlier import added on this medium counts as found when it is found and read again.
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
 }

@@ -1,6 +1,7 @@
 //! dss, the Distributed State Service: the catalogue of respool. It records what exists, in which state, and refuses
 //! what would lose anything.
 
+mod adoption;
 pub mod catalogue;
 #[cfg(feature = "conformance")]
 pub mod conformance;

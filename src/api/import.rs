@@ -1,6 +1,6 @@
 //! What `medium import` prints.
 
-use dss::catalogue::Imported;
+use dss::catalogue::{Adopt, Imported};
 use dss::model::{AdmState, ByteCount, ExtentId, MediumId, Oid};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,8 @@ pub struct ImportReport {
     pub relabelled: bool,
     /// What the medium may be used for from now on.
     pub adm_state: AdmState,
+    /// What to do about what serves nothing.
+    pub next: Option<String>,
 }
 
 /// An extent that the index names and whose bytes are not there, or wrong.
@@ -49,10 +51,28 @@ impl ImportReport {
         use super::exit::{DONE, INTEGRITY, SKIPS};
         if self.bad.iter().any(|bad| bad.damaged) {
             INTEGRITY
-        } else if !self.bad.is_empty() || self.imported.unknown > 0 || !self.imported.clashes.is_empty() {
+        } else if !self.bad.is_empty() || !self.imported.is_complete() {
             SKIPS
         } else {
             DONE
         }
+    }
+
+    /// What to do about what serves nothing.
+    pub fn advice(&self, adopt: Adopt) -> Option<String> {
+        let found = &self.imported;
+        if !found.contradictions.is_empty() {
+            return Some(format!(
+                "keep {} as it is; compare the files of these objects and import another medium that holds them",
+                self.medium
+            ));
+        }
+        (found.unadopted > 0).then(|| match adopt {
+            Adopt::No => "import it again with --adopt, which reads everything and adopts whole copies".to_owned(),
+            Adopt::Yes => format!(
+                "import the other media that hold these objects with --adopt, then {} again; until then do not format it",
+                self.medium
+            ),
+        })
     }
 }

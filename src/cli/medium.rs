@@ -194,10 +194,27 @@ fn imported(report: &ImportReport) -> String {
     lines.extend(bad.map(|bad| format!("bad: {} ({}): {}", bad.oid, bad.extent, bad.reason)));
     let clashes = found.clashes.iter();
     lines.extend(clashes.map(|oid| format!("not touched: another object here is called {oid}")));
+    let contradictions = found.contradictions.iter();
+    lines.extend(
+        contradictions.map(|oid| format!("clash: files of {oid} for one place have different bytes; none was taken")),
+    );
+    let unadopted = found.unadopted_names.iter();
+    lines.extend(unadopted.map(|oid| format!("not adopted: extents of {oid}")));
+    let more = found.unadopted - found.unadopted_names.len() as u64;
+    if more > 0 {
+        lines.push(format!("not adopted: extents of {more} more objects"));
+    }
     if report.relabelled {
         lines.push("its label names this catalogue now".to_owned());
     }
+    if report.medium_added {
+        lines.push(format!(
+            "it has no capacity of its own now; `respool medium set {} capacity=N` gives it one",
+            report.medium
+        ));
+    }
     lines.push(format!("it is {}", report.adm_state));
+    lines.extend(report.next.iter().map(|next| format!("  next: {next}")));
     lines.join("\n")
 }
 

@@ -42,6 +42,7 @@ pub async fn import(host: &Host, what: &str, adopt: Adopt) -> Result<ImportRepor
         imported: Imported::default(),
         relabelled: false,
         adm_state: medium.adm_state,
+        next: None,
     };
     let allocation = allocate(host, &medium, Use::Read).await?;
     read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await?;
@@ -51,6 +52,7 @@ pub async fn import(host: &Host, what: &str, adopt: Adopt) -> Result<ImportRepor
         report.relabelled = true;
     }
     report.adm_state = open_up(host, medium, &report).await?;
+    report.next = report.advice(adopt);
     Ok(report)
 }
 
@@ -173,7 +175,7 @@ async fn import_batch(
     }
     if !found.is_empty() {
         let imported = host.catalogue.import(medium.id, found, adopt, host.clock.now()).await?;
-        add_up(&mut report.imported, imported);
+        report.imported.add(imported);
     }
     Ok(())
 }
@@ -219,15 +221,6 @@ async fn note(host: &Host, medium: &Medium, bad: &BadExtent) -> Result<(), Probl
     Ok(())
 }
 
-fn add_up(total: &mut Imported, part: Imported) {
-    total.known += part.known;
-    total.added += part.added;
-    total.objects_adopted += part.objects_adopted;
-    total.copies_adopted += part.copies_adopted;
-    total.unknown += part.unknown;
-    total.clashes.extend(part.clashes);
-}
-
 /// Writes this catalogue's id on the label. Last, so that a medium whose import broke off is still its old catalogue's.
 async fn take_over(host: &Host, medium: &Medium, label: Label) -> Result<(), Problem> {
     let allocation = allocate(host, medium, Use::Exclusive).await?;
@@ -251,7 +244,7 @@ async fn take_over(host: &Host, medium: &Medium, label: Label) -> Result<(), Pro
 /// A medium that was added takes new extents from now on, unless something on it is not in the catalogue: then it stays
 /// *read_only*, so that nothing but an operator's word can lead to its being erased.
 async fn open_up(host: &Host, medium: Medium, report: &ImportReport) -> Result<AdmState, Problem> {
-    let complete = report.imported.unknown == 0 && report.imported.clashes.is_empty() && report.bad.is_empty();
+    let complete = report.imported.is_complete() && report.bad.is_empty();
     if !report.medium_added || !complete {
         return Ok(medium.adm_state);
     }

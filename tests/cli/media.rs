@@ -138,3 +138,26 @@ fn a_medium_alone_makes_its_objects_known_to_an_empty_catalogue() {
     other.holds("a/b", 1000);
     other.run(&["check"]).exits(0);
 }
+
+#[test]
+fn an_import_says_what_it_left_without_a_use() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a/b", 1000);
+    site.run(&["stop"]).exits(0);
+    let objects = site.path("disk-a").join("objects");
+    let file = walk(&objects);
+    std::fs::remove_file(file).unwrap();
+    let other = Site::new();
+    let report = other.run(&["medium", "import", &site.at("disk-a"), "--adopt"]);
+    assert_ne!(report.code, 0);
+    assert_eq!(report.json["unadopted_names"], serde_json::json!(["a/b"]));
+    assert!(report.text("/next").contains("--adopt"));
+    assert_eq!(report.text("/adm_state"), "read_only");
+}
+
+/// The one file below a folder.
+fn walk(folder: &std::path::Path) -> std::path::PathBuf {
+    let entry = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    if entry.is_dir() { walk(&entry) } else { entry }
+}

@@ -216,3 +216,41 @@ fn e16_media_alone_rebuild_every_object_in_an_empty_catalogue() {
     new.ok(&["medium", "import", &place.display().to_string(), "--adopt"]);
     all_is_well(&new, &held);
 }
+
+/// A medium that was the target of two attempts holds two files for each place until the first attempt's are swept.
+#[test]
+fn e16_a_medium_with_two_files_for_a_place_rebuilds_every_object() {
+    let old = Site::another(RESPOOL);
+    old.disks(&["a", "c"]);
+    let held = fill(&old, "things", &[3_000, 0, 150_000], &["--tags", "a"]);
+    let report = old.ok(&["repack", "a", "--to", "c", "--quarantine", "7d"]);
+    old.ok(&["job", "restore", &job_of(&report)]);
+    old.ok(&["medium", "set", "a", "adm_state=in_service"]);
+    old.ok(&["repack", "a", "--to", "c", "--quarantine", "0"]);
+    old.stop();
+    let files = old.disk("c").join("objects");
+    let files = walkdir::WalkDir::new(files).into_iter().map(Result::unwrap);
+    let files = files.filter(|entry| entry.file_type().is_file()).count();
+
+    let new = Site::another(RESPOOL);
+    let place = new.disk("c");
+    fs::rename(old.disk("c"), &place).unwrap();
+    let place = place.display().to_string();
+    let report = new.ok(&["medium", "import", &place, "--adopt"]);
+    assert_eq!(
+        (report["objects_adopted"].as_u64(), report["unknown"].as_u64()),
+        (Some(3), Some(0))
+    );
+    let spare = report["added"].as_u64().unwrap();
+    let used = new.extents(&["--medium", "c", "--state", "sync"]).len() as u64;
+    assert!(spare > 0, "both attempts' files were there: {report:#}");
+    assert_eq!(used + spare, files as u64);
+    assert_eq!(new.medium("c")["adm_state"], "in_service");
+    all_is_well(&new, &held);
+    let report = new.ok(&["medium", "import", &place, "--adopt"]);
+    assert_eq!(
+        (report["known"].as_u64(), report["unadopted"].as_u64()),
+        (Some(used + spare), Some(0))
+    );
+    all_is_well(&new, &held);
+}

@@ -80,7 +80,10 @@ macro_rules! conformance {
                 an_import_never_makes_a_newer_version
                 an_import_takes_no_place_that_is_taken
                 an_erasing_medium_is_not_imported
-                a_copy_of_several_extents_is_adopted;
+                a_copy_of_several_extents_is_adopted
+                of_several_extents_for_a_place_the_newest_is_taken
+                an_earlier_import_is_completed_by_a_later_one
+                different_bytes_for_a_place_are_a_clash;
             jobs:
                 a_job_makes_its_sources_read_only
                 a_medium_being_emptied_for_a_reason_keeps_it

@@ -1,11 +1,12 @@
 //! Import: what a medium holds becomes known, and nothing that is known changes by it.
 
-use super::objects::is_complete;
 use super::record::fenced;
 use super::tables::{HIGH, LOW, Tables};
+use crate::adoption::{Bytes, Choice, Names, choose, newest};
 use crate::catalogue::{Adopt, Found, Imported, Result};
 use crate::model::{
-    AdmState, CopyNo, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Object, ObjectId, Oid, Version,
+    AdmState, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Generation, Hold, MediumId, Object, ObjectId, Oid,
+    Version,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,6 +18,19 @@ struct Site {
     medium: MediumId,
     generation: Generation,
     now: Timestamp,
+}
+
+/// What the catalogue knows of an extent that was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// Nothing.
+    New,
+    /// It has a row.
+    Known,
+    /// It has one that an import left without a use.
+    Unused,
+    /// Its id or its address is another's.
+    Other,
 }
 
 impl Tables {
@@ -32,59 +46,77 @@ impl Tables {
             now,
         };
         let mut report = Imported::default();
+        let mut names = Names::default();
         // By version, so that the newest one found is the live one, whatever order the medium has.
         let mut groups: BTreeMap<(Oid, Version, ObjectId), Vec<Found>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for item in found {
             if !seen.insert(item.extent.to_string()) || !seen.insert(format!("at {}", item.address)) {
                 report.unknown += 1;
-            } else if !self.meet_known(&site, &item, &mut report) {
+                names.unadopted.insert(item.origin.oid);
+                continue;
+            }
+            let met = self.meet_known(&site, &item);
+            if met == Met::Other {
+                report.unknown += 1;
+                names.unadopted.insert(item.origin.oid.clone());
+            }
+            report.known += u64::from(matches!(met, Met::Known | Met::Unused));
+            if met == Met::New || (met == Met::Unused && adopt == Adopt::Yes) {
                 let key = (item.origin.oid.clone(), item.origin.version, item.origin.object);
                 groups.entry(key).or_default().push(item);
             }
         }
         let mut adopted = BTreeSet::new();
-        let mut clashes = BTreeSet::new();
         for ((oid, version, object), items) in groups {
-            if let Some(known) = self.objects.get(&object) {
-                if known.oid != oid || known.version != version {
-                    clashes.insert(oid);
-                    continue;
-                }
-                self.add_to_known(&site, object, items, adopt, &mut report);
-            } else if self.would_clash(&oid, version, &adopted) {
-                clashes.insert(oid);
-            } else if adopt == Adopt::Yes && self.adopt_object(&site, &items, &mut report) {
+            let same = |known: &Object| known.oid == oid && known.version == version;
+            if self.objects.get(&object).is_some_and(same) {
+                self.add_to_known(&site, object, &items, adopt, &mut report, &mut names);
+                continue;
+            }
+            // Rows of what never became an object, or is long gone: no import makes one of them.
+            let items: Vec<Found> = items
+                .into_iter()
+                .filter(|item| !self.extents.contains(&item.extent))
+                .collect();
+            if items.is_empty() {
+                continue;
+            }
+            if self.objects.contains(&object) || self.would_clash(&oid, version, &adopted) {
+                names.clashes.insert(oid);
+            } else if adopt == Adopt::Yes && self.adopt_object(&site, &items, &mut report, &mut names) {
                 adopted.insert(object);
             } else {
                 report.unknown += items.len() as u64;
+                names.unadopted.insert(oid);
             }
         }
-        report.clashes = clashes.into_iter().collect();
+        names.tell(&mut report);
         self.log("medium.imported", name, json!(report), now);
         Ok(report)
     }
 
-    /// An extent id or an address that has a row already: counted, and its row at most gains confidence.
-    fn meet_known(&mut self, site: &Site, item: &Found, report: &mut Imported) -> bool {
+    /// An extent id or an address that has a row already: its row at most gains confidence.
+    fn meet_known(&mut self, site: &Site, item: &Found) -> Met {
         let place = (site.medium, site.generation, item.address.clone());
-        if let Some(row) = self.extents.get_mut(&item.extent) {
-            let same = (row.medium, row.generation, &row.address) == (place.0, place.1, &place.2)
-                && row.digests.as_ref().is_none_or(|digests| *digests == item.digests);
-            if same {
-                report.known += 1;
-                row.indexed = true;
-                row.verified_at = item.read.max(row.verified_at);
-            } else {
-                report.unknown += 1;
-            }
-            return true;
+        let Some(row) = self.extents.get_mut(&item.extent) else {
+            return match self.addresses.contains(&place) || !item.digests.is_consistent() {
+                true => Met::Other,
+                false => Met::New,
+            };
+        };
+        let same = (row.medium, row.generation, &row.address) == (place.0, place.1, &place.2)
+            && row.digests.as_ref().is_none_or(|digests| *digests == item.digests);
+        if !same {
+            return Met::Other;
         }
-        if self.addresses.contains(&place) || !item.digests.is_consistent() {
-            report.unknown += 1;
-            return true;
+        row.indexed = true;
+        row.verified_at = item.read.max(row.verified_at);
+        let unused = (row.state, row.hold) == (ExtentState::Orphan, Hold::Forever) && row.digests.is_some();
+        match unused && row.origin == item.origin {
+            true => Met::Unused,
+            false => Met::Known,
         }
-        false
     }
 
     /// A name with any version here takes older versions only: import never makes a newer one. Versions adopted by
@@ -94,8 +126,26 @@ impl Tables {
             .any(|known| known.version == version || (known.version < version && !adopted.contains(&known.id)))
     }
 
-    fn adopt_object(&mut self, site: &Site, items: &[Found], report: &mut Imported) -> bool {
-        let Some(first) = items.first() else { return false };
+    fn adopt_object(&mut self, site: &Site, items: &[Found], report: &mut Imported, names: &mut Names) -> bool {
+        let copies = by_copy(items);
+        let mut whole = None;
+        for (copy, theirs) in &copies {
+            let Some(first) = newest(theirs) else { continue };
+            let apart = !self
+                .media_of_other_copies(first.origin.object, *copy)
+                .contains(&site.medium);
+            match choose(theirs, &BTreeMap::new(), (first.header.bytes, first.header.copies)) {
+                Choice::Whole(chosen) if apart && whole.is_none() => whole = Some((*copy, first, chosen)),
+                Choice::Contradiction => drop(names.contradictions.insert(first.origin.oid.clone())),
+                Choice::Whole(_) | Choice::Part => {}
+            }
+        }
+        let Some((copy, first, chosen)) = whole else {
+            return false;
+        };
+        if copies.len() > 1 {
+            names.unadopted.insert(first.origin.oid.clone());
+        }
         let header = &first.header;
         let object = Object {
             id: first.origin.object,
@@ -108,14 +158,6 @@ impl Tables {
             created_at: header.created_at,
             deleted_at: None,
         };
-        let copies: BTreeSet<CopyNo> = items.iter().map(|item| item.origin.copy).collect();
-        let apart = |copy| !self.media_of_other_copies(object.id, copy).contains(&site.medium);
-        let Some(copy) = copies
-            .into_iter()
-            .find(|copy| whole_copy(&object, items, *copy) && apart(*copy))
-        else {
-            return false;
-        };
         // The version before it was overwritten when this one was made; one after it overwrote this one.
         if let Some(older) = self.live_version(&object.oid).map(|live| (live.id, live.version))
             && older.1 < object.version
@@ -126,45 +168,76 @@ impl Tables {
         let deleted_at = next.map(|next| next.created_at);
         let id = object.id;
         self.insert_object(Object { deleted_at, ..object });
-        self.adopt_copy(site, id, copy, items);
+        self.adopt_copy(site, id, copy, &chosen);
         report.objects_adopted += 1;
-        let rest: Vec<&Found> = items.iter().filter(|item| item.origin.copy != copy).collect();
-        self.add_orphans(site, &rest, report);
+        self.add_orphans(site, items, report);
         true
     }
 
-    fn add_to_known(&mut self, site: &Site, object: ObjectId, items: Vec<Found>, adopt: Adopt, report: &mut Imported) {
+    fn add_to_known(
+        &mut self,
+        site: &Site,
+        object: ObjectId,
+        items: &[Found],
+        adopt: Adopt,
+        report: &mut Imported,
+        names: &mut Names,
+    ) {
         let row = self.objects.get(&object).expect("the caller found it").clone();
-        let may_gain = adopt == Adopt::Yes && row.deleted_at.is_none();
-        let copies: BTreeSet<CopyNo> = items.iter().map(|item| item.origin.copy).collect();
-        for copy in copies {
-            let lacks = !self.seats(object).any(|(seat, _)| seat.1 == copy);
+        let known = self.bytes_on_record(object);
+        for (copy, theirs) in by_copy(items) {
+            let lacks =
+                adopt == Adopt::Yes && row.deleted_at.is_none() && !self.seats(object).any(|(seat, _)| seat.1 == copy);
             let apart = !self.media_of_other_copies(object, copy).contains(&site.medium);
-            let theirs: Vec<&Found> = items.iter().filter(|item| item.origin.copy == copy).collect();
-            if may_gain && lacks && apart && whole_copy(&row, &items, copy) {
-                self.adopt_copy(site, object, copy, &items);
-                report.copies_adopted += 1;
-            } else {
-                self.add_orphans(site, &theirs, report);
+            let known = known.get(&copy).cloned().unwrap_or_default();
+            match choose(&theirs, &known, (row.bytes, row.copies)) {
+                Choice::Whole(chosen) if lacks && apart => {
+                    self.adopt_copy(site, object, copy, &chosen);
+                    report.copies_adopted += 1;
+                    continue;
+                }
+                Choice::Contradiction => drop(names.contradictions.insert(row.oid.clone())),
+                Choice::Whole(_) | Choice::Part => {}
+            }
+            if lacks {
+                names.unadopted.insert(row.oid.clone());
             }
         }
+        self.add_orphans(site, items, report);
     }
 
-    fn adopt_copy(&mut self, site: &Site, object: ObjectId, copy: CopyNo, items: &[Found]) {
-        for item in items.iter().filter(|item| item.origin.copy == copy) {
-            self.insert_found(site, item, ExtentState::Sync);
+    /// What the places of an object are known to hold: extents that are in use or were verified.
+    fn bytes_on_record(&self, object: ObjectId) -> BTreeMap<CopyNo, BTreeMap<ExtentIndex, Bytes>> {
+        let mut known: BTreeMap<CopyNo, BTreeMap<ExtentIndex, Bytes>> = BTreeMap::new();
+        for extent in self.extents_written_for(object) {
+            if let Some(digests) = &extent.digests
+                && (extent.state == ExtentState::Sync || extent.verified_at.is_some())
+            {
+                let places = known.entry(extent.origin.copy).or_default();
+                let place = places.entry(extent.origin.index).or_default();
+                place.insert((digests.bytes, digests.blake3));
+            }
+        }
+        known
+    }
+
+    fn adopt_copy(&mut self, site: &Site, object: ObjectId, copy: CopyNo, chosen: &[&Found]) {
+        for item in chosen {
+            match self.extents.get_mut(&item.extent) {
+                Some(row) => (row.state, row.hold) = (ExtentState::Sync, Hold::None),
+                None => self.insert_found(site, item, ExtentState::Sync),
+            }
             self.fill((object, copy, item.origin.index), item.extent);
         }
     }
 
-    fn add_orphans(&mut self, site: &Site, items: &[&Found], report: &mut Imported) {
+    /// Rows for those that have none.
+    fn add_orphans(&mut self, site: &Site, items: &[Found], report: &mut Imported) {
         for item in items {
-            if self.extents.contains(&item.extent) {
-                report.unknown += 1;
-                continue;
+            if !self.extents.contains(&item.extent) {
+                self.insert_found(site, item, ExtentState::Orphan);
+                report.added += 1;
             }
-            self.insert_found(site, item, ExtentState::Orphan);
-            report.added += 1;
         }
     }
 
@@ -193,21 +266,10 @@ impl Tables {
     }
 }
 
-/// Whether the items hold one whole copy, every extent of which was read and is good, under ids of its own.
-fn whole_copy(object: &Object, items: &[Found], copy: CopyNo) -> bool {
-    let theirs: Vec<&Found> = items.iter().filter(|item| item.origin.copy == copy).collect();
-    let first_of = |item: &Found| (CopyNo(0), item.origin.index);
-    let filled: BTreeMap<_, _> = theirs.iter().map(|item| (first_of(item), item.digests.bytes)).collect();
-    let ids: BTreeSet<ExtentId> = theirs.iter().map(|item| item.extent).collect();
-    let one = Object {
-        copies: CopyNo(1),
-        ..object.clone()
-    };
-    theirs
-        .iter()
-        .all(|item| item.read.is_some() && item.header.copy_extents as usize == theirs.len())
-        && (0..object.copies.0).contains(&copy.0)
-        && filled.len() == theirs.len()
-        && ids.len() == theirs.len()
-        && is_complete(&one, filled)
+fn by_copy(items: &[Found]) -> BTreeMap<CopyNo, Vec<&Found>> {
+    let mut copies: BTreeMap<CopyNo, Vec<&Found>> = BTreeMap::new();
+    for item in items {
+        copies.entry(item.origin.copy).or_default().push(item);
+    }
+    copies
 }

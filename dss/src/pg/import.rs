@@ -7,8 +7,11 @@ use super::events::append;
 use super::records::DigestColumns;
 use super::retry::{Stop, Tx, repeat};
 use super::{PgCatalogue, copy, locks};
+use crate::adoption::{Bytes, Choice, Names, choose, newest};
 use crate::catalogue::{Adopt, CatalogueError, Found, Imported, Result};
-use crate::model::{AdmState, ByteCount, CopyNo, ExtentId, Generation, MediumId, Object, ObjectId, Oid, Version};
+use crate::model::{
+    AdmState, Blake3, ByteCount, CopyNo, ExtentId, ExtentIndex, Generation, MediumId, Object, ObjectId, Oid, Version,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -38,15 +41,24 @@ pub(super) async fn import(
         if row.adm_state == AdmState::Erasing {
             return Err(CatalogueError::Fenced { medium, why: "it is erasing".into() }.into());
         }
-        let mut imported = Imported::default();
-        let new = meet_known(tx.on(), medium, row.generation, &found, &mut imported).await?;
-        let plan = Plan::of(tx.on(), medium, &new, adopt, imported).await?;
+        let met = meet_known(tx.on(), medium, row.generation, &found).await?;
+        let plan = Plan::of(tx.on(), medium, met, adopt).await?;
         insert(&mut tx, medium, row.generation, &plan.rows, batch, now).await?;
         plan.write(tx.on(), medium).await?;
         append(tx.on(), now, "medium.imported", &row.name, json!(plan.imported)).await?;
         tx.commit().await?;
         plan.imported
     }))
+}
+
+/// What was found, by what the catalogue knows of it.
+struct Met<'a> {
+    imported: Imported,
+    names: Names,
+    /// Without a row.
+    new: Vec<&'a Found>,
+    /// With one that an import left without a use.
+    unused: Vec<&'a Found>,
 }
 
 /// Counts what has a row already and lets it gain confidence; the rest. An extent id that lives elsewhere, or an
@@ -56,12 +68,13 @@ async fn meet_known<'a>(
     medium: MediumId,
     generation: Generation,
     found: &'a [Found],
-    imported: &mut Imported,
-) -> std::result::Result<Vec<&'a Found>, Stop> {
+) -> std::result::Result<Met<'a>, Stop> {
     let ids: Vec<Uuid> = found.iter().map(|one| one.extent.0).collect();
     let addresses: Vec<String> = found.iter().map(|one| one.address.0.clone()).collect();
     let rows = sqlx::query!(
-        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address, bytes, blake3 FROM extent
+        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address, bytes, blake3,
+                  state = 'orphan' AND hold_forever AND blake3 IS NOT NULL AS "unused!",
+                  object_id, oid, version, copy_no, index FROM extent
             WHERE id = ANY ($3) OR (medium = $1 AND generation = $2 AND address = ANY ($4))"#,
         medium.0,
         generation.0,
@@ -77,7 +90,13 @@ async fn meet_known<'a>(
         .map(|row| row.address.as_str())
         .collect();
     let mut seen: BTreeSet<ExtentId> = BTreeSet::new();
-    let (mut new, mut known, mut read) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut known, mut read) = (Vec::new(), Vec::new());
+    let mut met = Met {
+        imported: Imported::default(),
+        names: Names::default(),
+        new: Vec::new(),
+        unused: Vec::new(),
+    };
     for one in found {
         let fresh = seen.insert(one.extent);
         match by_id.get(&one.extent.0) {
@@ -93,12 +112,22 @@ async fn meet_known<'a>(
             {
                 known.push(one.extent.0);
                 read.push(one.read.map(stamp));
+                let origin = &one.origin;
+                let same = (row.object_id, row.oid.as_str(), row.version)
+                    == (origin.object.0, origin.oid.as_str(), origin.version.0)
+                    && (row.copy_no, row.index) == (origin.copy.0, origin.index.0);
+                if row.unused && same {
+                    met.unused.push(one);
+                }
             }
-            None if fresh && one.digests.is_consistent() && taken.insert(&one.address.0) => new.push(one),
-            Some(_) | None => imported.unknown += 1,
+            None if fresh && one.digests.is_consistent() && taken.insert(&one.address.0) => met.new.push(one),
+            Some(_) | None => {
+                met.imported.unknown += 1;
+                met.names.unadopted.insert(one.origin.oid.clone());
+            }
         }
     }
-    imported.known = known.len() as u64;
+    met.imported.known = known.len() as u64;
     sqlx::query!(
         "UPDATE extent SET indexed = true, verified_at = greatest(verified_at, k.read)
            FROM unnest($1::uuid[], $2::timestamptz[]) AS k (id, read)
@@ -108,7 +137,7 @@ async fn meet_known<'a>(
     )
     .execute(on)
     .await?;
-    Ok(new)
+    Ok(met)
 }
 
 /// Makes rows that nothing references and that hold their bytes for ever.
@@ -221,15 +250,25 @@ struct KnownObject {
     /// Copies that have a layout, and the media of pending and *sync* extents of any copy.
     present: BTreeSet<i16>,
     media: BTreeSet<MediumId>,
+    /// The bytes on record of extents that are in use or were verified.
+    bytes: BTreeMap<CopyNo, BTreeMap<ExtentIndex, Bytes>>,
+}
+
+/// What was found of one object.
+#[derive(Default)]
+struct Group<'a> {
+    new: BTreeMap<CopyNo, Vec<&'a Found>>,
+    unused: BTreeMap<CopyNo, Vec<&'a Found>>,
 }
 
 /// What becomes of what was found.
 #[derive(Default)]
 struct Plan<'a> {
     imported: Imported,
+    names: Names,
     /// All that get a row.
     rows: Vec<&'a Found>,
-    /// Of those, the copies to be referenced, and the objects to be made for them.
+    /// The copies to be referenced, of those and of unused ones, and the objects to be made for them.
     copies: Vec<(ObjectId, CopyNo, Vec<&'a Found>)>,
     objects: Vec<Object>,
     /// Live versions that a newer one found here overwrote.
@@ -240,71 +279,89 @@ impl<'a> Plan<'a> {
     async fn of(
         on: &mut PgConnection,
         medium: MediumId,
-        new: &[&'a Found],
+        met: Met<'a>,
         adopt: Adopt,
-        imported: Imported,
     ) -> std::result::Result<Self, Stop> {
         let mut plan = Self {
-            imported,
+            imported: met.imported,
+            names: met.names,
             ..Self::default()
         };
         // By version, so that the newest one found is the live one, whatever order the medium has.
-        let mut groups: BTreeMap<(&Oid, Version, ObjectId), BTreeMap<CopyNo, Vec<&'a Found>>> = BTreeMap::new();
-        for one in new {
-            let key = (&one.origin.oid, one.origin.version, one.origin.object);
-            groups
-                .entry(key)
-                .or_default()
-                .entry(one.origin.copy)
-                .or_default()
-                .push(one);
+        let mut groups: BTreeMap<(&Oid, Version, ObjectId), Group<'a>> = BTreeMap::new();
+        let key = |one: &'a Found| (&one.origin.oid, one.origin.version, one.origin.object);
+        for one in met.new {
+            let copies = &mut groups.entry(key(one)).or_default().new;
+            copies.entry(one.origin.copy).or_default().push(one);
+        }
+        if adopt == Adopt::Yes {
+            for one in met.unused {
+                let copies = &mut groups.entry(key(one)).or_default().unused;
+                copies.entry(one.origin.copy).or_default().push(one);
+            }
         }
         let ids: Vec<Uuid> = groups.keys().map(|(_, _, object)| object.0).collect();
         locks::objects(on, &ids).await?;
         let known = known_objects(on, &ids).await?;
         let oids: Vec<String> = groups.keys().map(|(oid, _, _)| oid.as_str().to_owned()).collect();
         let mut names = versions_of(on, &oids).await?;
-        let mut clashes: BTreeSet<Oid> = BTreeSet::new();
-        for ((oid, version, object), copies) in groups {
+        for ((oid, version, object), group) in groups {
             let name = names.entry(oid.as_str().to_owned()).or_default();
             // A name with any version here takes older versions only.
             let taken =
                 name.contains_key(&version.0) || name.iter().any(|(known, row)| *known < version.0 && !row.adopted);
             match known.get(&object) {
                 Some(row) if (row.oid.as_str(), row.version) == (oid.as_str(), version.0) => {
-                    plan.add_to_known(medium, object, row, copies, adopt);
+                    plan.add_to_known(medium, object, row, &group, adopt);
                 }
+                // Rows of what never became an object, or is long gone: no import makes one of them.
+                _ if group.new.is_empty() => {}
                 Some(_) => {
-                    clashes.insert(oid.clone());
+                    plan.names.clashes.insert(oid.clone());
                 }
                 None if taken => {
-                    clashes.insert(oid.clone());
+                    plan.names.clashes.insert(oid.clone());
                 }
-                None => plan.meet_unknown(object, copies, adopt, name),
+                None => plan.meet_unknown(object, group.new, adopt, name),
             }
         }
-        plan.imported.clashes = clashes.into_iter().collect();
+        std::mem::take(&mut plan.names).tell(&mut plan.imported);
         Ok(plan)
     }
 
     /// A known object gains the copy it lacks, once per medium (I10); the rest are rows that nothing references.
-    fn add_to_known(
-        &mut self,
-        medium: MediumId,
-        object: ObjectId,
-        row: &KnownObject,
-        copies: BTreeMap<CopyNo, Vec<&'a Found>>,
-        adopt: Adopt,
-    ) {
-        let mut may_gain = adopt == Adopt::Yes && !row.deleted && !row.media.contains(&medium);
-        for (copy, extents) in copies {
-            self.rows.extend(&extents);
-            if may_gain && !row.present.contains(&copy.0) && is_whole(&extents, row.header) {
-                may_gain = false;
-                self.imported.copies_adopted += 1;
-                self.copies.push((object, copy, extents));
-            } else {
-                self.imported.added += extents.len() as u64;
+    fn add_to_known(&mut self, medium: MediumId, object: ObjectId, row: &KnownObject, group: &Group<'a>, adopt: Adopt) {
+        let may_lack = adopt == Adopt::Yes && !row.deleted;
+        let mut apart = !row.media.contains(&medium);
+        let nothing = BTreeMap::new();
+        let numbers: BTreeSet<CopyNo> = group.new.keys().chain(group.unused.keys()).copied().collect();
+        for copy in numbers {
+            let new = group.new.get(&copy).into_iter().flatten();
+            let all: Vec<&'a Found> = new
+                .clone()
+                .chain(group.unused.get(&copy).into_iter().flatten())
+                .copied()
+                .collect();
+            let new: Vec<&'a Found> = new.copied().collect();
+            self.rows.extend(&new);
+            let lacks = may_lack && !row.present.contains(&copy.0);
+            let bytes = row.bytes.get(&copy).unwrap_or(&nothing);
+            match choose(&all, bytes, row.header) {
+                Choice::Whole(chosen) if lacks && apart => {
+                    apart = false;
+                    self.imported.copies_adopted += 1;
+                    self.imported.added += spare(&new, &chosen);
+                    self.copies.push((object, copy, chosen));
+                    continue;
+                }
+                Choice::Contradiction => {
+                    self.names.contradictions.insert(all[0].origin.oid.clone());
+                }
+                Choice::Whole(_) | Choice::Part => {}
+            }
+            self.imported.added += new.len() as u64;
+            if lacks {
+                self.names.unadopted.insert(all[0].origin.oid.clone());
             }
         }
     }
@@ -316,16 +373,26 @@ impl<'a> Plan<'a> {
         adopt: Adopt,
         name: &mut BTreeMap<i32, NamedVersion>,
     ) {
-        let whole = copies.iter().find(|(_, extents)| {
-            let header = &extents[0].header;
-            adopt == Adopt::Yes && is_whole(extents, (header.bytes, header.copies))
-        });
-        let Some(chosen) = whole.map(|(copy, _)| *copy) else {
+        let oid = copies.values().flatten().next().map(|one| &one.origin.oid);
+        let mut adopted = None;
+        for (copy, extents) in copies.iter().filter(|_| adopt == Adopt::Yes) {
+            let Some(header) = newest(extents).map(|one| &one.header) else {
+                continue;
+            };
+            match choose(extents, &BTreeMap::new(), (header.bytes, header.copies)) {
+                Choice::Whole(chosen) if adopted.is_none() => adopted = Some((*copy, header, chosen)),
+                Choice::Contradiction => self.names.contradictions.extend(oid.cloned()),
+                Choice::Whole(_) | Choice::Part => {}
+            }
+        }
+        if adopted.is_none() || copies.len() > 1 {
+            self.names.unadopted.extend(oid.cloned());
+        }
+        let Some((number, header, chosen)) = adopted else {
             self.imported.unknown += copies.values().map(Vec::len).sum::<usize>() as u64;
             return;
         };
-        let origin = &copies[&chosen][0].origin;
-        let header = &copies[&chosen][0].header;
+        let origin = &chosen[0].origin;
         // The version before this one was overwritten when this one was made; one after it overwrote this one.
         if let Some((_, older)) = name.range_mut(..origin.version.0).next_back()
             && older.live
@@ -356,14 +423,11 @@ impl<'a> Plan<'a> {
             deleted_at,
         });
         self.imported.objects_adopted += 1;
-        for (copy, extents) in copies {
-            self.rows.extend(&extents);
-            if copy == chosen {
-                self.copies.push((object, copy, extents));
-            } else {
-                self.imported.added += extents.len() as u64;
-            }
+        for extents in copies.values() {
+            self.rows.extend(extents);
+            self.imported.added += spare(extents, &chosen);
         }
+        self.copies.push((object, number, chosen));
     }
 
     async fn write(&self, on: &mut PgConnection, medium: MediumId) -> std::result::Result<(), Stop> {
@@ -401,12 +465,17 @@ impl<'a> Plan<'a> {
         )
         .execute(&mut *on)
         .await?;
-        sqlx::query!(
-            "UPDATE extent SET state = 'sync', hold_forever = false WHERE id = ANY ($1)",
+        let used = sqlx::query!(
+            "UPDATE extent SET state = 'sync', hold_forever = false
+              WHERE id = ANY ($1) AND state = 'orphan' AND hold_forever",
             &extent
         )
         .execute(&mut *on)
         .await?;
+        if used.rows_affected() != extent.len() as u64 {
+            let why = "extents that an earlier import added were let go meanwhile; import again";
+            return Err(CatalogueError::Unavailable(why.to_owned()).into());
+        }
         sqlx::query!(
             "INSERT INTO layout (object_id, copy_no, index, extent)
              SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::uuid[])",
@@ -421,16 +490,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Whether these extents are one whole copy of an object of this size and number of copies, every one of them read.
-fn is_whole(extents: &[&Found], (bytes, copies): (ByteCount, CopyNo)) -> bool {
-    let places: BTreeSet<i32> = extents.iter().map(|one| one.origin.index.0).collect();
-    let count = i32::try_from(extents.len()).unwrap_or(i32::MAX);
-    places.iter().copied().eq(0..count)
-        && extents
-            .iter()
-            .all(|one| one.read.is_some() && one.header.copy_extents == count)
-        && (0..copies.0).contains(&extents[0].origin.copy.0)
-        && extents.iter().map(|one| one.digests.bytes).sum::<ByteCount>() == bytes
+/// How many of these are not among the chosen ones.
+fn spare(extents: &[&Found], chosen: &[&Found]) -> u64 {
+    let chosen: BTreeSet<ExtentId> = chosen.iter().map(|one| one.extent).collect();
+    let spare = extents.iter().filter(|one| !chosen.contains(&one.extent));
+    spare.count() as u64
 }
 
 async fn known_objects(
@@ -446,8 +510,9 @@ async fn known_objects(
              FROM object o WHERE o.id = ANY ($1)"#,
         ids
     )
-    .fetch_all(on)
+    .fetch_all(&mut *on)
     .await?;
+    let mut bytes = bytes_on_record(on, ids).await?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -458,10 +523,34 @@ async fn known_objects(
                 header: (ByteCount::from_i64(row.bytes), CopyNo(row.copies)),
                 present: row.present.into_iter().collect(),
                 media: row.media.into_iter().map(MediumId).collect(),
+                bytes: bytes.remove(&row.id).unwrap_or_default(),
             };
             (ObjectId(row.id), facts)
         })
         .collect())
+}
+
+/// What the places of these objects are known to hold: extents that are in use or were verified.
+async fn bytes_on_record(
+    on: &mut PgConnection,
+    ids: &[Uuid],
+) -> std::result::Result<BTreeMap<Uuid, BTreeMap<CopyNo, BTreeMap<ExtentIndex, Bytes>>>, Stop> {
+    let rows = sqlx::query!(
+        r#"SELECT object_id, copy_no, index, bytes, blake3 AS "blake3!" FROM extent
+            WHERE object_id = ANY ($1) AND blake3 IS NOT NULL AND (state = 'sync' OR verified_at IS NOT NULL)"#,
+        ids
+    )
+    .fetch_all(on)
+    .await?;
+    let mut known: BTreeMap<Uuid, BTreeMap<CopyNo, BTreeMap<ExtentIndex, Bytes>>> = BTreeMap::new();
+    for row in rows {
+        let blake3 = row.blake3.try_into().expect("a constraint holds its length");
+        let copies = known.entry(row.object_id).or_default();
+        let places = copies.entry(CopyNo(row.copy_no)).or_default();
+        let place = places.entry(ExtentIndex(row.index)).or_default();
+        place.insert((ByteCount::from_i64(row.bytes), Blake3(blake3)));
+    }
+    Ok(known)
 }
 
 /// A version of a name that the catalogue has or had, or that this import makes known.
