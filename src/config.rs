@@ -7,7 +7,7 @@ use dss::model::{ByteCount, VerifyMode};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Everything that can be configured, with its defaults.
@@ -92,8 +92,6 @@ impl Default for Repack {
 pub struct Catalogue {
     /// A PostgreSQL that is run by somebody else; None: a private one below the state folder.
     pub url: Option<String>,
-    /// Where backups go; not the device of the state folder.
-    pub backup_dir: Option<PathBuf>,
 }
 
 /// `[daemon]`.
