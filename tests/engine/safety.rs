@@ -138,7 +138,7 @@ async fn x15_a_target_that_failed_is_suspect_and_not_called_full() {
     let (rig, objects) = stored(20).await;
     let fault = "[[fault]]\nmedium = \"b\"\nop = \"write\"\nnth = 8\nerror = \"eio\"\ntimes = 0\n";
     let rig = rig.restarted(fault).await;
-    rig.add("c", None).await;
+    rig.add("c", Some(8 << 20)).await;
     let job = rig.repack(rig.spec("a").await).await;
     assert_eq!(job.state, JobState::Done, "{:?}", job.error);
     let b = rig.medium("b").await;
@@ -161,7 +161,7 @@ async fn x15_a_target_without_room_to_sync_is_full_and_the_next_one_goes_on() {
     let (rig, objects) = stored(20).await;
     let fault = "[[fault]]\nmedium = \"b\"\nop = \"sync\"\nerror = \"enospc\"\ntimes = 1\n";
     let rig = rig.restarted(fault).await;
-    rig.add("c", None).await;
+    rig.add("c", Some(8 << 20)).await;
     let job = rig.repack(rig.spec("a").await).await;
     assert_eq!(job.state, JobState::Done, "{:?}", job.error);
     let b = rig.medium("b").await;
