@@ -140,6 +140,20 @@ fn a_folder_of_which_a_part_was_stored_was_not_refused() {
 }
 
 #[test]
+fn what_is_typed_wrong_is_refused_as_json_too_and_makes_no_catalogue() {
+    let site = Site::new(RESPOOL);
+    for typed in [
+        &["object"][..],
+        &["extent", "list", "--state", "orphans"],
+        &["job", "show", "x"],
+    ] {
+        let refused = site.run(typed);
+        assert_eq!((refused.code, refused.problem()), (2, "usage"), "{refused:?}");
+    }
+    assert!(!site.root().join("orphans").exists());
+}
+
+#[test]
 fn an_interrupted_get_leaves_nothing_beside_its_file() {
     let site = Site::new(RESPOOL);
     site.disks(&["a"]);

@@ -10,6 +10,7 @@ use crate::api::wire::Nothing;
 use crate::api::{JobReport, MigrateRequest, exit};
 use dss::model::{ExtentId, ExtentState, Oid};
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Extent {
@@ -34,8 +35,8 @@ pub struct List {
     extent_state: Option<ExtentState>,
 }
 
-/// `--state` is the state folder everywhere, and after `extent list` also the state of extents: the words of the latter
-/// tell them apart.
+/// `--state` is the state folder everywhere, and after `extent list` also the state of extents. What is no path and no
+/// folder that exists is a state of extents there, if a misspelt one: it must not become a new catalogue.
 pub fn tell_states_apart(mut typed: Vec<OsString>) -> Vec<OsString> {
     let place = |word: &str, after: usize| {
         typed
@@ -47,7 +48,10 @@ pub fn tell_states_apart(mut typed: Vec<OsString>) -> Vec<OsString> {
     let Some(list) = place("extent", 1).and_then(|extent| place("list", extent)) else {
         return typed;
     };
-    let is_state = |text: &OsStr| text.to_str().is_some_and(|text| text.parse::<ExtentState>().is_ok());
+    let is_state = |text: &OsStr| {
+        let word = text.to_str().unwrap_or("/");
+        word.parse::<ExtentState>().is_ok() || !word.contains('/') && !Path::new(word).is_dir()
+    };
     for at in list + 1..typed.len() {
         if typed[at] == "--state" && typed.get(at + 1).is_some_and(|next| is_state(next)) {
             typed[at] = "--extent-state".into();
@@ -168,6 +172,11 @@ mod tests {
                 "respool --state /s extent list --state pending",
                 "respool --state /s extent list --extent-state pending",
             ),
+            (
+                "respool extent list --state orphans",
+                "respool extent list --extent-state orphans",
+            ),
+            ("respool extent list --state src", "respool extent list --state src"),
             ("respool extent list --state /s", "respool extent list --state /s"),
             ("respool medium list --state sync", "respool medium list --state sync"),
         ] {

@@ -156,9 +156,12 @@ pub fn usage(error: &clap::Error) -> u8 {
     if asked {
         return 0;
     }
-    if json && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
+    if json {
         let text = error.to_string();
-        let said = text.trim_start_matches("error: ");
+        let said = match error.kind() {
+            DisplayHelpOnMissingArgumentOrSubcommand => "a verb is missing",
+            _ => text.trim_start_matches("error: "),
+        };
         let message = said.split("\n\n").next().unwrap_or_default();
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let problem = Problem::refused("usage", "command line", message).next("see `respool help`");
