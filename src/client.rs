@@ -192,7 +192,13 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
             .map_or_else(|error| error.to_string(), |status| status.to_string());
         return Err(fail(format!("respoold ended before it was ready ({status})")));
     }
-    decode(line.as_bytes())
+    let line = decode(line.as_bytes())?;
+    match line {
+        StartLine::Ready { .. } => {}
+        // It is on its way out: whoever looks after this command finds it gone.
+        StartLine::Stopped | StartLine::Problem(_) => drop(child.wait()),
+    }
+    Ok(line)
 }
 
 /// Asks the running respoold, whatever it was started with; None when none answers.

@@ -140,6 +140,23 @@ fn a_folder_of_which_a_part_was_stored_was_not_refused() {
 }
 
 #[test]
+fn no_process_is_left_when_stop_returns() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a"]);
+    for _ in 0..3 {
+        site.ok(&["check"]);
+        site.ok(&["stop"]);
+        let mine = site.state().display().to_string();
+        let left = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            line.contains(&mine).then_some(line)
+        });
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn what_is_typed_wrong_is_refused_as_json_too_and_makes_no_catalogue() {
     let site = Site::new(RESPOOL);
     for typed in [
