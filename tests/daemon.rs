@@ -140,6 +140,26 @@ fn a_folder_of_which_a_part_was_stored_was_not_refused() {
 }
 
 #[test]
+fn a_dir_add_cut_short_is_finished_by_the_next_one() {
+    let site = Site::new(RESPOOL);
+    site.disks(&["a", "b"]);
+    // Killed between the label and the note of it, and before the label.
+    site.sql("UPDATE medium SET fs_state = 'blank'");
+    fs::remove_dir_all(site.disk("b")).unwrap();
+    fs::create_dir(site.disk("b")).unwrap();
+    for (name, place) in [("a", "b"), ("b", "a")] {
+        let elsewhere = site.disk(place).display().to_string();
+        site.run(&["dir", "add", name, &elsewhere]).expect(2);
+    }
+    for name in ["a", "b"] {
+        let place = site.disk(name).display().to_string();
+        assert_eq!(site.ok(&["dir", "add", name, &place])["fs_state"], "empty");
+        site.run(&["dir", "add", name, &place]).expect(2);
+        site.put_on(name, name, b"bytes");
+    }
+}
+
+#[test]
 fn no_process_is_left_when_stop_returns() {
     let site = Site::new(RESPOOL);
     site.disks(&["a"]);

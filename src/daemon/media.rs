@@ -82,8 +82,14 @@ async fn dir_add(State(daemon): State<Arc<Daemon>>, Json(request): Json<DirAddRe
     let host = &daemon.host;
     check_name(&request.name)?;
     let place = check_directory(&request)?;
+    // One after the other: what another one has under way does not look cut short.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
     let media = host.catalogue.media().await?;
-    if media.iter().any(|medium| medium.name == request.name) {
+    if let Some(known) = media.iter().find(|medium| medium.name == request.name) {
+        if is_half_added(known, &place) {
+            return finish_adding(host, known, place).await;
+        }
         return Err(dss::catalogue::CatalogueError::Exists {
             what: "medium",
             name: request.name,
@@ -126,14 +132,45 @@ async fn dir_add(State(daemon): State<Arc<Daemon>>, Json(request): Json<DirAddRe
         }
         return Err(problem.into());
     }
+    labelled(host, id).await
+}
+
+async fn labelled(host: &Host, id: MediumId) -> Answer<MediumView> {
     let change = MediumChange {
         fs_state: Some(FsState::Empty),
         why: "labelled".into(),
         ..MediumChange::default()
     };
-    let medium = host.catalogue.change_medium(id, change, now).await?;
+    let medium = host.catalogue.change_medium(id, change, host.clock.now()).await?;
     host.lrs.medium_changed(id).await?;
     Ok(Json(shown(host, medium).await?))
+}
+
+/// Whether a row is what an earlier `dir add` of the same directory left when it was cut short.
+fn is_half_added(known: &Medium, place: &Path) -> bool {
+    known.family == Family::Dir && known.fs_state == FsState::Blank && Path::new(&known.location.path) == place
+}
+
+/// Goes on where it was cut short: before its label, or between the label and the note of it.
+async fn finish_adding(host: &Host, known: &Medium, place: PathBuf) -> Answer<MediumView> {
+    let (expected, there) = (
+        dir::Expected {
+            medium: known.id,
+            name: known.name.clone(),
+            generations: vec![known.generation],
+            capacity: known.capacity,
+        },
+        place.clone(),
+    );
+    let mounted = tokio::task::spawn_blocking(move || {
+        let disk = dir::open_disk(&expected.name, &there)?;
+        dir::mount(disk, expected).map(drop)
+    });
+    let has_label = mounted.await.is_ok_and(|mounted| mounted.is_ok());
+    if !has_label {
+        label(host, known, place).await?;
+    }
+    labelled(host, known.id).await
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
