@@ -3,6 +3,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use respool_test_support::Simulates;
 use respool_test_support::site::{QUICK, Site, wait_until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -229,6 +230,7 @@ fn nothing_is_sent_to_a_socket_in_a_strangers_folder() {
 
 #[test]
 fn x05_a_killed_postgresql_is_started_again_and_the_job_goes_on() {
+    Simulates::KilledProcess.say();
     let site = Site::new(RESPOOL);
     site.disks(&["a", "b"]);
     for n in 0..40 {

@@ -1,6 +1,7 @@
 //! Drills with the real program: where they are allowed, the shifted clock, faults, and deaths at named steps.
 
 use crate::site::Site;
+use respool_test_support::Simulates;
 use std::fs;
 
 #[test]
@@ -69,6 +70,7 @@ fn a_shifted_clock_ages_a_quarantine_once_the_jump_was_accepted() {
 
 #[test]
 fn a_death_in_the_middle_of_a_repack_loses_nothing_and_the_job_goes_on_by_itself() {
+    Simulates::KilledProcess.say();
     let mut site = Site::for_drills();
     site.add_dir("disk-a");
     for index in 0..4 {

@@ -1,6 +1,7 @@
 //! respoold's life: made, started on demand, one per state folder, stopped in order, and refused on other terms.
 
 use crate::site::{Site, runs};
+use respool_test_support::Simulates;
 use std::process::Command;
 
 #[test]
@@ -46,6 +47,7 @@ fn a_second_respoold_is_refused_and_told_who_runs() {
 
 #[test]
 fn a_killed_respoold_leaves_the_database_to_the_next_one() {
+    Simulates::KilledProcess.say();
     let site = Site::new();
     site.add_dir("disk-a");
     site.put("a", 10_000);

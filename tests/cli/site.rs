@@ -186,7 +186,7 @@ impl Site {
         read_pid(&self.path("state/respoold.pid"))
     }
 
-    /// Ends respoold as a power cut would, its database apart.
+    /// Ends respoold by SIGKILL. Its database lives, and what the kernel had taken stays.
     #[track_caller]
     pub fn kill(&self) {
         let pid = self.pid().expect("a respoold runs");

@@ -1,6 +1,7 @@
 //! What a repack moves, and how it is counted.
 
 use super::house::{Held, all_is_well, files_and_rows_agree, fill, filling, job_of, media_of, mixed, newest_job, site};
+use respool_test_support::Simulates;
 use serde_json::json;
 
 #[test]
@@ -41,6 +42,7 @@ fn e03_an_extent_of_two_objects_is_moved_once_and_both_follow() {
 
 #[test]
 fn e04_every_file_on_a_target_has_a_row_whenever_respoold_dies() {
+    Simulates::KilledProcess.say();
     for (step, nth) in [("record.after_commit", 2), ("write.middle", 17)] {
         let site = site(&["a", "b"]);
         let held = fill(&site, "things", &mixed(60), &["--tags", "a"]);

@@ -1,7 +1,7 @@
 //! an erasure that was cut short is found at start and done again, and nothing else is done with that medium.
 
 use super::house::{Held, all_is_well, fill, filling, job_of, mixed, newest_job, site};
-use respool_test_support::Site;
+use respool_test_support::{Simulates, Site};
 
 const CUTS: [&str; 4] = [
     "reclaim.after_fence",
@@ -26,6 +26,7 @@ fn erased(site: &Site, medium: &str) -> bool {
 
 #[test]
 fn x32_a_reclaim_that_was_killed_is_finished_at_the_next_start() {
+    Simulates::KilledProcess.say();
     let site = site(&["a", "b"]);
     let mut held = Held::new();
     for (number, step) in CUTS.iter().enumerate() {
@@ -55,6 +56,7 @@ fn x32_a_reclaim_that_was_killed_is_finished_at_the_next_start() {
 
 #[test]
 fn x32_a_format_that_was_killed_is_finished_without_a_job() {
+    Simulates::KilledProcess.say();
     let site = site(&["a", "b"]);
     let mut held = Held::new();
     for (number, step) in CUTS.iter().enumerate() {
@@ -82,6 +84,7 @@ fn x32_a_format_that_was_killed_is_finished_without_a_job() {
 
 #[test]
 fn x32_a_medium_found_erasing_takes_nothing_until_it_is_erased() {
+    Simulates::KilledProcess.say();
     let site = site(&["a", "b"]);
     let held = fill(&site, "things", &mixed(9), &["--tags", "a"]);
     site.crash_at("reclaim.after_fence", 1);

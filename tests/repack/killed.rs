@@ -3,7 +3,7 @@
 
 use super::house::{Held, RESPOOL, files_and_rows_agree, fill, filling, job_of, mixed, newest_job};
 use super::wire;
-use respool_test_support::Site;
+use respool_test_support::{Simulates, Site};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -309,6 +309,7 @@ fn work(queue: &Mutex<VecDeque<String>>, table: &Mutex<Vec<Line>>) {
 
 #[test]
 fn x11_x12_killed_at_every_step_it_goes_on_and_loses_nothing() {
+    Simulates::KilledProcess.say();
     let mut steps = steps();
     assert!(steps.len() >= 30, "{steps:?}");
     if let Ok(only) = std::env::var("RESPOOL_TEST_STEP") {

@@ -8,15 +8,21 @@
 //! A database is dropped when its test succeeds. When the test panics it is kept and its name printed.
 //!
 //! [`Site`] needs none of this: it is the real program in a state folder of its own, with its own private cluster.
+//! [`Transcript`] holds what an operator sees there against a reviewed file; [`Simulates`] says what a test that ends
+//! processes or power does.
 
 mod backend;
 mod database;
+mod simulates;
 pub mod site;
 mod template;
+mod transcript;
 
 pub use backend::TestCluster;
 pub use database::TestDatabase;
+pub use simulates::Simulates;
 pub use site::Site;
+pub use transcript::Transcript;
 
 /// A new database with the current schema, on the server of this run. Panics with the reason when there is none.
 pub async fn fresh_database() -> TestDatabase {

@@ -117,8 +117,17 @@ impl Site {
 
     // ------------------------------------------------------------------------------------------------------ commands
 
-    /// A command, ready to be run.
+    /// A command that answers in JSON, ready to be run.
     pub fn command(&self, args: &[&str]) -> Command {
+        self.program(&[&["--json"], args].concat())
+    }
+
+    /// A command that answers in words, ready to be run.
+    pub fn spoken(&self, args: &[&str]) -> Command {
+        self.program(args)
+    }
+
+    fn program(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.respool);
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"RESPOOL_") {
@@ -131,7 +140,6 @@ impl Site {
             .env("RESPOOL_STATE", self.state())
             .arg("--config")
             .arg(self.config())
-            .arg("--json")
             .args(args)
             .current_dir(self.root.path())
             .stdin(Stdio::null())
