@@ -6,10 +6,13 @@ use crate::host::Host;
 use crate::mover::{Ring, read_back};
 use crate::repack::job::{JobEvent, sources_of};
 use dss::catalogue::{CatalogueError, Page, ReturnOutcome};
-use dss::model::{Extent, ExtentId, ExtentState, Job, JobId, JobState, MediumId, Move, MoveState, Oid, ReadBack};
+use dss::model::{
+    Extent, ExtentId, ExtentState, Job, JobId, JobState, MediumId, Move, MoveState, ObjectId, Oid, ReadBack,
+};
+use jiff::Timestamp;
 use lrs::core::{Priority, Request};
 use lrs::service::Allocation;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many entries are verified and returned in one transaction.
@@ -80,6 +83,7 @@ async fn restore_page(
 ) -> Result<u64, Problem> {
     let mut gone = 0;
     let mut by_medium: BTreeMap<MediumId, Vec<(Move, Extent)>> = BTreeMap::new();
+    let given_up = deleted_since(host, &moves, done.job.created_at).await?;
     for one in moves {
         let old = match host.catalogue.extent(one.old).await {
             Ok(old) => old,
@@ -89,6 +93,10 @@ async fn restore_page(
             }
             Err(error) => return Err(error.into()),
         };
+        if let Some(oid) = given_up.get(&one.new) {
+            done.moved_on.push((one.new, oid.clone()));
+            continue;
+        }
         if old.state == ExtentState::Sync && is_orphan(host, one.new).await? {
             // Returned before, by a restore that was cut short or by a failed read-back.
             continue;
@@ -110,6 +118,39 @@ async fn restore_page(
         returned?;
     }
     Ok(gone)
+}
+
+/// The new extents that only versions need which were deleted or overwritten after the job was given. Their layouts stay
+/// where they are: a restore undoes what the job did, and what somebody did since stands. One that was deleted before
+/// went along with the job, and comes back with it.
+async fn deleted_since(host: &Arc<Host>, moves: &[Move], given: Timestamp) -> Result<BTreeMap<ExtentId, Oid>, Problem> {
+    let news: Vec<ExtentId> = moves.iter().map(|one| one.new).collect();
+    let mut verdicts: BTreeMap<ObjectId, Option<Oid>> = BTreeMap::new();
+    let (mut given_up, mut needed) = (BTreeMap::new(), BTreeSet::new());
+    for (object, entry) in host.catalogue.references(&news).await? {
+        let verdict = match verdicts.get(&object) {
+            Some(known) => known.clone(),
+            None => {
+                let verdict = match host.catalogue.object_by_id(object).await {
+                    Ok(found) => {
+                        let deleted = found.object.deleted_at.is_some_and(|at| at > given);
+                        deleted.then_some(found.object.oid)
+                    }
+                    // Purged in this moment: its layouts are gone, and the return finds that out by itself.
+                    Err(CatalogueError::NotFound { .. }) => None,
+                    Err(error) => return Err(error.into()),
+                };
+                verdicts.insert(object, verdict.clone());
+                verdict
+            }
+        };
+        match verdict {
+            Some(oid) => drop(given_up.insert(entry.extent.id, oid)),
+            None => drop(needed.insert(entry.extent.id)),
+        }
+    }
+    given_up.retain(|extent, _| !needed.contains(extent));
+    Ok(given_up)
 }
 
 /// Whether an extent is an orphan, or was one and is swept.
