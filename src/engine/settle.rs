@@ -6,7 +6,7 @@ use crate::mover::{Copied, Failure, ReadFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Written};
+use dss::model::{ByteCount, Extent, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Written};
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,8 +163,29 @@ impl Run<'_> {
                 .suspect(medium, "it returned bytes that fail their digests", now)
                 .await?;
         }
+        self.list(skips).await
+    }
+
+    /// Lists extents that the catalogue cannot explain. Their medium is not to blame.
+    pub(super) async fn leave(&mut self, strays: Vec<Extent>) -> Result<(), Problem> {
+        let reason = "the catalogue calls it sync and no object needs it: see `respool check`";
+        let skips = strays.into_iter().map(|stray| Skip {
+            extent: stray.id,
+            oid: stray.origin.oid,
+            medium: stray.medium,
+            reason: reason.to_owned(),
+            integrity: true,
+        });
+        self.list(skips.collect()).await
+    }
+
+    async fn list(&mut self, skips: Vec<Skip>) -> Result<(), Problem> {
+        if skips.is_empty() {
+            return Ok(());
+        }
         self.skipped.extend(skips.iter().map(|skip| skip.extent));
         self.tally.transactions += 1;
+        let now = self.host.clock.now();
         self.host.catalogue.add_skips(self.job.id, &skips, now).await?;
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::repack::machine::{Event, Stop};
 use crate::repack::plan::Assigned;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
 use dss::model::{
-    Address, ByteCount, Epoch, Extent, ExtentId, Generation, JobError, MediumId, NewExtent, Origin, Recorded,
+    Address, ByteCount, Epoch, Extent, ExtentId, ExtentState, Generation, JobError, MediumId, NewExtent, Origin,
+    Recorded,
 };
 use lrs::core::WriteGrant;
 use lrs::ldm::fs::{ExtentTag, Wanted};
@@ -48,10 +49,13 @@ impl Run<'_> {
         let steps: Vec<Assigned> = next_window(&round.plan.steps, round.next, bounds).to_vec();
         round.next += steps.len();
         let more = round.next < round.plan.steps.len();
-        let (chosen, gone) = self.choose(&steps).await?;
-        self.tally.released += gone;
+        let (chosen, unneeded) = self.choose(&steps).await?;
+        let strays = self.strays(&unneeded).await?;
+        let left = unneeded.len() as u64;
+        self.tally.released += left - strays.len() as u64;
+        self.leave(strays).await?;
         if chosen.is_empty() {
-            return Ok(Event::Window { settled: gone, more });
+            return Ok(Event::Window { settled: left, more });
         }
         let items = match self.record(chosen).await {
             Ok(items) => items,
@@ -68,18 +72,18 @@ impl Run<'_> {
         }
         if settled.replan {
             return Ok(Event::Window {
-                settled: gone + settled.count,
+                settled: left + settled.count,
                 more: false,
             });
         }
         Ok(Event::Window {
-            settled: gone + settled.count,
+            settled: left + settled.count,
             more,
         })
     }
 
-    /// The catalogue as it is now for the steps of a window; steps whose extent lost its last reference are counted.
-    async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, u64), Problem> {
+    /// The catalogue as it is now for the steps of a window; and the extents that nothing references.
+    async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, Vec<ExtentId>), Problem> {
         let ids: Vec<ExtentId> = steps.iter().map(|step| step.item.extent).collect();
         let mut extents: BTreeMap<ExtentId, Extent> = BTreeMap::new();
         for (_, entry) in self.host.catalogue.references(&ids).await? {
@@ -87,7 +91,7 @@ impl Run<'_> {
         }
         let mut headers = self.host.catalogue.headers(&ids).await?;
         let mut chosen = Vec::with_capacity(steps.len());
-        let mut gone = 0;
+        let mut unneeded = vec![];
         for step in steps {
             let id = step.item.extent;
             match (extents.remove(&id), headers.remove(&id)) {
@@ -96,10 +100,30 @@ impl Run<'_> {
                     header,
                     target: step.target,
                 }),
-                _ => gone += 1,
+                _ => unneeded.push(id),
             }
         }
-        Ok((chosen, gone))
+        Ok((chosen, unneeded))
+    }
+
+    /// Of the extents that nothing references, those that are no orphans all the same. Most lost their last reference
+    /// since they were planned, and are orphans now. What is *sync* without a reference breaks I2: nothing can be
+    /// swapped for it, and looking again would find it for ever.
+    async fn strays(&self, unneeded: &[ExtentId]) -> Result<Vec<Extent>, Problem> {
+        let mut strays = vec![];
+        for id in unneeded {
+            match self.host.catalogue.extent(*id).await {
+                Ok(extent) if extent.state == ExtentState::Sync => strays.push(extent),
+                Ok(_) | Err(CatalogueError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // A restore may have brought one back in between.
+        let ids: Vec<ExtentId> = strays.iter().map(|extent| extent.id).collect();
+        for (_, entry) in self.host.catalogue.references(&ids).await? {
+            strays.retain(|extent| extent.id != entry.extent.id);
+        }
+        Ok(strays)
     }
 
     /// Hop 5: names on the targets, then one transaction that inserts the new extents *pending*.
