@@ -8,7 +8,7 @@ use crate::api::requests::JobRequest;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{JobReport, Problem, Progress, exit};
 use crate::client::{Client, Lines, decode, gone, json_body};
-use dss::model::JobId;
+use dss::model::{JobId, JobState};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Job {
@@ -106,12 +106,32 @@ pub enum CtrlC {
 pub async fn follow(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC) -> Done {
     let end = watch(context, client, job, ctrl_c).await?;
     if end.exit == exit::STOPPED {
-        context
-            .output
-            .note(&format!("job {job} is resumable: run `respool job resume {job}`"));
+        context.output.note(&stopped(&end.report));
     }
     context.output.result(&end.report, details);
     Ok(end.exit)
+}
+
+/// What to do with a job that stopped early.
+fn stopped(report: &JobReport) -> String {
+    let job = report.job;
+    match report.state {
+        JobState::Cancelled => format!(
+            "job {job} is cancelled for good: what it moved stays moved, and its sources stay read_only; \
+             `respool repack {}` moves the rest",
+            report.sources.join(" ")
+        ),
+        JobState::Queued | JobState::Running | JobState::Verifying | JobState::Reclaiming => format!(
+            "respoold leaves, and job {job} is resumable: it goes on by itself with the next command; \
+             run `respool job wait {job}`"
+        ),
+        JobState::Paused
+        | JobState::Quarantined
+        | JobState::Done
+        | JobState::DoneWithSkips
+        | JobState::Failed
+        | JobState::Restored => format!("job {job} is resumable: run `respool job resume {job}`"),
+    }
 }
 
 /// Follows a job until it rests.
