@@ -5,19 +5,29 @@
 mod basics;
 #[path = "repack/cost.rs"]
 mod cost;
+#[path = "repack/damage.rs"]
+mod damage;
 #[path = "repack/erasing.rs"]
 mod erasing;
 #[path = "repack/faults.rs"]
 mod faults;
+#[path = "repack/gets.rs"]
+mod gets;
 #[path = "repack/holding.rs"]
 mod holding;
 #[path = "repack/house.rs"]
 mod house;
 #[path = "repack/killed.rs"]
 mod killed;
+#[path = "repack/orders.rs"]
+mod orders;
 #[path = "repack/places.rs"]
 mod places;
 #[path = "repack/racing.rs"]
 mod racing;
+#[path = "repack/stopping.rs"]
+mod stopping;
+#[path = "repack/swaps.rs"]
+mod swaps;
 #[path = "repack/wire.rs"]
 mod wire;

@@ -1,15 +1,12 @@
 //! What a repack moves, and how it is counted.
 
 use super::house::{Held, all_is_well, files_and_rows_agree, fill, filling, job_of, media_of, mixed, newest_job, site};
-use respool_test_support::Simulates;
-use serde_json::json;
+use respool_test_support::{Simulates, Site};
+use serde_json::{Value, json};
 
-#[test]
-fn e03_an_extent_of_two_objects_is_moved_once_and_both_follow() {
-    let site = site(&["a", "b"]);
-    let bytes = filling(3, 9_000);
-    let first = site.put("first", &bytes, &["--tags", "a"]);
-    let second = site.put("second", &bytes, &["--tags", "a"]);
+/// Two objects on medium a that are one extent, as an import of linked files would make them; its id.
+pub fn share(site: &Site, oids: &[&str; 2], bytes: &[u8]) -> Value {
+    let [first, second] = oids.map(|oid| site.put(oid, bytes, &["--tags", "a"]));
     let (shared, alone) = (&first["extents"][0]["id"], &second["extents"][0]["id"]);
     site.sql(&format!(
         "BEGIN;
@@ -20,6 +17,14 @@ fn e03_an_extent_of_two_objects_is_moved_once_and_both_follow() {
         second["id"].as_str().unwrap(),
         alone.as_str().unwrap()
     ));
+    shared.clone()
+}
+
+#[test]
+fn e03_an_extent_of_two_objects_is_moved_once_and_both_follow() {
+    let site = site(&["a", "b"]);
+    let bytes = filling(3, 9_000);
+    let shared = share(&site, &["first", "second"], &bytes);
     let held = Held::from([("first".to_owned(), bytes.clone()), ("second".to_owned(), bytes)]);
     all_is_well(&site, &held);
 
@@ -29,7 +34,7 @@ fn e03_an_extent_of_two_objects_is_moved_once_and_both_follow() {
     assert_eq!(report["bytes_moved"], 9_000);
     let new = |oid: &str| site.ok(&["object", "show", oid])["extents"][0]["id"].clone();
     assert_eq!(new("first"), new("second"));
-    assert_ne!(&new("first"), shared);
+    assert_ne!(new("first"), shared);
     assert_eq!(site.files("b").len(), 1);
     all_is_well(&site, &held);
 

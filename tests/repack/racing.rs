@@ -1,9 +1,9 @@
 //! E-07, E-10: clients that put, overwrite, delete and read while their objects are being moved.
 
 use super::house::{Held, all_is_well, all_readable, fill, filling, job_of, mixed, site};
+use super::swaps::HeldSwap;
 use super::wire;
 use respool_test_support::Site;
-use std::io::{BufRead, BufReader, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -61,43 +61,20 @@ fn compare(site: &Site, done: &Done) {
     all_readable(site, &live);
 }
 
-/// Waits until a window of a job is recorded and not swapped, then holds the row of its target, which the swap shares.
-const HOLD_A_SWAP: &str = "SET statement_timeout = '60s';
-BEGIN;
-DO $$ BEGIN
-    LOOP
-        CONTINUE WHEN NOT EXISTS (SELECT 1 FROM extent WHERE state = 'pending') AND pg_sleep(0.001) IS NOT NULL;
-        BEGIN
-            PERFORM 1 FROM medium WHERE name = 'b' FOR UPDATE;
-            EXIT WHEN EXISTS (SELECT 1 FROM extent WHERE state = 'pending');
-            RAISE 'the swap was faster';
-        EXCEPTION WHEN raise_exception THEN NULL;
-        END;
-    END LOOP;
-END $$;
-SELECT 'held';
-";
-
 #[test]
 fn e07_nothing_is_lost_between_a_swap_that_waits_and_what_happens_meanwhile() {
     let site = site(&["a", "b", "c"]);
     let held = fill(&site, "things", &mixed(40), &["--tags", "a"]);
-    let mut psql = site.psql().spawn().unwrap();
-    let (mut ask, answer) = (psql.stdin.take().unwrap(), psql.stdout.take().unwrap());
-    ask.write_all(HOLD_A_SWAP.as_bytes()).unwrap();
+    let swap = HeldSwap::onto(&site, "b");
     let job = job_of(&site.ok(&["repack", "a", "--to", "b", "--detach", "--quarantine", "0"]));
-    let mut line = String::new();
-    BufReader::new(answer).read_line(&mut line).unwrap();
-    assert_eq!(line.trim(), "held");
+    let swap = swap.wait();
     // Every object of the window changes between its record and its swap.
     let done = trouble(&site, held.into_iter().collect());
     assert!(
         !site.extents(&["--medium", "b", "--state", "pending"]).is_empty(),
         "the swap still waits"
     );
-    ask.write_all(b"COMMIT;").unwrap();
-    drop(ask);
-    assert!(psql.wait().unwrap().success());
+    swap.release();
     let report = site.ok(&["job", "wait", &job]);
     assert_eq!(report["state"], "done", "{report:#}");
     assert!(site.extents(&["--medium", "a"]).is_empty());

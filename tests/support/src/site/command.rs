@@ -55,6 +55,12 @@ impl Running {
         Self { child, args }
     }
 
+    /// Sends it a signal, as a terminal does.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id is small"));
+        kill(pid, signal).expect("it is ours and not waited for");
+    }
+
     /// What it ends with.
     pub fn wait(self) -> Outcome {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
