@@ -34,8 +34,8 @@ use lrs::service::Allocation;
 use planning::Round;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How a running job is watched and stopped.
 #[derive(Debug)]

@@ -6,5 +6,9 @@ pub mod catalogue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod mem;
+#[cfg(feature = "simulation")]
+pub mod mint;
+#[cfg(not(feature = "simulation"))]
+mod mint;
 pub mod model;
 pub mod pg;

@@ -5,7 +5,7 @@ mod allocation;
 mod leases;
 mod owner;
 
-pub use crate::worker::{DriveGone, DriveHandle, LeaseGuard};
+pub use crate::worker::{DriveGone, DriveHandle, Drives, LeaseGuard, Pace};
 pub use allocation::Allocation;
 
 use crate::core::request::{AllocationId, Priority, Refusal, Request};
@@ -27,7 +27,7 @@ pub const REQUESTS_MAX: usize = 1024;
 /// Up to so many media are read from the catalogue one by one.
 const ROWS_ONE_BY_ONE: usize = 16;
 
-/// Who asks for leases, and for how long.
+/// Who asks for leases and for how long, and who serves the drives.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// This life of this respoold.
@@ -36,9 +36,11 @@ pub struct Settings {
     pub lease_seconds: u32,
     /// How long another holder waits beyond a lease's end.
     pub margin_seconds: u32,
+    /// Who carries out the drives' commands.
+    pub drives: Drives,
 }
 
-/// Finds a medium where the catalogue says it is, checks its label and opens it. Blocks; runs on the drive's thread.
+/// Finds a medium where the catalogue says it is, checks its label and opens it. Blocks; runs where the drive is served.
 pub trait Mounter: Send + Sync {
     /// Opens a medium. One found *erasing* may have the row's generation or the one before.
     fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>>;

@@ -1,19 +1,48 @@
-//! One OS thread per drive. It owns the mounted volume and runs one closure after another on it; nobody else touches
-//! the device. A panic in a closure ends this drive and no other.
+//! A drive's commands and whoever carries them out: one OS thread for each drive, or in a simulation one task. It owns
+//! the mounted volume and runs one closure after another on it; nobody else touches the device. A panic in a closure
+//! ends this drive and no other.
 //!
-//! Before each closure the thread checks that the allocation it belongs to still stands, that the volume is still the
-//! mount it was meant for, and, where it may write, that the lease has not ended (I7).
+//! Before each closure it is checked that the allocation it belongs to still stands, that the volume is still the mount
+//! it was meant for, and, where it may write, that the lease has not ended (I7).
+
+mod lease;
+mod station;
+
+pub use lease::LeaseGuard;
 
 use crate::ldm::fs::Volume;
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use station::{Command, Job, Shared, answering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// The most commands that wait for one drive. A sender waits for room.
-const COMMANDS_MAX: usize = 32;
+/// Who carries out the commands of drives. The same code does, either way.
+#[derive(Clone, Default)]
+pub enum Drives {
+    /// One OS thread for each: a device that blocks holds up nobody else.
+    #[default]
+    Threads,
+    /// One task of the current runtime for each, for devices that never block: what happens depends on nothing but the
+    /// runtime's clock and the pauses.
+    Tasks(Arc<dyn Pace>),
+}
+
+impl std::fmt::Debug for Drives {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Threads => "Threads",
+            Self::Tasks(_) => "Tasks",
+        })
+    }
+}
+
+/// How fast the drives of a simulation are.
+pub trait Pace: Send + Sync {
+    /// How long a drive takes before it begins its next command.
+    fn pause(&self, drive: &str) -> Duration;
+}
 
 /// Why a drive did not run a closure. Nothing was done to the medium, unless the closure panicked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,33 +87,6 @@ impl DriveGone {
     }
 }
 
-/// A lease as its user sees it: an epoch, and until when commands may be issued.
-#[derive(Clone, Debug)]
-pub struct LeaseGuard(Arc<Mutex<Instant>>);
-
-impl LeaseGuard {
-    pub(crate) fn until(end: Instant) -> Self {
-        Self(Arc::new(Mutex::new(end)))
-    }
-
-    pub(crate) fn prolong(&self, end: Instant) {
-        *self.end() = end;
-    }
-
-    pub(crate) fn revoke(&self) {
-        *self.end() = Instant::now();
-    }
-
-    /// Whether commands may still be issued. Long closures ask between commands.
-    pub fn holds(&self) -> bool {
-        Instant::now() < *self.end()
-    }
-
-    fn end(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// What a handle is good for.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
@@ -94,87 +96,21 @@ pub(crate) struct Pass {
     pub(crate) lease: Option<LeaseGuard>,
 }
 
-type Mount = Box<dyn FnOnce() -> MediaResult<Box<dyn Volume>> + Send>;
-type Job = Box<dyn FnOnce(Result<&mut dyn Volume, DriveGone>) -> Result<(), Panic> + Send>;
-
-/// A panic, and the caller who must not hear of it before the scheduler has.
-struct Panic {
-    words: String,
-    _caller: Box<dyn std::any::Any>,
-}
-
-/// Runs what may panic, and answers its caller unless it did.
-fn answering<R: 'static>(done: oneshot::Sender<R>, work: impl FnOnce() -> R) -> Result<(), Panic> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(answer) => {
-            // Nobody listens any more when the caller's future was dropped; the work was done all the same.
-            drop(done.send(answer));
-            Ok(())
-        }
-        Err(panic) => Err(Panic {
-            words: words(panic.as_ref()),
-            _caller: Box::new(done),
-        }),
-    }
-}
-
-enum Command {
-    Mount {
-        mount: Mount,
-        done: oneshot::Sender<MediaResult<()>>,
-    },
-    Unmount {
-        done: oneshot::Sender<()>,
-    },
-    Run {
-        pass: Option<(Pass, u64)>,
-        job: Job,
-    },
-}
-
-/// A drive's thread, as the service holds it. The thread ends when all of these are gone.
+/// A drive, as the service holds it. Whoever serves it ends when all of these are gone.
 #[derive(Clone)]
 pub(crate) struct Worker {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    name: String,
-    /// The number of the present mount; 0: none. No number is used twice.
-    mount: AtomicU64,
-    /// Why the drive is out of use.
-    failed: Mutex<Option<String>>,
-}
-
-impl Shared {
-    fn gone(&self) -> DriveGone {
-        let failed = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        DriveGone::Failed {
-            drive: self.name.clone(),
-            why: failed.clone().unwrap_or_else(|| "its thread ended".into()),
-        }
-    }
-
-    fn fail(&self, why: &str) {
-        *self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why.to_owned());
-        self.mount.store(0, Ordering::Release);
-    }
-}
-
 impl Worker {
-    /// Starts the thread. `on_failure` is told once, from the thread, when the drive is out of use.
-    pub(crate) fn start(name: String, on_failure: impl FnOnce(String) + Send + 'static) -> std::io::Result<Self> {
-        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let shared = Arc::new(Shared {
-            name,
-            mount: AtomicU64::new(0),
-            failed: Mutex::new(None),
-        });
-        let of_thread = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name(shared.name.clone())
-            .spawn(move || drive_thread(inbox, &of_thread, on_failure))?;
+    /// Has the drive served. `on_failure` is told once, when the drive is out of use.
+    pub(crate) fn start(
+        name: String,
+        drives: &Drives,
+        on_failure: impl FnOnce(String) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, shared) = station::start(name, drives, on_failure)?;
         Ok(Self { commands, shared })
     }
 
@@ -241,7 +177,7 @@ pub struct DriveHandle {
 }
 
 impl DriveHandle {
-    /// Runs a closure on the drive's thread, after all that was asked before. It should do one bounded piece of work:
+    /// Runs a closure where the drive is served, after all that was asked before. It should do one bounded piece of work:
     /// a buffer, a sync. When the returned future is dropped, the closure may or may not run.
     pub async fn run<R: Send + 'static>(
         &self,
@@ -259,68 +195,4 @@ impl DriveHandle {
     pub fn name(&self) -> &str {
         &self.worker.shared.name
     }
-}
-
-fn drive_thread(mut inbox: mpsc::Receiver<Command>, shared: &Shared, on_failure: impl FnOnce(String)) {
-    static MOUNTS: AtomicU64 = AtomicU64::new(1);
-    let mut volume: Option<Box<dyn Volume>> = None;
-    while let Some(command) = inbox.blocking_recv() {
-        let outcome = match command {
-            Command::Mount { mount, done } => answering(done, || {
-                shared.mount.store(0, Ordering::Release);
-                drop(volume.take());
-                volume = Some(mount()?);
-                shared
-                    .mount
-                    .store(MOUNTS.fetch_add(1, Ordering::Relaxed), Ordering::Release);
-                Ok(())
-            }),
-            Command::Unmount { done } => answering(done, || {
-                shared.mount.store(0, Ordering::Release);
-                drop(volume.take());
-            }),
-            Command::Run { pass, job } => match (check(pass.as_ref(), shared), &mut volume) {
-                (Err(gone), _) => job(Err(gone)),
-                (Ok(()), Some(volume)) => job(Ok(volume.as_mut())),
-                (Ok(()), None) => job(Err(remounted(shared))),
-            },
-        };
-        if let Err(panic) = outcome {
-            let why = panic.words.clone();
-            tracing::error!(drive = %shared.name, %why, "the drive's thread panicked; the drive is out of use");
-            shared.fail(&why);
-            // A volume that was left in the middle of something may panic again.
-            drop(catch_unwind(AssertUnwindSafe(|| drop(volume.take()))));
-            on_failure(why);
-            return;
-        }
-    }
-}
-
-fn check(pass: Option<&(Pass, u64)>, shared: &Shared) -> Result<(), DriveGone> {
-    let Some((pass, mount)) = pass else { return Ok(()) };
-    let drive = || shared.name.clone();
-    if pass.released.load(Ordering::Acquire) {
-        return Err(DriveGone::Released { drive: drive() });
-    }
-    if *mount == 0 || *mount != shared.mount.load(Ordering::Acquire) {
-        return Err(remounted(shared));
-    }
-    if pass.lease.as_ref().is_some_and(|lease| !lease.holds()) {
-        return Err(DriveGone::LeaseEnded { drive: drive() });
-    }
-    Ok(())
-}
-
-fn remounted(shared: &Shared) -> DriveGone {
-    DriveGone::Remounted {
-        drive: shared.name.clone(),
-    }
-}
-
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words")
-        .to_owned()
 }

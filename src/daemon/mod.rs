@@ -28,7 +28,7 @@ use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
 use dss::pg::PgCatalogue;
 use dss::pg::embedded::EmbeddedCluster;
 use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
-use lrs::service::{AgeClock, Lrs, Settings};
+use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use runner::Runner;
 use seat::Seat;
 use server::{Daemon, router};
@@ -150,6 +150,7 @@ async fn assemble(
         holder: holder.clone(),
         lease_seconds: config.daemon.lease_seconds,
         margin_seconds: config.daemon.lease_seconds,
+        drives: Drives::Threads,
     };
     let catalogue: Arc<dyn dss::catalogue::Catalogue> = opened.catalogue.clone();
     let devices = Arc::new(Devices::new(faults));

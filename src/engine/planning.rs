@@ -213,8 +213,10 @@ impl Run<'_> {
         };
         let mut stop = self.controls.stop.clone();
         let allocated = tokio::select! {
-            allocated = self.host.lrs.allocate(request) => allocated,
+            // A wish to stop ends the wait, so it comes before a grant that comes with it: nothing is begun after it.
+            biased;
             Ok(stop) = stop.wait_for(Option::is_some) => return Ok(Event::Stopped(stop.expect("just seen"))),
+            allocated = self.host.lrs.allocate(request) => allocated,
         };
         match allocated {
             Ok(allocation) => {

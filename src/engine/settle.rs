@@ -10,7 +10,8 @@ use dss::model::{ByteCount, Extent, ExtentId, FsState, Hold, MediumId, Owner, Sk
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What came of a window.
 pub(super) struct Settled {

@@ -17,6 +17,7 @@ use lrs::ldm::{MediaError, MediaResult};
 use lrs::service::Allocation;
 use lrs::worker::DriveHandle;
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// The last bytes of a window may take this share of its time bound before the rate is known.
 const FIRST_WINDOW_BYTES: ByteCount = ByteCount(64 << 20);
@@ -210,7 +211,9 @@ impl Run<'_> {
         let mut why = None;
         loop {
             tokio::select! {
-                copied = &mut copying => return (copied, why),
+                // Each wish to stop comes at most once, so none can hold up the copy; the copy could use up what this
+                // task may do in one turn, every turn, and a wish would never be heard.
+                biased;
                 Ok(seen) = asked.wait_for(Option::is_some), if why.is_none() => {
                     why = *seen;
                     stop.ask();
@@ -219,6 +222,7 @@ impl Run<'_> {
                     why = Some(Stop::Yield);
                     stop.ask();
                 }
+                copied = &mut copying => return (copied, why),
             }
         }
     }
@@ -249,12 +253,7 @@ impl From<CatalogueError> for Hindrance {
 }
 
 /// A window's bytes: what the observed rate moves within the time bound, at most the byte bound.
-fn window_bytes(
-    host: &crate::host::Host,
-    tally: &dss::model::Tally,
-    started: std::time::Instant,
-    bytes_before: u64,
-) -> ByteCount {
+fn window_bytes(host: &crate::host::Host, tally: &dss::model::Tally, started: Instant, bytes_before: u64) -> ByteCount {
     let repack = &host.config.repack;
     let moved = tally.bytes_moved.0.saturating_sub(bytes_before);
     if moved == 0 {

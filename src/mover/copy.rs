@@ -10,8 +10,9 @@ use lrs::worker::{DriveGone, DriveHandle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// An extent to copy: recorded, with everything that goes along.
 #[derive(Debug)]

@@ -31,9 +31,10 @@ use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId};
 use gather::Loaded;
 use order::Order;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stream::{Halt, Streaming, Tools};
 use targets::{Targets, Wish};
+use tokio::time::Instant;
 use window::{Limits, Outcome, Window};
 
 /// How often an object looks for other targets before it gives up.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use lrs::ldm::MediaResult;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
 use lrs::ldm::fs::{Label, Volume, dir};
-use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
 use respool::engine::{self, Controls};
@@ -103,6 +103,7 @@ fn start(
         },
         lease_seconds: 60,
         margin_seconds: 1,
+        drives: Drives::Threads,
     };
     let lrs = Lrs::start(settings, catalogue.clone(), Arc::new(Devices { faults }), clock.clone());
     Arc::new(Host {

@@ -1,7 +1,7 @@
 //! One mount's way to a platter. Every call is told to the universe first: it may be the last one that happens.
 
 use crate::platter::{Key, Platter};
-use crate::universe::Universe;
+use crate::universe::{Effect, Universe};
 use lrs::ldm::disk::{Disk, DiskResult, FileId, Replace, Role, Room, Standing, Stat};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -27,8 +27,12 @@ impl SimDisk {
         }
     }
 
-    fn call<T>(&self, what: &str, at: &str, work: impl FnOnce(&mut Platter) -> DiskResult<T>) -> DiskResult<T> {
-        self.universe.call(&self.name, what, at, work)
+    fn look<T>(&self, what: &str, at: &str, work: impl FnOnce(&mut Platter) -> DiskResult<T>) -> DiskResult<T> {
+        self.universe.call(&self.name, (what, at), Effect::Look, work)
+    }
+
+    fn change<T>(&self, what: &str, at: &str, work: impl FnOnce(&mut Platter) -> DiskResult<T>) -> DiskResult<T> {
+        self.universe.call(&self.name, (what, at), Effect::Change, work)
     }
 
     fn key(&self, file: FileId) -> DiskResult<Key> {
@@ -44,12 +48,12 @@ impl SimDisk {
 
 impl Disk for SimDisk {
     fn create(&mut self, path: &str, _role: &Role) -> DiskResult<FileId> {
-        let key = self.call("create", path, |platter| platter.create(path))?;
+        let key = self.change("create", path, |platter| platter.create(path))?;
         Ok(self.keep(key))
     }
 
     fn open(&mut self, path: &str, _role: &Role) -> DiskResult<FileId> {
-        let key = self.call("open", path, |platter| platter.open(path))?;
+        let key = self.look("open", path, |platter| platter.open(path))?;
         Ok(self.keep(key))
     }
 
@@ -61,59 +65,59 @@ impl Disk for SimDisk {
 
     fn stat_file(&mut self, file: FileId) -> DiskResult<Stat> {
         let key = self.key(file)?;
-        self.call("stat_file", "", |platter| platter.stat_key(key))
+        self.look("stat_file", "", |platter| platter.stat_key(key))
     }
 
     fn read_at(&mut self, file: FileId, offset: u64, buffer: &mut [u8]) -> DiskResult<usize> {
         let key = self.key(file)?;
-        self.call("read", "", |platter| platter.read(key, offset, buffer))
+        self.look("read", "", |platter| platter.read(key, offset, buffer))
     }
 
     fn write_at(&mut self, file: FileId, offset: u64, bytes: &[u8]) -> DiskResult<()> {
         let key = self.key(file)?;
-        let at = format!("{offset}+{}", bytes.len());
-        self.call("write", &at, |platter| platter.write(key, offset, bytes))
+        let at = format!("{offset}+{} crc {:08x}", bytes.len(), crc32fast::hash(bytes));
+        self.change("write", &at, |platter| platter.write(key, offset, bytes))
     }
 
     fn sync_file(&mut self, file: FileId) -> DiskResult<()> {
         let key = self.key(file)?;
-        self.call("sync_file", "", |platter| platter.sync_file(key))
+        self.change("sync_file", "", |platter| platter.sync_file(key))
     }
 
     fn drop_cache(&mut self, _file: FileId, _offset: u64, _bytes: u64) {}
 
     fn stat(&mut self, path: &str) -> DiskResult<Option<Stat>> {
-        self.call("stat", path, |platter| platter.stat(path))
+        self.look("stat", path, |platter| platter.stat(path))
     }
 
     fn unlink(&mut self, path: &str, _role: &Role) -> DiskResult<()> {
-        self.call("unlink", path, |platter| platter.unlink(path))
+        self.change("unlink", path, |platter| platter.unlink(path))
     }
 
     fn rename(&mut self, from: &str, to: &str, replace: Replace) -> DiskResult<()> {
-        self.call("rename", from, |platter| platter.rename(from, to, replace))
+        self.change("rename", from, |platter| platter.rename(from, to, replace))
     }
 
     fn mkdir(&mut self, path: &str) -> DiskResult<()> {
-        self.call("mkdir", path, |platter| platter.mkdir(path))
+        self.change("mkdir", path, |platter| platter.mkdir(path))
     }
 
     fn rmdir(&mut self, path: &str) -> DiskResult<()> {
-        self.call("rmdir", path, |platter| platter.rmdir(path))
+        self.change("rmdir", path, |platter| platter.rmdir(path))
     }
 
     fn sync_dir(&mut self, path: &str) -> DiskResult<()> {
-        self.call("sync_dir", path, |platter| platter.sync_dir(path))
+        self.change("sync_dir", path, |platter| platter.sync_dir(path))
     }
 
     fn list(&mut self, path: &str, visit: &mut dyn FnMut(String)) -> DiskResult<()> {
-        let names = self.call("list", path, |platter| platter.list(path))?;
+        let names = self.look("list", path, |platter| platter.list(path))?;
         names.into_iter().for_each(visit);
         Ok(())
     }
 
     fn room(&mut self) -> DiskResult<Room> {
-        let used = self.call("room", "", |platter| Ok(platter.used()))?;
+        let used = self.look("room", "", |platter| Ok(platter.used()))?;
         Ok(Room {
             total: TOTAL,
             free: TOTAL - used,
@@ -121,7 +125,7 @@ impl Disk for SimDisk {
     }
 
     fn standing(&mut self) -> DiskResult<Standing> {
-        self.call("standing", "", |_| Ok(Standing::InPlace))
+        self.look("standing", "", |_| Ok(Standing::InPlace))
     }
 }
 

@@ -1,9 +1,13 @@
 //! One life of respoold in a universe: starts, recovers as respoold does, serves, and ends with the runtime it is in.
 
+use crate::catalogue::{Ear, Overheard};
+use crate::chance::{Chance, mix};
 use crate::disk::SimDisk;
-use crate::universe::Universe;
+use crate::universe::{Effect, Universe};
+use async_trait::async_trait;
 use bytes::Bytes;
-use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
+use dss::catalogue::{self, ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
+use dss::mint;
 use dss::model::{
     AdmState, Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job,
     JobId, JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
@@ -11,7 +15,7 @@ use dss::model::{
 use lrs::ldm::MediaResult;
 use lrs::ldm::disk::{Disk, Role};
 use lrs::ldm::fs::{Label, Volume, dir};
-use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Drives, Lrs, Mounter, Pace, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
@@ -19,17 +23,111 @@ use respool::engine::{self, Controls};
 use respool::host::Host;
 use respool::store::put::{PutFrame, PutOptions, PutResult, PutSession};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// No job of a simulation takes longer, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No job of a simulation takes longer, by its own clock: then it waits for what never comes.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// A drive begins its next command after fewer milliseconds than this.
+const SLOWEST: usize = 4;
 
 /// Objects above this are written in several extents, as they come.
 const EXTENT_MAX: u64 = 24 << 10;
 
-struct Devices(Arc<Universe>);
+/// What is between a life and its universe. As it is, nothing goes wrong.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub ear: Arc<dyn Ear>,
+    /// What is put between a mount and its platter.
+    pub disks: Arc<dyn Fn(SimDisk) -> Box<dyn Disk> + Send + Sync>,
+    pub pace: Arc<dyn Pace>,
+    pub config: Config,
+}
+
+impl Surroundings {
+    pub fn calm(universe: &Arc<Universe>) -> Self {
+        let mut config = Config::default();
+        config.store.extent_max_bytes = ByteCount(EXTENT_MAX);
+        config.repack.sync_bytes = ByteCount(64 << 10);
+        config.repack.batch_extents = 3;
+        config.memory.chunk = ByteCount(16 << 10);
+        config.memory.ring = ByteCount(64 << 10);
+        Self {
+            ear: Arc::new(Tells(Arc::clone(universe))),
+            disks: Arc::new(|disk| Box::new(disk)),
+            pace: Arc::new(Paces(Mutex::new(Chance::new(mix(universe.seed(), PACE))))),
+            config,
+        }
+    }
+}
+
+/// What the seed of a universe is used for, beside its ids.
+const PACE: u64 = 1;
+
+/// Tells the universe of every call on the catalogue.
+pub struct Tells(pub Arc<Universe>);
+
+/// Calls that change nothing.
+const LOOKS: [&str; 21] = [
+    "identity",
+    "findings",
+    "events",
+    "media",
+    "medium",
+    "medium_by_id",
+    "usage",
+    "next_version",
+    "object",
+    "object_by_id",
+    "list_objects",
+    "fallbacks",
+    "headers",
+    "references",
+    "extent",
+    "extents",
+    "manifest",
+    "removable",
+    "job",
+    "jobs",
+    "moves",
+];
+
+#[async_trait]
+impl Ear for Tells {
+    async fn before(&self, call: &'static str) -> catalogue::Result<()> {
+        let effect = if LOOKS.contains(&call) {
+            Effect::Look
+        } else {
+            Effect::Change
+        };
+        self.0.happens(effect, || format!("catalogue: before {call}"));
+        Ok(())
+    }
+
+    async fn after(&self, call: &'static str, answer: &(dyn Debug + Sync)) -> catalogue::Result<()> {
+        self.0.write(|| format!("catalogue: {call} answers {answer:?}"));
+        self.0.happens(Effect::Look, || format!("catalogue: after {call}"));
+        Ok(())
+    }
+}
+
+/// Drives that take their time, as the seed says.
+struct Paces(Mutex<Chance>);
+
+impl Pace for Paces {
+    fn pause(&self, _drive: &str) -> Duration {
+        let millis = self.0.lock().unwrap_or_else(PoisonError::into_inner).below(SLOWEST);
+        Duration::from_millis(millis as u64)
+    }
+}
+
+struct Devices {
+    universe: Arc<Universe>,
+    disks: Arc<dyn Fn(SimDisk) -> Box<dyn Disk> + Send + Sync>,
+}
 
 impl Mounter for Devices {
     fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
@@ -44,19 +142,31 @@ impl Mounter for Devices {
             generations,
             capacity: medium.capacity,
         };
-        dir::mount(Box::new(SimDisk::new(&self.0, &medium.name)), expected)
+        dir::mount((self.disks)(SimDisk::new(&self.universe, &medium.name)), expected)
     }
 }
 
-/// Runs one life to its end. Whatever it left undone is cut off with the runtime.
+/// Runs one life to its end, where nothing goes wrong. Whatever it left undone is cut off with the runtime.
 pub fn live<T>(universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
+    live_in(universe, Surroundings::calm(universe), work)
+}
+
+/// Runs one life to its end: one thread, a clock that goes on only when everybody waits, and ids and pauses that the
+/// universe's seed decides. The same life in the same universe is the same to the last call.
+pub fn live_in<T>(universe: &Arc<Universe>, around: Surroundings, work: impl AsyncFnOnce(&Life) -> T) -> T {
+    let ids = Arc::clone(universe);
+    let _minting = mint::from(move || ids.fresh_id());
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
+        .start_paused(true)
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let life = Life::begin(universe);
-        work(&life).await
+        universe.begin_life();
+        let life = Life::begin(universe, around);
+        let answer = work(&life).await;
+        universe.end_life();
+        answer
     })
 }
 
@@ -67,13 +177,13 @@ pub struct Life {
 }
 
 impl Life {
-    fn begin(universe: &Arc<Universe>) -> Self {
-        let mut config = Config::default();
-        config.store.extent_max_bytes = ByteCount(EXTENT_MAX);
-        config.repack.sync_bytes = ByteCount(64 << 10);
-        config.repack.batch_extents = 3;
-        config.memory.chunk = ByteCount(16 << 10);
-        config.memory.ring = ByteCount(64 << 10);
+    fn begin(universe: &Arc<Universe>, around: Surroundings) -> Self {
+        let Surroundings {
+            ear,
+            disks,
+            pace,
+            config,
+        } = around;
         let holder = Holder {
             id: HolderId::fresh(),
             seat: "sim".to_owned(),
@@ -82,12 +192,20 @@ impl Life {
             holder: holder.clone(),
             lease_seconds: config.daemon.lease_seconds,
             margin_seconds: config.daemon.lease_seconds,
+            drives: Drives::Tasks(pace),
         };
         let clock: Arc<dyn AgeClock> = universe.clone();
-        let devices = Arc::new(Devices(Arc::clone(universe)));
+        let devices = Arc::new(Devices {
+            universe: Arc::clone(universe),
+            disks,
+        });
+        let catalogue = Arc::new(Overheard {
+            catalogue: Arc::clone(&universe.catalogue),
+            ear,
+        });
         let host = Host {
-            catalogue: universe.catalogue.clone(),
-            lrs: Lrs::start(settings, universe.catalogue.clone(), devices, clock.clone()),
+            catalogue: catalogue.clone(),
+            lrs: Lrs::start(settings, catalogue, devices, clock.clone()),
             clock,
             checkpoints: universe.checkpoints(),
             config: Arc::new(config),
@@ -106,6 +224,9 @@ impl Life {
         engine::take_over(&self.host, &self.holder).await?;
         engine::erase_fenced(&self.host).await?;
         for job in engine::unfinished(&self.host).await? {
+            self.run(job).await?;
+        }
+        for job in engine::reclaim_due(&self.host).await? {
             self.run(job).await?;
         }
         engine::sweep(&self.host).await?;
@@ -261,7 +382,11 @@ impl Life {
                 medium.name
             );
         }
-        let mut volume = Devices(Arc::clone(&self.universe)).mount(medium).unwrap();
+        let devices = Devices {
+            universe: Arc::clone(&self.universe),
+            disks: Arc::new(|disk| Box::new(disk)),
+        };
+        let mut volume = devices.mount(medium).unwrap();
         let indexed: BTreeSet<ExtentId> = volume.index().unwrap().map(|entry| entry.unwrap().tag.extent).collect();
         let ids: BTreeSet<ExtentId> = rows.iter().map(|row| row.id).collect();
         assert_eq!(indexed, ids, "index and rows of {} differ", medium.name);

@@ -11,7 +11,7 @@ use dss::model::{
 use jiff::Timestamp;
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{Label, Volume, dir};
-use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
@@ -78,6 +78,7 @@ impl World {
             },
             lease_seconds: 60,
             margin_seconds: 1,
+            drives: Drives::Threads,
         };
         let lrs = Lrs::start(settings, catalogue.clone(), shelf.clone(), clock.clone());
         let host = Arc::new(Host {

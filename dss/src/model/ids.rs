@@ -15,7 +15,7 @@ macro_rules! uuid_id {
         impl $name {
             /// A new id, ordered by the time of its making (UUID version 7, RFC 9562).
             pub fn fresh() -> Self {
-                Self(Uuid::now_v7())
+                Self(crate::mint::next().unwrap_or_else(Uuid::now_v7))
             }
         }
         impl fmt::Display for $name {

@@ -8,8 +8,9 @@ use dss::catalogue::CatalogueError;
 use dss::model::{Epoch, Lease, MediumId, Resource};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::WeakUnboundedSender;
+use tokio::time::Instant;
 
 /// A renewal that failed is tried again so soon.
 const RETRY: Duration = Duration::from_secs(1);

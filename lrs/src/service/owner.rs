@@ -14,10 +14,11 @@ use dss::model::{Medium, MediumId, Presence};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How often the core is told that time passes.
 const TICK: Duration = Duration::from_secs(5);
@@ -77,11 +78,14 @@ impl Owner {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.stopped {
             tokio::select! {
+                // A tick comes once in its period, so it cannot keep a message waiting; messages that never end could
+                // keep it from coming at all.
+                biased;
+                _ = ticks.tick() => self.tell(Event::Tick),
                 message = inbox.recv() => match message {
                     Some(message) => self.hear(message),
                     None => return,
                 },
-                _ = ticks.tick() => self.tell(Event::Tick),
             }
         }
         inbox.close();
@@ -192,7 +196,7 @@ impl Owner {
             return Ok(worker.clone());
         }
         let (desk, failed) = (self.desk.clone(), drive.clone());
-        let worker = Worker::start(drive.to_string(), move |why| {
+        let worker = Worker::start(drive.to_string(), &self.context.settings.drives, move |why| {
             if let Some(desk) = desk.upgrade() {
                 // Without an owner nobody uses the drive any more.
                 let _ = desk.send(Message::Event(Event::DriveFailed { drive: failed, why }));

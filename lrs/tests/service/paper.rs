@@ -14,7 +14,7 @@ use lrs::ldm::fs::{
     Wanted, WriteHandle,
 };
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::{AgeClock, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +119,7 @@ impl Hall {
             },
             lease_seconds,
             margin_seconds: 5,
+            drives: Drives::Threads,
         };
         let lrs = Lrs::start(settings, catalogue.clone(), Arc::new(room.clone()), clock.clone());
         Self {

@@ -12,8 +12,9 @@ use lrs::ldm::{MediaError, MediaResult, Op};
 use lrs::service::Allocation;
 use lrs::worker::DriveHandle;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// A grant without progress for so long goes back.
 pub const STALL: Duration = Duration::from_secs(60);

@@ -20,7 +20,7 @@ pub async fn serve(
     let mut frames = std::pin::pin!(frames);
     loop {
         let stalled = Instant::now() + STALL;
-        let due = session.deadline().map_or(stalled, Instant::from_std).min(stalled);
+        let due = session.deadline().map_or(stalled, |due| due.min(stalled));
         let ready = match tokio::time::timeout_at(due, frames.next()).await {
             Ok(Some(Ok(frame))) => session.feed(frame).await,
             Ok(Some(Err(problem))) => Err(problem),

@@ -9,7 +9,7 @@ use crate::ldm::fs::{IndexStamp, Volume};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;
 use dss::model::evidence::{SyncReceipt, WriteSerial};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// What happened since the last good sync.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct Window {
     /// Finished extents.
     pub(super) added: Vec<(ExtentId, Slot)>,
     /// Deleted and isolated extents.
-    pub(super) removed: HashSet<ExtentId>,
+    pub(super) removed: BTreeSet<ExtentId>,
     /// Whether names among the extents changed.
     pub(super) objects: bool,
     /// Whether names among the isolated bytes changed.

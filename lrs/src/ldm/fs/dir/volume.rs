@@ -19,7 +19,7 @@ use crate::ldm::fs::{
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{Address, ByteCount, Digests, ExtentId, Origin, Revision};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Left free on the file system, but never more than this part of it: the manifest must have room for the lines of what
@@ -49,8 +49,8 @@ pub(super) struct DirVolume {
     pub(super) broken: bool,
     /// The manifest does not fit together: extents are read as the catalogue names them, nothing is written.
     pub(super) damage: Option<String>,
-    pub(super) writing: HashMap<WriteHandle, Writing>,
-    pub(super) reading: HashMap<ReadHandle, Reading>,
+    pub(super) writing: BTreeMap<WriteHandle, Writing>,
+    pub(super) reading: BTreeMap<ReadHandle, Reading>,
     handles: u64,
 }
 
@@ -99,8 +99,8 @@ impl DirVolume {
             window: Window::default(),
             broken: false,
             damage: survey.damage,
-            writing: HashMap::new(),
-            reading: HashMap::new(),
+            writing: BTreeMap::new(),
+            reading: BTreeMap::new(),
             handles: 0,
         }
     }
