@@ -10,6 +10,8 @@ pub const ALIGNMENT: usize = 4096;
 pub struct Buffer {
     storage: Vec<u8>,
     start: usize,
+    /// How many bytes it holds: the same for all, wherever their storage came to lie.
+    size: usize,
     filled: usize,
     home: mpsc::UnboundedSender<Vec<u8>>,
 }
@@ -18,15 +20,12 @@ impl Buffer {
     /// All of its room, to be filled.
     pub fn room(&mut self) -> &mut [u8] {
         self.filled = 0;
-        &mut self.storage[self.start..]
+        &mut self.storage[self.start..self.start + self.size]
     }
 
     /// Says how much of the room was filled.
     pub fn set_filled(&mut self, bytes: usize) {
-        assert!(
-            bytes <= self.storage.len() - self.start,
-            "a buffer holds no more than its room"
-        );
+        assert!(bytes <= self.size, "a buffer holds no more than its room");
         self.filled = bytes;
     }
 
@@ -49,18 +48,24 @@ pub struct Ring {
     idle: mpsc::UnboundedReceiver<Vec<u8>>,
     home: mpsc::UnboundedSender<Vec<u8>>,
     count: usize,
+    size: usize,
 }
 
 impl Ring {
     /// At least two buffers, so that reading and writing overlap.
     pub fn new(total_bytes: usize, buffer_bytes: usize) -> Self {
-        let count = (total_bytes / buffer_bytes.max(ALIGNMENT)).max(2);
+        let size = buffer_bytes.max(ALIGNMENT);
+        let count = (total_bytes / size).max(2);
         let (home, idle) = mpsc::unbounded_channel();
         for _ in 0..count {
-            home.send(vec![0; buffer_bytes.max(ALIGNMENT) + ALIGNMENT])
-                .expect("the receiver is here");
+            home.send(vec![0; size + ALIGNMENT]).expect("the receiver is here");
         }
-        Self { idle, home, count }
+        Self {
+            idle,
+            home,
+            count,
+            size,
+        }
     }
 
     /// How many buffers there are.
@@ -75,6 +80,7 @@ impl Ring {
         Buffer {
             start,
             storage,
+            size: self.size,
             filled: 0,
             home: self.home.clone(),
         }
@@ -92,7 +98,11 @@ mod tests {
         for _ in 0..100 {
             let mut buffer = ring.take().await;
             assert_eq!(buffer.room().as_ptr() as usize % ALIGNMENT, 0);
-            assert!(buffer.room().len() >= ALIGNMENT);
+            assert_eq!(
+                buffer.room().len(),
+                ALIGNMENT,
+                "pieces are the same size wherever their storage lies"
+            );
         }
     }
 
