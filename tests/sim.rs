@@ -1,6 +1,8 @@
 //! The simulator: real core, store, engine and directory format on disks that lose at a power cut what was not made
 //! durable, one seed. `SIM_SEED` takes another seed; a failure names the boundary, the call and the seed.
 
+#[path = "sim/around.rs"]
+mod around;
 #[path = "sim/catalogue.rs"]
 mod catalogue;
 #[path = "sim/chance.rs"]

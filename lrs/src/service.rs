@@ -10,16 +10,19 @@ pub use allocation::Allocation;
 
 use crate::core::request::{AllocationId, Priority, Refusal, Request};
 use crate::core::scheduler::Event;
-use crate::ldm::fs::Volume;
+use crate::ldm::disk::Disk;
+use crate::ldm::fs::{Volume, dir};
 use crate::ldm::{MediaError, MediaResult};
 use dss::catalogue::{Catalogue, CatalogueError};
 use dss::model::{Holder, Medium, MediumId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinError;
 
 /// The most requests that wait at once; more wait outside, in the order of their coming.
 pub const REQUESTS_MAX: usize = 1024;
@@ -44,6 +47,11 @@ pub struct Settings {
 pub trait Mounter: Send + Sync {
     /// Opens a medium. One found *erasing* may have the row's generation or the one before.
     fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>>;
+
+    /// Opens the disk at a path, whatever lies on it: one whose label is not known yet, or is to be written anew.
+    fn disk(&self, name: &str, path: &Path) -> MediaResult<Box<dyn Disk>> {
+        dir::open_disk(name, path)
+    }
 }
 
 /// The clock that stamps what goes into the catalogue.
@@ -220,6 +228,30 @@ impl Lrs {
         if self.desk.send(Message::Stop(answer)).is_ok() {
             // An owner that ended without an answer has stopped, too.
             let _ = stopped.await;
+        }
+    }
+
+    /// Whoever finds media, for work on a disk in a drive's own closures.
+    pub fn mounter(&self) -> Arc<dyn Mounter> {
+        Arc::clone(&self.context.mounter)
+    }
+
+    /// Has a look at a disk that no drive serves, as drives are served: beside everything else, or as a part of it. An
+    /// error is a panic of the look.
+    pub async fn look_at<R: Send + 'static>(
+        &self,
+        name: &str,
+        path: &Path,
+        look: impl FnOnce(Box<dyn Disk>) -> MediaResult<R> + Send + 'static,
+    ) -> Result<MediaResult<R>, JoinError> {
+        let (mounter, name, path) = (self.mounter(), name.to_owned(), PathBuf::from(path));
+        let look = move || look(mounter.disk(&name, &path)?);
+        match &self.context.settings.drives {
+            Drives::Threads => tokio::task::spawn_blocking(look).await,
+            Drives::Tasks(pace) => {
+                tokio::time::sleep(pace.pause("no drive")).await;
+                Ok(look())
+            }
         }
     }
 

@@ -231,9 +231,9 @@ async fn take_over(host: &Host, medium: &Medium, label: Label) -> Result<(), Pro
         ..label
     };
     let (name, path) = (medium.name.clone(), PathBuf::from(&medium.location.path));
-    let drive = allocation.volume(medium.id);
+    let (drive, mounter) = (allocation.volume(medium.id), host.lrs.mounter());
     let written = drive
-        .run(move |_| dir::relabel(dir::open_disk(&name, &path)?, &label))
+        .run(move |_| dir::relabel(mounter.disk(&name, &path)?, &label))
         .await;
     written.map_err(|gone| super::of_drive(&gone, &medium.name))??;
     let reopened = allocation.reopen(medium.id).await;

@@ -1,150 +1,31 @@
 //! One life of respoold in a universe: starts, recovers as respoold does, serves, and ends with the runtime it is in.
 
-use crate::catalogue::{Ear, Overheard};
-use crate::chance::{Chance, mix};
+use crate::around::{Devices, SHELF, Surroundings};
+use crate::catalogue::Overheard;
 use crate::disk::SimDisk;
-use crate::universe::{Effect, Universe};
-use async_trait::async_trait;
+use crate::universe::Universe;
 use bytes::Bytes;
-use dss::catalogue::{self, ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
+use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
 use dss::mint;
 use dss::model::{
-    AdmState, Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job,
-    JobId, JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
+    Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job, JobId,
+    JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
 };
-use lrs::ldm::MediaResult;
 use lrs::ldm::disk::{Disk, Role};
-use lrs::ldm::fs::{Label, Volume, dir};
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Pace, Settings};
+use lrs::ldm::fs::{Label, dir};
+use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
-use respool::config::Config;
 use respool::engine::{self, Controls};
 use respool::host::Host;
 use respool::store::put::{PutFrame, PutOptions, PutResult, PutSession};
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// No job of a simulation takes longer, by its own clock: then it waits for what never comes.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-
-/// A drive begins its next command after fewer milliseconds than this.
-const SLOWEST: usize = 4;
-
-/// Objects above this are written in several extents, as they come.
-const EXTENT_MAX: u64 = 24 << 10;
-
-/// What is between a life and its universe. As it is, nothing goes wrong.
-#[derive(Clone)]
-pub struct Surroundings {
-    pub ear: Arc<dyn Ear>,
-    /// What is put between a mount and its platter.
-    pub disks: Arc<dyn Fn(SimDisk) -> Box<dyn Disk> + Send + Sync>,
-    pub pace: Arc<dyn Pace>,
-    pub config: Config,
-}
-
-impl Surroundings {
-    pub fn calm(universe: &Arc<Universe>) -> Self {
-        let mut config = Config::default();
-        config.store.extent_max_bytes = ByteCount(EXTENT_MAX);
-        config.repack.sync_bytes = ByteCount(64 << 10);
-        config.repack.batch_extents = 3;
-        config.memory.chunk = ByteCount(16 << 10);
-        config.memory.ring = ByteCount(64 << 10);
-        Self {
-            ear: Arc::new(Tells(Arc::clone(universe))),
-            disks: Arc::new(|disk| Box::new(disk)),
-            pace: Arc::new(Paces(Mutex::new(Chance::new(mix(universe.seed(), PACE))))),
-            config,
-        }
-    }
-}
-
-/// What the seed of a universe is used for, beside its ids.
-const PACE: u64 = 1;
-
-/// Tells the universe of every call on the catalogue.
-pub struct Tells(pub Arc<Universe>);
-
-/// Calls that change nothing.
-const LOOKS: [&str; 21] = [
-    "identity",
-    "findings",
-    "events",
-    "media",
-    "medium",
-    "medium_by_id",
-    "usage",
-    "next_version",
-    "object",
-    "object_by_id",
-    "list_objects",
-    "fallbacks",
-    "headers",
-    "references",
-    "extent",
-    "extents",
-    "manifest",
-    "removable",
-    "job",
-    "jobs",
-    "moves",
-];
-
-#[async_trait]
-impl Ear for Tells {
-    async fn before(&self, call: &'static str) -> catalogue::Result<()> {
-        let effect = if LOOKS.contains(&call) {
-            Effect::Look
-        } else {
-            Effect::Change
-        };
-        self.0.happens(effect, || format!("catalogue: before {call}"));
-        Ok(())
-    }
-
-    async fn after(&self, call: &'static str, answer: &(dyn Debug + Sync)) -> catalogue::Result<()> {
-        self.0.write(|| format!("catalogue: {call} answers {answer:?}"));
-        self.0.happens(Effect::Look, || format!("catalogue: after {call}"));
-        Ok(())
-    }
-}
-
-/// Drives that take their time, as the seed says.
-struct Paces(Mutex<Chance>);
-
-impl Pace for Paces {
-    fn pause(&self, _drive: &str) -> Duration {
-        let millis = self.0.lock().unwrap_or_else(PoisonError::into_inner).below(SLOWEST);
-        Duration::from_millis(millis as u64)
-    }
-}
-
-struct Devices {
-    universe: Arc<Universe>,
-    disks: Arc<dyn Fn(SimDisk) -> Box<dyn Disk> + Send + Sync>,
-}
-
-impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
-        let generation = medium.generation;
-        let generations = match medium.adm_state {
-            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
-            _ => vec![generation],
-        };
-        let expected = dir::Expected {
-            medium: medium.id,
-            name: medium.name.clone(),
-            generations,
-            capacity: medium.capacity,
-        };
-        dir::mount((self.disks)(SimDisk::new(&self.universe, &medium.name)), expected)
-    }
-}
 
 /// Runs one life to its end, where nothing goes wrong. Whatever it left undone is cut off with the runtime.
 pub fn live<T>(universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
@@ -242,7 +123,7 @@ impl Life {
             family: Family::Dir,
             technology: "dir".to_owned(),
             location: Location {
-                path: format!("/media/{name}"),
+                path: format!("{SHELF}{name}"),
                 dock: None,
                 library: None,
             },

@@ -179,6 +179,10 @@ impl Universe {
         self.inner().matter.disks.insert(name.to_owned(), Platter::default());
     }
 
+    pub fn has_disk(&self, name: &str) -> bool {
+        self.inner().matter.disks.contains_key(name)
+    }
+
     /// The present instant.
     pub fn now(&self, what: &str) -> Instant {
         self.instant(&self.inner(), what.to_owned())

@@ -5,10 +5,9 @@ use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{Adopt, CatalogueError, MediumChange, NewMedium};
 use dss::model::{AdmState, Family, FsState, Location, Medium, Presence};
-use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{Label, dir};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// A medium to be imported.
 pub struct Site {
@@ -25,7 +24,7 @@ pub async fn find(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem
     match host.catalogue.medium(what).await {
         Ok(medium) => {
             let path = medium.location.path.clone();
-            let label = read_label(&medium.name, &path).await?;
+            let label = read_label(host, &medium.name, &path).await?;
             known(host, medium, label, path).await
         }
         Err(CatalogueError::NotFound { .. }) if what.starts_with('/') => by_path(host, what, adopt).await,
@@ -34,7 +33,7 @@ pub async fn find(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem
 }
 
 async fn by_path(host: &Host, path: &str, adopt: Adopt) -> Result<Site, Problem> {
-    let label = read_label(path, path).await?;
+    let label = read_label(host, path, path).await?;
     match host.catalogue.medium_by_id(label.medium).await {
         Ok(medium) => known(host, medium, label, path.to_owned()).await,
         Err(CatalogueError::NotFound { .. }) => add(host, label, path, adopt).await,
@@ -42,10 +41,10 @@ async fn by_path(host: &Host, path: &str, adopt: Adopt) -> Result<Site, Problem>
     }
 }
 
-async fn read_label(name: &str, path: &str) -> Result<Label, Problem> {
-    let (name, path) = (name.to_owned(), PathBuf::from(path));
-    let read = move || -> MediaResult<Label> { dir::read_label(dir::open_disk(&name, &path)?, &name) };
-    let read = tokio::task::spawn_blocking(read).await;
+async fn read_label(host: &Host, name: &str, path: &str) -> Result<Label, Problem> {
+    let medium = name.to_owned();
+    let read = move |disk| dir::read_label(disk, &medium);
+    let read = host.lrs.look_at(name, Path::new(path), read).await;
     Ok(read.map_err(|panic| Problem::bug("import", panic.to_string()))??)
 }
 
@@ -61,7 +60,7 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
             .next("mount the right disk; if the catalogue was restored from a backup, see the runbook"));
     }
     if path != medium.location.path
-        && let Ok(other) = read_label(&medium.name, &medium.location.path).await
+        && let Ok(other) = read_label(host, &medium.name, &medium.location.path).await
         && other.medium == medium.id
     {
         let message = format!(
