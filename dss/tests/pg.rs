@@ -12,9 +12,13 @@ mod checks;
 mod conform;
 #[path = "pg/fences.rs"]
 mod fences;
+#[path = "pg/gate.rs"]
+mod gate;
 #[path = "pg/refusals.rs"]
 mod refusals;
 #[path = "pg/schema.rs"]
 mod schema;
+#[path = "pg/stepped.rs"]
+mod stepped;
 #[path = "pg/trouble.rs"]
 mod trouble;

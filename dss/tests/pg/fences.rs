@@ -171,6 +171,42 @@ async fn guards_alone_keep_a_put_and_a_blind_fence_apart() {
     every_order(careless_statements, blind_fence_statements).await;
 }
 
+/// Two writers that forget every lock, each with one copy of an object for the same medium.
+fn careless_copy_statements(new: &NewExtent, copy: i16) -> Vec<String> {
+    let insert = insert_statement(new).replace("'a', 1, 0, 0", &format!("'a', 1, {copy}, 0"));
+    vec!["BEGIN".into(), "SELECT 1".into(), insert, "COMMIT".into()]
+}
+
+/// I10: the guard locks the object, then looks: of two copies for one medium the second is refused.
+#[tokio::test]
+async fn guards_alone_keep_two_copies_off_one_medium() {
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    for (number, order) in orders(4, 4).into_iter().enumerate() {
+        let (medium, _) = fresh.medium(&format!("medium-{number}")).await;
+        let first = extent(medium, b"x");
+        let second = NewExtent {
+            origin: first.origin.clone(),
+            ..extent(medium, b"x")
+        };
+        let object = format!(
+            "INSERT INTO object (id, oid, version, bytes, copies, metadata, created_at)
+                 VALUES ('{}', '{}', 1, 1, 2, '{{}}', now())",
+            first.origin.object, first.origin.oid
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(object))
+            .execute(&mut fresh.raw().await)
+            .await
+            .expect("a good object");
+        let (one, other) = (
+            careless_copy_statements(&first, 0),
+            careless_copy_statements(&second, 1),
+        );
+        let (one, other) = run(&fresh, one, other, &order).await;
+        assert!(!(one && other), "both went through in order {order:?}");
+        assert!(one || other, "neither went through in order {order:?}");
+    }
+}
+
 /// The program's own calls, many at once.
 #[tokio::test]
 async fn records_and_fences_at_once() {

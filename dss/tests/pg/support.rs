@@ -12,10 +12,11 @@ use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The database lives as long as this does.
+/// The database lives as long as this and its clones do.
+#[derive(Clone)]
 pub struct Fresh {
     pub pg: Arc<PgCatalogue>,
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
 }
 
 pub fn settings(checkpoints: Arc<dyn Checkpoints>) -> Settings {
@@ -35,7 +36,7 @@ pub async fn fresh(checkpoints: Arc<dyn Checkpoints>) -> Fresh {
         .expect("a fresh catalogue");
     Fresh {
         pg: Arc::new(pg),
-        database,
+        database: Arc::new(database),
     }
 }
 
