@@ -364,6 +364,16 @@ CREATE TABLE public.job_source (
     "position" integer NOT NULL,
     active boolean NOT NULL
 );
+CREATE TABLE public.job_substitution (
+    new_extent uuid NOT NULL,
+    job bigint NOT NULL,
+    old_extent uuid NOT NULL,
+    oid text NOT NULL COLLATE pg_catalog."C",
+    medium uuid NOT NULL,
+    read_from uuid NOT NULL,
+    reason text NOT NULL,
+    wrong_bytes boolean NOT NULL
+);
 CREATE TABLE public.layout (
     object_id uuid NOT NULL,
     copy_no smallint NOT NULL,
@@ -462,6 +472,8 @@ ALTER TABLE ONLY public.job_skip
     ADD CONSTRAINT job_skip_pkey PRIMARY KEY (job, extent);
 ALTER TABLE ONLY public.job_source
     ADD CONSTRAINT job_source_pkey PRIMARY KEY (job, medium);
+ALTER TABLE ONLY public.job_substitution
+    ADD CONSTRAINT job_substitution_pkey PRIMARY KEY (new_extent);
 ALTER TABLE ONLY public.layout
     ADD CONSTRAINT layout_pkey PRIMARY KEY (object_id, copy_no, index);
 ALTER TABLE ONLY public.lease
@@ -485,6 +497,7 @@ CREATE INDEX job_move_by_job ON public.job_move USING btree (job, state, new_ext
 CREATE INDEX job_move_by_old ON public.job_move USING btree (old_extent);
 CREATE INDEX job_source_by_medium ON public.job_source USING btree (medium, job);
 CREATE UNIQUE INDEX job_source_one_active ON public.job_source USING btree (medium) WHERE active;
+CREATE INDEX job_substitution_by_job ON public.job_substitution USING btree (job, new_extent);
 CREATE INDEX layout_by_extent ON public.layout USING btree (extent);
 CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
@@ -514,6 +527,10 @@ ALTER TABLE ONLY public.job_source
     ADD CONSTRAINT job_source_job_fkey FOREIGN KEY (job) REFERENCES public.job(id);
 ALTER TABLE ONLY public.job_source
     ADD CONSTRAINT job_source_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id);
+ALTER TABLE ONLY public.job_substitution
+    ADD CONSTRAINT job_substitution_job_fkey FOREIGN KEY (job) REFERENCES public.job(id);
+ALTER TABLE ONLY public.job_substitution
+    ADD CONSTRAINT job_substitution_new_extent_fkey FOREIGN KEY (new_extent) REFERENCES public.job_move(new_extent);
 ALTER TABLE ONLY public.layout
     ADD CONSTRAINT layout_object_id_copy_no_fkey FOREIGN KEY (object_id, copy_no) REFERENCES public.copy(object_id, copy_no);
 ALTER TABLE ONLY public.medium

@@ -1,7 +1,8 @@
 //! Turns the effects of `repack::machine` into calls on mover, lrs and dss, and their results into events. It decides
 //! nothing about what comes next.
 //!
-//! `submit` and `planning` are hops 1 to 3, `window` hops 4 to 10 (with `record` and `settle`), `read_back`, `reclaim`
+//! `submit`, `planning` and `round` are hops 1 to 4, `window` hops 5 to 10 (with `settle`; `substitute` for what could not
+//! be read), `read_back`, `reclaim`
 //! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
 //! `unread` looks after what earlier jobs did not read back.
 
@@ -9,8 +10,10 @@ mod planning;
 mod read_back;
 mod reclaim;
 mod restore;
+mod round;
 mod settle;
 mod submit;
+mod substitute;
 mod sweep;
 mod takeover;
 mod unread;
@@ -31,7 +34,7 @@ use crate::repack::machine::{Effect, Ending, Event, Machine, Stop};
 use dss::catalogue::{CatalogueError, Page};
 use dss::model::{ExtentId, Job, JobControl, JobError, JobId, JobState, MediumId, MoveState, Owner, Tally};
 use lrs::service::Allocation;
-use planning::Round;
+use round::Round;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -56,6 +59,10 @@ pub(crate) struct Run<'a> {
     ring: Ring,
     /// Tried in this run and left where they are.
     skipped: BTreeSet<ExtentId>,
+    /// Not readable where they lie, and not tried in every other copy yet.
+    doubts: BTreeMap<ExtentId, crate::repack::substitute::Doubt>,
+    /// Media of other copies that turned out not to be readable in this run, and why.
+    shut: BTreeMap<MediumId, String>,
     /// Targets whose sync failed in this run, and how often.
     failed_syncs: BTreeMap<MediumId, u32>,
     manifest: Option<crate::repack::manifest::Manifest>,
@@ -153,6 +160,8 @@ impl<'a> Run<'a> {
             machine: Machine::new(&job.spec),
             ring: Ring::new(memory.ring.0 as usize, memory.chunk.0 as usize),
             skipped: BTreeSet::new(),
+            doubts: BTreeMap::new(),
+            shut: BTreeMap::new(),
             failed_syncs: BTreeMap::new(),
             manifest: None,
             round: None,

@@ -27,6 +27,8 @@ mod places;
 mod racing;
 #[path = "repack/stopping.rs"]
 mod stopping;
+#[path = "repack/substitute.rs"]
+mod substitute;
 #[path = "repack/swaps.rs"]
 mod swaps;
 #[path = "repack/wire.rs"]

@@ -11,7 +11,7 @@ use crate::model::{
     AdmState, ByteCount, CatalogueId, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState, Generation, Health,
     Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata,
     Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded, Resource, Revision,
-    SessionId, Skip, Synced, Tally, Version,
+    SessionId, Skip, Substitution, Synced, Tally, Version,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -550,6 +550,9 @@ pub trait Catalogue: Send + Sync {
         epochs: &BTreeMap<MediumId, Epoch>,
         now: Timestamp,
     ) -> Result<Vec<Recorded>>;
+    /// Notes of recorded moves that their bytes are read from another copy (E-12). A job tells of those that were
+    /// swapped, and the swap makes the event. Noted again: nothing happens.
+    async fn note_substitutions(&self, job: JobId, substitutions: &[Substitution]) -> Result<()>;
     /// Swaps at most [`SWAP_MAX`] entries atomically, in the order of `entries`: new to *sync*, layouts old to new
     /// (compare and set), old to *orphan* where no layout remains. An entry that was swapped already answers `Swapped`.
     async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;

@@ -31,6 +31,8 @@ pub struct JobReport {
     pub skipped: Vec<SkipReport>,
     /// Extents read from another copy.
     pub substituted: u64,
+    /// Which, and why.
+    pub substitutions: Vec<SubstitutionReport>,
     /// What was read back from the targets.
     pub read_back: ReadBackReport,
     /// Seconds of work, over all runs.
@@ -89,6 +91,21 @@ pub struct SkipReport {
     /// On which medium, by name.
     pub medium: String,
     /// Why.
+    pub reason: String,
+}
+
+/// One extent that was moved from another copy, because its own bytes could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubstitutionReport {
+    /// Which.
+    pub extent: dss::model::ExtentId,
+    /// Of which object.
+    pub oid: dss::model::Oid,
+    /// The medium that failed, by name.
+    pub medium: String,
+    /// The medium that was read instead, by name.
+    pub read_from: String,
+    /// What failed.
     pub reason: String,
 }
 
@@ -234,7 +251,18 @@ pub fn report(job: &Job, names: &BTreeMap<MediumId, String>) -> JobReport {
                 reason: skip.reason.clone(),
             })
             .collect(),
-        substituted: tally.substituted,
+        substituted: job.substitutions.len() as u64,
+        substitutions: job
+            .substitutions
+            .iter()
+            .map(|one| SubstitutionReport {
+                extent: one.extent,
+                oid: one.oid.clone(),
+                medium: name(&one.medium),
+                read_from: name(&one.read_from),
+                reason: one.reason.clone(),
+            })
+            .collect(),
         read_back: ReadBackReport {
             extents: tally.read_back,
             bytes: tally.read_back_bytes,
@@ -273,6 +301,8 @@ pub fn exit_code(job: &Job) -> u8 {
     };
     let of_skips = match () {
         () if job.skips.iter().any(|skip| skip.integrity) => exit::INTEGRITY,
+        // Nothing is missing, but a digest did not hold: somebody must look at that medium.
+        () if job.substitutions.iter().any(|one| one.wrong_bytes) => exit::INTEGRITY,
         () if !job.skips.is_empty() => exit::SKIPS,
         () => exit::DONE,
     };
@@ -287,7 +317,7 @@ pub fn exit_code(job: &Job) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dss::model::{ExtentId, JobControl, JobSpec, Oid, Quarantine, Skip, Tally, VerifyMode};
+    use dss::model::{ExtentId, JobControl, JobSpec, Oid, Quarantine, Skip, Substitution, Tally, VerifyMode};
     use std::collections::BTreeSet;
 
     fn job(state: JobState) -> Job {
@@ -309,6 +339,7 @@ mod tests {
             },
             tally: Tally::default(),
             skips: Vec::new(),
+            substitutions: Vec::new(),
             error: None,
             created_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
@@ -346,6 +377,29 @@ mod tests {
         job.skips = vec![skip(false)];
         assert_eq!(exit_code(&job), 1);
         job.skips.push(skip(true));
+        assert_eq!(exit_code(&job), 4);
+    }
+
+    #[test]
+    fn e12_a_substitution_is_success_unless_a_digest_did_not_hold() {
+        let mut job = job(JobState::Done);
+        let unreadable = Substitution {
+            extent: ExtentId::fresh(),
+            new: ExtentId::fresh(),
+            oid: Oid::new("a").unwrap(),
+            medium: MediumId::fresh(),
+            read_from: MediumId::fresh(),
+            reason: "EIO".into(),
+            wrong_bytes: false,
+        };
+        job.substitutions = vec![unreadable.clone()];
+        assert_eq!(exit_code(&job), 0);
+        job.skips = vec![skip(false)];
+        assert_eq!(exit_code(&job), 1);
+        job.substitutions.push(Substitution {
+            wrong_bytes: true,
+            ..unreadable
+        });
         assert_eq!(exit_code(&job), 4);
     }
 

@@ -247,6 +247,12 @@ pub fn details(job: &JobReport) -> String {
         ("seconds", format!("{:.1}", job.seconds)),
         ("waits for", job.waiting_for.clone().unwrap_or_default()),
     ]);
+    for one in &job.substitutions {
+        text.push_str(&format!(
+            "\nsubstituted: {} ({}): {} failed and {} was read instead: {}",
+            one.oid, one.extent, one.medium, one.read_from, one.reason
+        ));
+    }
     for skip in &job.skipped {
         text.push_str(&format!(
             "\nskipped: {} ({}) on {}: {}",

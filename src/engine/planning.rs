@@ -1,17 +1,15 @@
 //! Hops 2 and 3: what lives on the sources, in which order it is read, and where it goes.
 
-use super::Run;
 use super::submit::check;
 use crate::api::Problem;
 use crate::host::Host;
-use crate::repack::machine::Event;
 use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
 use crate::repack::order::arrange;
-use crate::repack::plan::{Assigned, EXTENT_OVERHEAD, Plan, Target, assign, not_moved, predicted_seconds};
+use crate::repack::plan::{Assigned, Plan, Target, assign, not_moved, predicted_seconds};
 use dss::catalogue::Page;
-use dss::model::{ByteCount, ExtentId, Family, FsState, JobError, JobSpec, Medium, MediumId, Step};
-use lrs::core::{Priority, Request, WriteWant};
-use std::collections::BTreeSet;
+use dss::model::{ByteCount, ExtentId, Family, FsState, JobSpec, Medium, MediumId};
+use lrs::core::{Priority, Request};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,20 +19,30 @@ const PAGE: u32 = 5_000;
 /// How long a probe for free space may wait for a busy drive before the catalogue's own figure is used for planning.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 
-/// The plan of one round and how far it is.
-#[derive(Debug)]
-pub(crate) struct Round {
-    pub(crate) plan: Plan,
-    pub(crate) next: usize,
-}
-
 /// The media that may be targets, and the reason against each that may not.
+#[derive(Clone)]
 pub(crate) struct Targets {
     pub(crate) usable: Vec<Target>,
     pub(crate) refused: Vec<String>,
+    names: BTreeMap<MediumId, String>,
 }
 
 impl Targets {
+    /// Without those in docks of the media to be read: a dock holds one disk at a time.
+    pub(crate) fn beside(mut self, docks: &BTreeSet<String>) -> Self {
+        let (behind, beside): (Vec<Target>, Vec<Target>) = self
+            .usable
+            .into_iter()
+            .partition(|target| target.dock.as_ref().is_some_and(|dock| docks.contains(dock)));
+        let named = behind.iter().filter_map(|target| {
+            let (name, dock) = (self.names.get(&target.medium)?, target.dock.as_ref()?);
+            Some(format!("{name} (in dock {dock} with the source)"))
+        });
+        self.refused.extend(named);
+        self.usable = beside;
+        self
+    }
+
     /// What to say when a plan leaves something without a place.
     pub(crate) fn explain_unplaced(&self, plan: &Plan) -> Option<Problem> {
         let (_, worst) = plan.unplaced.iter().max_by_key(|(_, missing)| *missing)?;
@@ -87,10 +95,9 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
     let mut targets = Targets {
         usable: vec![],
         refused: vec![],
+        names: BTreeMap::new(),
     };
     let media = host.catalogue.media().await?;
-    let sources = media.iter().filter(|medium| spec.sources.contains(&medium.id));
-    let taken: BTreeSet<String> = sources.filter_map(|medium| medium.location.dock.clone()).collect();
     for medium in media {
         let asked = spec.to.is_none_or(|to| to == medium.id) && spec.to_tags.is_subset(&medium.tags);
         if spec.sources.contains(&medium.id) || !asked {
@@ -100,11 +107,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
             targets.refused.push(format!("{} ({why})", medium.name));
             continue;
         }
-        if let Some(dock) = medium.location.dock.as_ref().filter(|dock| taken.contains(*dock)) {
-            let why = format!("{} (in dock {dock} with the source)", medium.name);
-            targets.refused.push(why);
-            continue;
-        }
+        targets.names.insert(medium.id, medium.name.clone());
         match room_on(host, &medium).await {
             Ok(free) => targets.usable.push(Target {
                 medium: medium.id,
@@ -117,6 +120,15 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         }
     }
     Ok(targets)
+}
+
+/// The docks of these media.
+pub(crate) async fn docks_of(host: &Host, media: &[MediumId]) -> Result<BTreeSet<String>, Problem> {
+    let mut docks = BTreeSet::new();
+    for id in media {
+        docks.extend(host.catalogue.medium_by_id(*id).await?.location.dock);
+    }
+    Ok(docks)
 }
 
 /// How much a medium can take, from the medium itself; where its drive is busy, from the catalogue. A probe that fails
@@ -150,88 +162,6 @@ async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String>
                 .capacity
                 .map(|capacity| capacity.saturating_sub(usage.used))
                 .ok_or("its drive is busy".to_owned())
-        }
-    }
-}
-
-impl Run<'_> {
-    /// Hop 2: what is to be moved.
-    pub(super) async fn expand(&mut self) -> Result<Event, Problem> {
-        let manifest = look(self.host, &self.job.spec, &self.skipped).await?;
-        let skipped = manifest
-            .left_out
-            .iter()
-            .filter(|(_, why)| *why == LeftOut::Skipped)
-            .count() as u64;
-        let to_move = manifest.items.len() as u64;
-        let known = self.tally.moved + self.tally.released + to_move + skipped;
-        if known > self.tally.live {
-            self.tally.live = known;
-            self.tally.live_bytes = self.tally.bytes_moved + manifest.bytes();
-        }
-        if self.tally.predicted_seconds.is_none() {
-            self.tally.predicted_seconds = Some(predicted_seconds(manifest.bytes(), to_move));
-        }
-        self.manifest = Some(manifest);
-        Ok(Event::Expanded { to_move, skipped })
-    }
-
-    /// Hop 3: where it goes.
-    pub(super) async fn plan_round(&mut self) -> Result<Event, Problem> {
-        let manifest = self.manifest.take().expect("a plan is made of a manifest");
-        let targets = targets_for(self.host, &self.job.spec).await?;
-        let plan = assign(&manifest, &targets.usable);
-        let unplaced = targets.explain_unplaced(&plan).map(|problem| JobError {
-            // The job has begun: this is no refusal any more.
-            exit: crate::api::exit::ENVIRONMENT,
-            ..problem.into()
-        });
-        let placed = plan.steps.len() as u64;
-        self.host.checkpoints.reach(Step::PlanAfter);
-        self.round = Some(Round { plan, next: 0 });
-        Ok(Event::Planned { placed, unplaced })
-    }
-
-    /// Hop 4: one request for every source and every target of the round.
-    pub(super) async fn allocate(&mut self) -> Result<Event, Problem> {
-        let round = self.round.as_ref().expect("an allocation is of a round");
-        let writes = round
-            .plan
-            .per_target()
-            .into_iter()
-            .map(|(target, (extents, bytes))| WriteWant {
-                candidates: vec![target],
-                bytes: bytes + ByteCount(extents * EXTENT_OVERHEAD.0),
-                at_least: round.plan.largest_for(target) + EXTENT_OVERHEAD,
-            });
-        let request = Request {
-            purpose: format!("job {}", self.job.id),
-            priority: Priority::Repack,
-            reads: self.job.spec.sources.clone(),
-            writes: writes.collect(),
-            exclusive: vec![],
-        };
-        let mut stop = self.controls.stop.clone();
-        let allocated = tokio::select! {
-            // A wish to stop ends the wait, so it comes before a grant that comes with it: nothing is begun after it.
-            biased;
-            Ok(stop) = stop.wait_for(Option::is_some) => return Ok(Event::Stopped(stop.expect("just seen"))),
-            allocated = self.host.lrs.allocate(request) => allocated,
-        };
-        match allocated {
-            Ok(allocation) => {
-                self.allocation = Some(allocation);
-                self.host.checkpoints.reach(Step::AllocateAfterGrant);
-                Ok(Event::Granted)
-            }
-            Err(error) => {
-                let problem = Problem::from(error);
-                if problem.code == "catalogue_unavailable" {
-                    return Err(problem);
-                }
-                let exit = problem.exit.max(crate::api::exit::ENVIRONMENT);
-                Ok(Event::Refused(JobError { exit, ..problem.into() }))
-            }
         }
     }
 }
@@ -270,7 +200,8 @@ pub struct Planned {
 pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> {
     check(host, spec).await?;
     let manifest = look(host, spec, &BTreeSet::new()).await?;
-    let targets = targets_for(host, spec).await?;
+    let docks = docks_of(host, &spec.sources).await?;
+    let targets = targets_for(host, spec).await?.beside(&docks);
     let plan = assign(&manifest, &targets.usable);
     let mut reclaimed = ByteCount::ZERO;
     for source in &spec.sources {

@@ -1,12 +1,13 @@
 //! Hops 9 and 10: make a window durable, swap it, and put away what did not come through.
 
 use super::Run;
+use super::substitute::Bad;
 use crate::api::Problem;
 use crate::mover::{Copied, Failure, ReadFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, Extent, ExtentId, FsState, Hold, MediumId, Owner, Skip, Step, Written};
+use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Step, Written};
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 /// What came of a window.
 pub(super) struct Settled {
-    /// Extents swapped, found gone or skipped.
+    /// Extents swapped, found gone, skipped, or put aside to be read from another copy.
     pub(super) count: u64,
     /// Whether a target is out and the next round must plan anew.
     pub(super) replan: bool,
@@ -51,16 +52,16 @@ impl Run<'_> {
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
         let mut replan = !copied.not_begun.is_empty();
-        let mut skips = vec![];
+        let mut bad = vec![];
         for (item, failure) in copied.failed {
             match failure {
                 Failure::Source(ReadFailure::GivenUp) => replan = true,
-                Failure::Source(failure) => skips.push(Skip {
-                    extent: item.old,
-                    oid: item.wanted.oid.clone(),
+                Failure::Source(failure) => bad.push(Bad {
+                    old: item.old,
+                    read: item.wanted.extent,
                     medium: item.source,
-                    integrity: failure.is_integrity(),
-                    reason: failure.to_string(),
+                    oid: item.tag.origin.oid,
+                    failure,
                 }),
                 failure => {
                     replan = true;
@@ -74,16 +75,6 @@ impl Run<'_> {
             tracing::warn!(extent = %old, %failure, "the target did not end an extent");
             unended.entry(target).or_insert(failure);
         }
-        for (old, oid, reason) in copied.refused {
-            let medium = self.host.catalogue.extent(old).await?.medium;
-            skips.push(Skip {
-                extent: old,
-                oid,
-                medium,
-                reason,
-                integrity: true,
-            });
-        }
         let (durable, voided) = self.sync(copied.written).await?;
         replan |= !voided.is_empty();
         // A sync that failed for what went wrong at the end of an extent has told of it already.
@@ -94,8 +85,7 @@ impl Run<'_> {
         }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
         let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
-        let skipped = skips.len() as u64;
-        self.skip(skips).await?;
+        let put_aside = self.refuse(copied.refused).await? + self.doubt(bad).await?;
         if !lost.is_empty() {
             self.tally.transactions += 1;
             let owner = Owner::Move(self.job.id);
@@ -109,7 +99,7 @@ impl Run<'_> {
             self.index_targets().await?;
         }
         Ok(Settled {
-            count: swapped + skipped,
+            count: swapped + put_aside,
             replan,
         })
     }
@@ -134,60 +124,6 @@ impl Run<'_> {
             }
         }
         self.host.lrs.medium_changed(target).await?;
-        Ok(())
-    }
-
-    /// Lists what could not be moved; the rest goes on. Wrong bytes also make an event and a suspect medium.
-    async fn skip(&mut self, skips: Vec<Skip>) -> Result<(), Problem> {
-        if skips.is_empty() {
-            return Ok(());
-        }
-        let now = self.host.clock.now();
-        for skip in skips.iter().filter(|skip| skip.integrity) {
-            let event = NewEvent {
-                kind: "extent.corrupt",
-                subject: skip.extent.to_string(),
-                detail: serde_json::json!({
-                    "oid": skip.oid, "medium": skip.medium, "job": self.job.id, "reason": skip.reason,
-                }),
-            };
-            self.host.catalogue.note(event, now).await?;
-        }
-        let wrong: BTreeSet<MediumId> = skips
-            .iter()
-            .filter(|skip| skip.integrity)
-            .map(|skip| skip.medium)
-            .collect();
-        for medium in wrong {
-            self.host
-                .catalogue
-                .suspect(medium, "it returned bytes that fail their digests", now)
-                .await?;
-        }
-        self.list(skips).await
-    }
-
-    /// Lists extents that the catalogue cannot explain. Their medium is not to blame.
-    pub(super) async fn leave(&mut self, strays: Vec<Extent>) -> Result<(), Problem> {
-        let reason = "the catalogue calls it sync and no object needs it: see `respool check`";
-        let skips = strays.into_iter().map(|stray| Skip {
-            extent: stray.id,
-            oid: stray.origin.oid,
-            medium: stray.medium,
-            reason: reason.to_owned(),
-            integrity: true,
-        });
-        self.list(skips.collect()).await
-    }
-
-    async fn list(&mut self, skips: Vec<Skip>) -> Result<(), Problem> {
-        if skips.is_empty() {
-            return Ok(());
-        }
-        self.skipped.extend(skips.iter().map(|skip| skip.extent));
-        self.tally.transactions += 1;
-        let now = self.host.clock.now();
-        self.host.catalogue.add_skips(self.job.id, &skips, now).await?;
         Ok(())
     }
 
@@ -278,6 +214,7 @@ impl Run<'_> {
         self.tally.transactions += 1;
         for (entry, outcome) in durable.iter().zip(&outcomes) {
             let new = entry.new.extent();
+            self.doubts.remove(&entry.old);
             match outcome {
                 SwapOutcome::Swapped => {
                     self.tally.moved += 1;

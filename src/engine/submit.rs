@@ -1,6 +1,6 @@
 //! Hop 1: a request becomes a job, or is refused with nothing touched.
 
-use super::planning::{look, targets_for};
+use super::planning::{docks_of, look, targets_for};
 use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::plan::assign;
@@ -19,7 +19,8 @@ pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Jo
     }
     let manifest = look(host, &spec, &BTreeSet::new()).await?;
     if !manifest.items.is_empty() {
-        let targets = targets_for(host, &spec).await?;
+        let docks = docks_of(host, &spec.sources).await?;
+        let targets = targets_for(host, &spec).await?.beside(&docks);
         let plan = assign(&manifest, &targets.usable);
         if let Some(problem) = targets.explain_unplaced(&plan) {
             return Err(problem);

@@ -9,7 +9,7 @@ use crate::repack::plan::Assigned;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
 use dss::model::{
     Address, ByteCount, Epoch, Extent, ExtentId, ExtentState, Generation, JobError, MediumId, NewExtent, Origin,
-    Recorded,
+    Recorded, Substitution,
 };
 use lrs::core::WriteGrant;
 use lrs::ldm::fs::{ExtentTag, Wanted};
@@ -27,7 +27,10 @@ const MOST_NAMES: u32 = 64;
 
 /// An extent of the window as the catalogue knows it now.
 struct Chosen {
+    /// What is to be moved.
     extent: Extent,
+    /// What is read: the same, or its like in another copy.
+    read: Extent,
     header: ObjectHeader,
     target: MediumId,
 }
@@ -91,16 +94,28 @@ impl Run<'_> {
             extents.insert(entry.extent.id, entry.extent);
         }
         let mut headers = self.host.catalogue.headers(&ids).await?;
+        let mut others = self.others_now(&ids).await?;
         let mut chosen = Vec::with_capacity(steps.len());
         let mut unneeded = vec![];
         for step in steps {
             let id = step.item.extent;
             match (extents.remove(&id), headers.remove(&id)) {
-                (Some(extent), Some(header)) => chosen.push(Chosen {
-                    extent,
-                    header,
-                    target: step.target,
-                }),
+                (Some(extent), Some(header)) => {
+                    let read = match &mut others {
+                        None => extent.clone(),
+                        Some(others) => match others.remove(&id) {
+                            Some(other) if other.digests == extent.digests => other,
+                            // It moved meanwhile: the next round finds it where it is then.
+                            Some(_) | None => continue,
+                        },
+                    };
+                    chosen.push(Chosen {
+                        extent,
+                        read,
+                        header,
+                        target: step.target,
+                    });
+                }
                 _ => unneeded.push(id),
             }
         }
@@ -125,6 +140,24 @@ impl Run<'_> {
             strays.retain(|extent| extent.id != entry.extent.id);
         }
         Ok(strays)
+    }
+
+    /// The extents of another copy that this round reads, as they are now, by the extent they stand for; None when the
+    /// sources themselves are read.
+    async fn others_now(&self, ids: &[ExtentId]) -> Result<Option<BTreeMap<ExtentId, Extent>>, Problem> {
+        let round = self.round.as_ref().expect("a window is of a round");
+        if round.others.is_empty() {
+            return Ok(None);
+        }
+        let wanted: Vec<ExtentId> = ids.iter().filter_map(|id| round.others.get(id).copied()).collect();
+        let live = self.host.catalogue.references(&wanted).await?;
+        let live: BTreeMap<ExtentId, Extent> = live
+            .into_iter()
+            .map(|(_, entry)| (entry.extent.id, entry.extent))
+            .filter(|(_, extent)| round.reads.contains(&extent.medium))
+            .collect();
+        let pair = |id: &ExtentId| Some((*id, live.get(round.others.get(id)?)?.clone()));
+        Ok(Some(ids.iter().filter_map(pair).collect()))
     }
 
     /// Hop 5: names on the targets, then one transaction that inserts the new extents *pending*.
@@ -155,7 +188,17 @@ impl Run<'_> {
                 .record_moves(self.job.id, intents, &epochs, now)
                 .await;
             match recorded {
-                Ok(recorded) => return Ok(items(chosen, recorded)),
+                Ok(recorded) => {
+                    let other = |(one, recorded): (&Chosen, &Recorded)| {
+                        (one.read.id != one.extent.id)
+                            .then(|| self.substitution(&one.extent, recorded.extent().id, one.read.medium))?
+                    };
+                    let noted: Vec<Substitution> = chosen.iter().zip(&recorded).filter_map(other).collect();
+                    if !noted.is_empty() {
+                        self.host.catalogue.note_substitutions(self.job.id, &noted).await?;
+                    }
+                    return Ok(items(chosen, recorded));
+                }
                 // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
                 Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
                 Err(error) => return Err(error.into()),
@@ -324,8 +367,8 @@ fn items(chosen: Vec<Chosen>, recorded: Vec<Recorded>) -> Vec<Item> {
             assert_eq!(new.bytes, one.extent.bytes, "recorded in the order of the intents");
             Item {
                 old: one.extent.id,
-                source: one.extent.medium,
-                wanted: Wanted::of(&one.extent),
+                source: one.read.medium,
+                wanted: Wanted::of(&one.read),
                 digests: one.extent.digests.clone().expect("a live extent has digests"),
                 target: one.target,
                 address: new.address.clone(),

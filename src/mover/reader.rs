@@ -52,6 +52,25 @@ impl ReadFailure {
             Self::Drive(_) | Self::GivenUp => false,
         }
     }
+
+    /// Whether the medium returned other bytes than were stored there, rather than none or too few.
+    pub fn is_wrong_bytes(&self) -> bool {
+        match self {
+            Self::Mismatch(_) => true,
+            Self::Media(error) => match error.fault {
+                Fault::Damaged(_) | Fault::Miswritten | Fault::NotThisExtent(_) => true,
+                Fault::Io(_)
+                | Fault::Short { .. }
+                | Fault::NoSpace
+                | Fault::Absent
+                | Fault::WrongMedium { .. }
+                | Fault::Unlabelled(_)
+                | Fault::NeedsReopen
+                | Fault::Unfit(_) => false,
+            },
+            Self::Drive(_) | Self::GivenUp => false,
+        }
+    }
 }
 
 /// Reads items until the last, a stop, or a writer that went away.

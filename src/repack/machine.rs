@@ -97,6 +97,11 @@ pub enum Event {
         /// Whether the plan has more steps and the grants hold.
         more: bool,
     },
+    /// Extents were settled without a window: what is left is looked at anew.
+    Settled {
+        /// How many; or media ruled out for the rest of the run.
+        settled: u64,
+    },
     /// A stop was asked for and everything before it is swapped.
     Stopped(Stop),
     /// Everything is given back.
@@ -169,6 +174,10 @@ impl Machine {
             Event::Window { settled, more } => {
                 self.settled_in_round += settled;
                 if more { Effect::CopyWindow } else { Effect::Release }
+            }
+            Event::Settled { settled } => {
+                self.settled_in_round += settled;
+                Effect::Release
             }
             Event::Stopped(stop) => {
                 self.stop = Some(stop);

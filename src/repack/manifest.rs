@@ -162,6 +162,19 @@ impl Manifest {
         self.items.iter().map(|item| item.bytes).sum()
     }
 
+    /// The items for which something holds, and the others.
+    pub fn parted(self, holds: impl Fn(&Item) -> bool) -> (Self, Self) {
+        let with = |items| Self {
+            items,
+            sources: self.sources.clone(),
+            left_out: vec![],
+            avoidances: self.avoidances.clone(),
+            groupings: self.groupings.clone(),
+        };
+        let (these, others) = self.items.iter().copied().partition(holds);
+        (with(these), with(others))
+    }
+
     /// Where an item lies.
     pub fn source_of(&self, item: &Item) -> MediumId {
         self.sources[usize::from(item.source)]

@@ -112,6 +112,7 @@ overhear! {
         epochs: &BTreeMap<MediumId, Epoch>,
         now: Timestamp,
     ) -> Result<Vec<Recorded>>;
+    fn note_substitutions(job: JobId, substitutions: &[Substitution]) -> Result<()>;
     fn swap_batch(terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;
     fn moves(job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>>;
     fn mark_read_back(job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()>;

@@ -2,8 +2,10 @@
 
 use super::World;
 use super::support::{at, is_conflict, is_not_found, oid, spec};
-use crate::catalogue::{MediumChange, SwapTerms};
-use crate::model::{AdmState, ExtentId, Hold, JobControl, JobError, JobId, JobKind, JobState, Skip, Tally};
+use crate::catalogue::{MediumChange, Page, SwapTerms};
+use crate::model::{
+    AdmState, Extent, ExtentId, Hold, JobControl, JobError, JobId, JobKind, JobState, Owner, Skip, Substitution, Tally,
+};
 
 fn error(code: &str) -> JobError {
     JobError {
@@ -252,6 +254,61 @@ pub async fn a_skip_is_listed_once(w: &World) {
     assert_eq!(skips, expected);
     w.catalogue.clear_skips(job).await.unwrap();
     assert!(w.catalogue.job(job).await.unwrap().skips.is_empty());
+}
+
+/// E-12: a move from another copy is told with the job, and as an event, from its swap on and for ever; one whose copy
+/// came to nothing is not.
+pub async fn e12_a_substitution_is_told_when_it_is_swapped(w: &World) {
+    let (source, other, target) = (
+        w.medium("source").await,
+        w.medium("other").await,
+        w.medium("target").await,
+    );
+    let (one, two) = (w.put_one("a", source, "x").await, w.put_one("b", source, "y").await);
+    let job = w.repack(&[source]).await;
+    let note = |old: &Extent, new| Substitution {
+        extent: old.id,
+        new,
+        oid: old.origin.oid.clone(),
+        medium: source,
+        read_from: other,
+        reason: "eio".to_owned(),
+        wrong_bytes: false,
+    };
+    let (first, second) = (
+        w.copy(job, &one, target, "x").await,
+        w.copy(job, &two, target, "y").await,
+    );
+    let noted = [note(&one, first.new.extent().id), note(&two, second.new.extent().id)];
+    let strange = w
+        .catalogue
+        .note_substitutions(job, &[note(&one, ExtentId::fresh())])
+        .await;
+    assert!(is_conflict(&strange), "{strange:?}");
+    for _ in 0..2 {
+        w.catalogue.note_substitutions(job, &noted).await.unwrap();
+    }
+    assert_eq!(w.catalogue.job(job).await.unwrap().substitutions, []);
+    let given_up = [second.new.extent().id];
+    w.catalogue
+        .abandon(Owner::Move(job), Some(&given_up), at(4))
+        .await
+        .unwrap();
+    w.swap(job, &[first]).await.unwrap();
+    assert_eq!(w.catalogue.job(job).await.unwrap().substitutions, noted[..1]);
+    let page = Page {
+        after: None,
+        limit: 999,
+    };
+    let events = w.catalogue.events(page).await.unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind == "extent.substituted")
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].subject, one.id.to_string());
+    w.advance(job, JobState::Done).await;
+    assert_eq!(w.catalogue.jobs(9).await.unwrap()[0].substitutions, noted[..1]);
 }
 
 /// Jobs are listed newest first.

@@ -96,6 +96,7 @@ macro_rules! conformance {
                 the_first_error_stands
                 control_is_kept_beside_the_state
                 a_skip_is_listed_once
+                e12_a_substitution_is_told_when_it_is_swapped
                 jobs_are_listed_newest_first
                 a_request_cut_short_did_not_happen;
             leases:

@@ -4,7 +4,7 @@ use super::tables::{Tables, conflict};
 use crate::catalogue::{Page, Result};
 use crate::model::{
     AdmState, ExtentId, ExtentState, Hold, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId,
-    Move, MoveState, ReadBack, Skip, Tally,
+    Move, MoveState, ReadBack, Skip, Substitution, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -34,6 +34,7 @@ impl Tables {
             spec,
             tally: Tally::default(),
             skips: Vec::new(),
+            substitutions: Vec::new(),
             error: None,
             created_at: now,
             finished_at: None,
@@ -61,7 +62,8 @@ impl Tables {
     }
 
     pub(super) fn jobs_newest(&self, limit: u32) -> Vec<Job> {
-        self.jobs.values().rev().take(limit as usize).cloned().collect()
+        let newest = self.jobs.values().rev().take(limit as usize);
+        newest.map(|job| self.told(job)).collect()
     }
 
     pub(super) fn advance_job(
@@ -100,7 +102,7 @@ impl Tables {
         if from != to {
             self.log(&format!("job.{to}"), id, json!({ "from": from }), now);
         }
-        Ok(job)
+        Ok(self.told(&job))
     }
 
     /// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
@@ -128,7 +130,7 @@ impl Tables {
         job.control = control;
         let job = job.clone();
         self.log("job.control", id, json!({ "control": control }), now);
-        Ok(job)
+        Ok(self.told(&job))
     }
 
     pub(super) fn add_skips(&mut self, id: JobId, skips: &[Skip]) -> Result<()> {
@@ -148,6 +150,39 @@ impl Tables {
         self.job(id)?;
         self.jobs.get_mut(&id).expect("it was just read").skips.clear();
         Ok(())
+    }
+
+    pub(super) fn note_substitutions(&mut self, id: JobId, noted: &[Substitution]) -> Result<()> {
+        self.job(id)?;
+        for one in noted {
+            let known = self.moves.get(&(id, one.new));
+            if known.is_none_or(|known| known.old != one.extent) {
+                return Err(conflict(
+                    one.new,
+                    format!("it is no move of {} by job {id}", one.extent),
+                ));
+            }
+        }
+        let job = self.jobs.get_mut(&id).expect("it was just read");
+        for one in noted {
+            if job.substitutions.iter().all(|known| known.new != one.new) {
+                job.substitutions.push(one.clone());
+            }
+        }
+        job.substitutions.sort_by_key(|one| one.new);
+        Ok(())
+    }
+
+    /// A job as others see it: of what was noted, only what was swapped has been substituted.
+    pub(super) fn told(&self, job: &Job) -> Job {
+        let mut job = job.clone();
+        let id = job.id;
+        job.substitutions.retain(|one| {
+            self.moves
+                .get(&(id, one.new))
+                .is_some_and(|known| known.state.was_swapped())
+        });
+        job
     }
 
     pub(super) fn moves_page(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>> {

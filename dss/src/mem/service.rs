@@ -1,7 +1,6 @@
 //! The trait, word by word: which change each method makes, and between which steps.
 
 use super::MemCatalogue;
-use super::tables::not_found;
 use crate::catalogue::*;
 use crate::model::event::NewEvent;
 use crate::model::medium::Usage;
@@ -9,7 +8,7 @@ use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
     ByteCount, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId, JobKind,
     JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack,
-    Recorded, Resource, Revision, SessionId, Skip, Step, Tally, Version,
+    Recorded, Resource, Revision, SessionId, Skip, Step, Substitution, Tally, Version,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -177,7 +176,7 @@ impl Catalogue for MemCatalogue {
         self.stepped(before, after, |tables| tables.create_job(kind, spec, now))
     }
     async fn job(&self, id: JobId) -> Result<Job> {
-        self.read(|tables| tables.jobs.get(&id).cloned().ok_or_else(|| not_found("job", id)))
+        self.read(|tables| tables.job(id).map(|job| tables.told(job)))
     }
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
         Ok(self.read(|tables| tables.jobs_newest(limit)))
@@ -212,6 +211,9 @@ impl Catalogue for MemCatalogue {
         let (before, after) = (Step::RecordBeforeCommit, Step::RecordAfterCommit);
         let draft = self.stepped(before, after, |tables| tables.record_moves(job, moves, epochs, now))?;
         Ok(draft.committed())
+    }
+    async fn note_substitutions(&self, job: JobId, substitutions: &[Substitution]) -> Result<()> {
+        self.change(|tables| tables.note_substitutions(job, substitutions))
     }
     async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>> {
         let (before, after) = (Step::SwapBeforeCommit, Step::SwapAfterCommit);

@@ -6,6 +6,7 @@ use crate::catalogue::{Result, ReturnOutcome, SWAP_MAX, SwapEntry, SwapOutcome, 
 use crate::model::{ExtentId, ExtentState, Hold, JobId, Move, MoveState, Owner, ReadBack};
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 impl Tables {
     pub(super) fn swap_batch(&mut self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>> {
@@ -20,7 +21,24 @@ impl Tables {
         let swapped = outcomes.iter().filter(|outcome| **outcome == SwapOutcome::Swapped);
         let detail = json!({ "swapped": swapped.count(), "entries": entries.len() });
         self.log("job.swapped", terms.job, detail, terms.now);
+        self.log_substitutions(terms, entries, &outcomes);
         Ok(outcomes)
+    }
+
+    fn log_substitutions(&mut self, terms: SwapTerms, entries: &[SwapEntry], outcomes: &[SwapOutcome]) {
+        let noted = self.jobs.get(&terms.job).map(|job| job.substitutions.clone());
+        let swapped = entries
+            .iter()
+            .zip(outcomes)
+            .filter(|(_, outcome)| **outcome == SwapOutcome::Swapped);
+        let swapped: BTreeSet<ExtentId> = swapped.map(|(entry, _)| entry.new.extent().id).collect();
+        for one in noted
+            .unwrap_or_default()
+            .iter()
+            .filter(|one| swapped.contains(&one.new))
+        {
+            self.log("extent.substituted", one.extent, json!(one), terms.now);
+        }
     }
 
     fn swap_one(&mut self, terms: SwapTerms, entry: &SwapEntry) -> Result<SwapOutcome> {

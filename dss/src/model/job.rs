@@ -110,6 +110,16 @@ words! {
     }
 }
 
+impl MoveState {
+    /// Whether layouts pointed to the new extent, whatever came later.
+    pub fn was_swapped(self) -> bool {
+        match self {
+            Self::Swapped | Self::ReadBack | Self::Returned => true,
+            Self::Recorded | Self::Dropped => false,
+        }
+    }
+}
+
 /// What becomes of the sources' bytes after the swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +170,25 @@ pub struct Skip {
     pub integrity: bool,
 }
 
+/// An extent whose bytes a job read from another copy, because the source's own could not be had (E-12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Substitution {
+    /// The extent that was to be moved.
+    pub extent: ExtentId,
+    /// The extent that was written in its place.
+    pub new: ExtentId,
+    /// Of which object.
+    pub oid: Oid,
+    /// The medium that failed.
+    pub medium: MediumId,
+    /// The medium that was read instead.
+    pub read_from: MediumId,
+    /// What failed, in words.
+    pub reason: String,
+    /// Whether the medium returned wrong bytes, rather than none: exit 4 although nothing is missing.
+    pub wrong_bytes: bool,
+}
+
 /// What a job did so far. Kept with it; counts are never lowered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -178,8 +207,6 @@ pub struct Tally {
     pub bytes_moved: ByteCount,
     /// Bytes that were copied, or might have been, and are copied again.
     pub bytes_recopied: ByteCount,
-    /// Moves read from another copy, by extent.
-    pub substituted: u64,
     /// Per target: extents and bytes swapped to it.
     pub targets: BTreeMap<MediumId, (u64, ByteCount)>,
     /// Extents read back.
@@ -234,6 +261,8 @@ pub struct Job {
     pub tally: Tally,
     /// What it could not move.
     pub skips: Vec<Skip>,
+    /// What it moved from another copy, by new extent.
+    pub substitutions: Vec<Substitution>,
     /// What went wrong first.
     pub error: Option<JobError>,
     /// When it was asked for.

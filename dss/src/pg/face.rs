@@ -1,7 +1,8 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine, swap,
+    PgCatalogue, check, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine,
+    substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::medium::Usage;
@@ -231,6 +232,10 @@ impl Catalogue for PgCatalogue {
         now: Timestamp,
     ) -> Result<Vec<Recorded>> {
         jobs::record_moves(self, job, moves, epochs, now).await
+    }
+
+    async fn note_substitutions(&self, job: JobId, substitutions: &[Substitution]) -> Result<()> {
+        substitutions::note(self, job, substitutions).await
     }
 
     async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>> {

@@ -3,7 +3,7 @@
 use super::codec::{Stamp, from_json, oid, word};
 use super::retry::Stop;
 use crate::catalogue::{CatalogueError, Result};
-use crate::model::{ExtentId, Job, JobId, MediumId, Move, Skip};
+use crate::model::{ExtentId, Job, JobId, MediumId, Move, Skip, Substitution};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
@@ -36,7 +36,7 @@ macro_rules! job_query {
 pub(super) use job_query;
 
 impl JobRow {
-    fn job(self, skips: Vec<Skip>) -> Result<Job> {
+    fn job(self, skips: Vec<Skip>, substitutions: Vec<Substitution>) -> Result<Job> {
         Ok(Job {
             id: JobId(self.id),
             kind: word(&self.kind)?,
@@ -45,6 +45,7 @@ impl JobRow {
             spec: from_json("a job's spec", self.spec)?,
             tally: from_json("a job's tally", self.tally)?,
             skips,
+            substitutions,
             error: self.error.map(|error| from_json("a job's error", error)).transpose()?,
             created_at: self.created_at.to_jiff(),
             finished_at: self.finished_at.map(Stamp::to_jiff),
@@ -52,15 +53,16 @@ impl JobRow {
     }
 }
 
-/// Jobs with what they could not move.
+/// Jobs with what they could not move, and what they moved from another copy.
 pub(super) async fn with_skips(on: &mut PgConnection, rows: Vec<JobRow>) -> std::result::Result<Vec<Job>, Stop> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let found = sqlx::query!(
         "SELECT job, extent, oid, medium, reason, integrity FROM job_skip WHERE job = ANY ($1) ORDER BY job, extent",
         &ids
     )
-    .fetch_all(on)
+    .fetch_all(&mut *on)
     .await?;
+    let mut substitutions = super::substitutions::of_jobs(on, &ids).await?;
     let mut skips: BTreeMap<i64, Vec<Skip>> = BTreeMap::new();
     for row in found {
         skips.entry(row.job).or_default().push(Skip {
@@ -74,7 +76,8 @@ pub(super) async fn with_skips(on: &mut PgConnection, rows: Vec<JobRow>) -> std:
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
         let skips = skips.remove(&row.id).unwrap_or_default();
-        jobs.push(row.job(skips)?);
+        let substitutions = substitutions.remove(&row.id).unwrap_or_default();
+        jobs.push(row.job(skips, substitutions)?);
     }
     Ok(jobs)
 }

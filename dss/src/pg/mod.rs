@@ -24,6 +24,7 @@ mod puts;
 mod quarantine;
 mod records;
 mod retry;
+mod substitutions;
 mod swap;
 
 pub use migrate::known_version;

@@ -200,7 +200,8 @@ impl Plan {
         .execute(&mut *on)
         .await?;
         let detail = json!({ "swapped": self.to.len(), "vanished": self.vanished.len() });
-        append(on, terms.now, "job.swap", &terms.job.to_string(), detail).await
+        append(&mut *on, terms.now, "job.swap", &terms.job.to_string(), detail).await?;
+        super::substitutions::tell(on, &self.to, terms.now).await
     }
 }
 
