@@ -1,5 +1,6 @@
 //! The simulator: real core, store, engine and directory format on disks that lose at a power cut what was not made
-//! durable, one seed. `SIM_SEED` takes another seed; a failure names the boundary, the call and the seed.
+//! durable, in one thread, from one seed. `SIM_SEED` takes another seed; a failure names the instant, the crash and the seed.
+//! `SIM_AGAIN=all` crashes every recovery at each of its instants, not at one.
 
 #[path = "sim/around.rs"]
 mod around;
@@ -13,8 +14,14 @@ mod crash;
 mod disk;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/named.rs"]
+mod named;
 #[path = "sim/platter.rs"]
 mod platter;
+#[path = "sim/scene.rs"]
+mod scene;
+#[path = "sim/scenes.rs"]
+mod scenes;
 #[path = "sim/seed.rs"]
 mod seed;
 #[path = "sim/universe.rs"]

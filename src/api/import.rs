@@ -58,7 +58,8 @@ impl ImportReport {
         }
     }
 
-    /// What to do about what serves nothing.
+    /// What to do about what serves nothing; else, about a medium that takes nothing new though all of it is known: one
+    /// that an operator made so, or whose first import was cut short.
     pub fn advice(&self, adopt: Adopt) -> Option<String> {
         let found = &self.imported;
         if !found.contradictions.is_empty() {
@@ -67,12 +68,23 @@ impl ImportReport {
                 self.medium
             ));
         }
-        (found.unadopted > 0).then(|| match adopt {
-            Adopt::No => "import it again with --adopt, which reads everything and adopts whole copies".to_owned(),
-            Adopt::Yes => format!(
-                "import the other media that hold these objects with --adopt, then {} again; until then do not format it",
+        if found.unadopted > 0 {
+            return Some(match adopt {
+                Adopt::No => "import it again with --adopt, which reads everything and adopts whole copies".to_owned(),
+                Adopt::Yes => format!(
+                    "import the other media that hold these objects with --adopt, then {} again; until then do not \
+                     format it",
+                    self.medium
+                ),
+            });
+        }
+        let known = found.is_complete() && self.bad.is_empty();
+        (known && self.adm_state == AdmState::ReadOnly).then(|| {
+            format!(
+                "everything on it is known, and it is read_only; `respool medium set {} adm_state=in_service` lets it \
+                 take new extents",
                 self.medium
-            ),
+            )
         })
     }
 }

@@ -1,130 +1,123 @@
-//! Crashes at every instant of puts, a deletion and a repack: whatever was acknowledged is there, whatever was not is
-//! absent or whole, and everything that was begun comes to its end.
+//! Crashes a scene at every instant of its act, and every recovery from that once more: whatever was acknowledged is
+//! there, whatever was not is absent or whole, and everything that was begun comes to its end.
+//!
+//! An instant is a call on a disk or on the catalogue (before it; on the catalogue also after it), or a named step. Where
+//! nothing that outlives a process has changed since the instant before, a crash leaves the same and is not repeated.
 
+use crate::around::Surroundings;
 use crate::chance::{Chance, mix};
-use crate::life::{Life, live, oid};
+use crate::life::{Life, live_in};
+use crate::scene::{Scene, bytes_of, what_was_told_is_so};
+use crate::scenes::{Deletes, Format, Import, Puts, Repack, Restore};
 use crate::universe::{Crash, Instant, Universe};
-use dss::model::{AdmState, FsState, JobState, Version};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Fails when bytes of one object are taken for another's.
-fn bytes_of(name: &str) -> Vec<u8> {
-    let size = match name {
-        "empty" => 0,
-        "one" => 1,
-        "deleted" => 700,
-        "pages" => 9_000,
-        "split" => 30_000,
-        "late" => 4_096,
-        other => unreachable!("no object {other}"),
-    };
-    let first = name.as_bytes()[0];
-    (0..size).map(|at| (at * 31 + at / 251) as u8 ^ first).collect()
-}
-
-const OBJECTS: [&str; 5] = ["empty", "one", "deleted", "pages", "split"];
-
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     match std::env::var("SIM_SEED") {
         Ok(text) => text.parse().expect("SIM_SEED is a number"),
         Err(_) => 20_260_101,
     }
 }
 
-fn objects() -> Vec<(&'static str, Vec<u8>)> {
-    OBJECTS.iter().map(|name| (*name, bytes_of(name))).collect()
+/// Where a recovery is crashed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// At an instant that the seed chooses.
+    Once,
+    /// At every instant.
+    Everywhere,
 }
 
-/// Two media, and every instant of five puts in two copies and a deletion.
-fn puts() -> (Arc<Universe>, Vec<Instant>) {
+fn again() -> Again {
+    match std::env::var("SIM_AGAIN").as_deref() {
+        Ok("all") => Again::Everywhere,
+        Ok(other) => panic!("SIM_AGAIN={other} means nothing; 'all' crashes recoveries at each of their instants"),
+        Err(_) => Again::Once,
+    }
+}
+
+fn live_as<T>(scene: &dyn Scene, universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
+    let mut around = Surroundings::calm(universe);
+    scene.configure(&mut around.config);
+    live_in(universe, around, work)
+}
+
+/// Every instant of a scene's act, after what was before it.
+pub fn instants(scene: &dyn Scene) -> Vec<Instant> {
     let universe = Universe::new(seed());
-    live(&universe, async |life| {
-        life.add_medium("a").await;
-        life.add_medium("b").await;
+    scene.set(&universe);
+    live_as(scene, &universe, async |life| {
+        scene.before(life).await;
         universe.begin_noting();
-        life.put(&objects(), 2).await;
-        life.delete("deleted").await;
+        scene.act(life).await;
     });
     let mut noted = universe.end_noting();
-    noted.push(universe.now("the end of the puts"));
-    (universe, noted)
-}
-
-/// A third medium, and every instant of a repack of the first one.
-fn repack() -> Vec<Instant> {
-    let (universe, _) = puts();
-    live(&universe, async |life| {
-        life.recover().await.unwrap();
-        life.add_medium("c").await;
-        universe.begin_noting();
-        let job = life.submit("a").await;
-        let job = life.run(job.id).await.unwrap();
-        assert_eq!(job.state, JobState::Done, "{:?}", job.error);
-    });
-    let mut noted = universe.end_noting();
-    noted.push(universe.now("the end of the repack"));
+    noted.push(universe.now("the end"));
     noted
 }
 
 /// Starts again after a crash, lets everything come to its end, cuts the power, and starts again: what is at rest then
 /// is durable. Answers the instants of the recovery.
-fn survive(instant: &Instant, crash: Crash) -> Vec<Instant> {
+pub fn survive(scene: &dyn Scene, instant: &Instant, crash: Crash) -> Vec<Instant> {
     let universe = Universe::after(instant, crash);
-    universe.begin_noting();
-    live(&universe, async |life| life.recover().await.unwrap());
+    live_as(scene, &universe, async |life| {
+        assert_eq!(universe.catalogue.violations(), []);
+        life.what_is_sync_is_there().await;
+        universe.begin_noting();
+        life.recover().await.unwrap();
+        scene.again(life).await;
+    });
     let noted = universe.end_noting();
     let rested = universe.now("rest");
     let after = Universe::after(&rested, Crash::Worst);
-    live(&after, async |life| {
+    live_as(scene, &after, async |life| {
         life.recover().await.unwrap();
-        life.is_sound().await;
-        jobs_are_done(life).await;
-        all_is_there(life).await;
+        life.is_sound(scene.left()).await;
+        scene.holds(life).await;
+        what_was_told_is_so(life).await;
         // And it goes on: every medium that takes bytes still does.
-        life.put(&[("late", bytes_of("late"))], 2).await;
+        life.put(&[("late", bytes_of("late"))], 1).await;
         assert_eq!(life.get("late", None).await.unwrap(), bytes_of("late"));
-        life.is_sound().await;
+        life.is_sound(scene.left()).await;
     });
     noted
 }
 
-async fn jobs_are_done(life: &Life) {
-    for job in life.host.catalogue.jobs(100).await.unwrap() {
-        assert_eq!(job.state, JobState::Done, "{:?}", job.error);
-        assert!(job.skips.is_empty(), "{:?}", job.skips);
-        let source = life.medium("a").await;
-        assert_eq!(
-            (source.adm_state, source.fs_state, source.generation.0),
-            (AdmState::InService, FsState::Empty, 1)
-        );
+/// How often lives ended, and how.
+#[derive(Default)]
+struct Count {
+    /// The process alone: SIGKILL. What is not durable stays in the host's memory.
+    killed: usize,
+    /// The host: a power cut that leaves a seeded part of what was not durable.
+    cut: usize,
+    /// A power cut that leaves nothing of it.
+    cut_at_worst: usize,
+}
+
+impl Count {
+    fn add(&mut self, crash: Crash) {
+        match crash {
+            Crash::Kill => self.killed += 1,
+            Crash::Power(_) => self.cut += 1,
+            Crash::Worst => self.cut_at_worst += 1,
+        }
     }
 }
 
-async fn all_is_there(life: &Life) {
-    let told = life.universe.told();
-    for name in OBJECTS {
-        let found = match life.get(name, None).await {
-            // What is deleted can be had back as long as its window is open.
-            Err(problem) if problem.exit == 2 && told.deleting.contains(name) => {
-                respool::store::delete::undelete(&life.host, &oid(name))
-                    .await
-                    .unwrap_or_else(|problem| panic!("{name} cannot be had back: {problem}"));
-                life.get(name, Some(Version(1))).await
-            }
-            Ok(_) if told.deleted.contains(name) => panic!("the deletion of {name} was acknowledged and is lost"),
-            found => found,
-        };
-        match found {
-            Ok(found) => assert!(found == bytes_of(name), "{name} came back with other bytes"),
-            Err(problem) if problem.exit == 2 => {
-                assert!(
-                    !told.stored.contains(name),
-                    "{name} was acknowledged and is lost: {problem}"
-                );
-            }
-            Err(problem) => panic!("{name}: {problem}"),
-        }
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            killed,
+            cut,
+            cut_at_worst,
+        } = self;
+        write!(
+            f,
+            "{} ({killed} killed processes as by SIGKILL, {cut} power cuts that keep some of what was not synced, \
+             {cut_at_worst} that keep none)",
+            killed + cut + cut_at_worst
+        )
     }
 }
 
@@ -139,7 +132,9 @@ impl Failures {
             Err(panic) => {
                 let words = panic.downcast_ref::<String>().cloned();
                 let words = words.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-                self.0.push(format!("{}: {}", what(), words.unwrap_or_default()));
+                let mut words = words.unwrap_or_default();
+                words.truncate(words.floor_char_boundary(600));
+                self.0.push(format!("{}: {words}", what()));
                 assert!(self.0.len() < 10, "too much fails:\n{}", self.0.join("\n"));
                 Vec::new()
             }
@@ -151,91 +146,86 @@ impl Failures {
     }
 }
 
-/// Ends the run at every instant, twice in different ways, and one recovery in `again` once more.
-fn end_everywhere(name: &str, instants: &[Instant], again: usize) {
-    let (seed, begun) = (seed(), std::time::Instant::now());
-    let (mut failures, mut twice) = (Failures::default(), 0);
-    // Where nothing that outlives the process has changed since the instant before, a crash leaves the same.
-    let distinct: Vec<(usize, &Instant)> = instants.iter().enumerate().filter(|(_, of)| of.changed).collect();
-    for &(number, instant) in &distinct {
-        let chance = mix(seed, number as u64);
-        let other = if number % 2 == 0 { Crash::Kill } else { Crash::Worst };
-        let crashes = [Crash::Power(chance), other];
-        for crash in crashes {
+/// Only those before which something changed.
+fn distinct(instants: &[Instant]) -> Vec<(usize, &Instant)> {
+    instants
+        .iter()
+        .enumerate()
+        .filter(|(number, of)| *number == 0 || of.changed)
+        .collect()
+}
+
+/// Ends the act at every instant in three ways, and each recovery once more.
+fn crash_everywhere(scene: &dyn Scene) {
+    let (name, seed, again, begun) = (scene.name(), seed(), again(), std::time::Instant::now());
+    let instants = instants(scene);
+    let (mut failures, mut first, mut second) = (Failures::default(), Count::default(), Count::default());
+    for (number, instant) in distinct(&instants) {
+        let mut chance = Chance::new(mix(seed, number as u64));
+        for crash in [Crash::Power(chance.next()), Crash::Kill, Crash::Worst] {
             let place = || {
                 format!(
                     "{name}, SIM_SEED={seed}, instant {number} ({}), {crash:?}",
                     instant.before
                 )
             };
-            let recovery = failures.run(place, || survive(instant, crash));
-            let mut chance = Chance::new(chance);
-            if recovery.is_empty() || chance.below(again) > 0 {
-                continue;
+            first.add(crash);
+            let recovery = failures.run(place, || survive(scene, instant, crash));
+            let mut points = distinct(&recovery);
+            if again == Again::Once && !points.is_empty() {
+                points = vec![points.swap_remove(chance.below(points.len()))];
             }
-            let second = &recovery[chance.below(recovery.len())];
-            let crash = match chance.below(3) {
-                0 => Crash::Kill,
-                1 => Crash::Worst,
-                _ => Crash::Power(chance.next()),
-            };
-            twice += 1;
-            failures.run(
-                || format!("{}, then in recovery ({}), {crash:?}", place(), second.before),
-                || survive(second, crash),
-            );
+            for (number, point) in points {
+                let crash = match chance.below(3) {
+                    0 => Crash::Kill,
+                    1 => Crash::Worst,
+                    _ => Crash::Power(chance.next()),
+                };
+                let place = || {
+                    let (place, before) = (place(), &point.before);
+                    format!("{place}, then in its recovery at instant {number} ({before}), {crash:?}")
+                };
+                second.add(crash);
+                failures.run(place, || survive(scene, point, crash));
+            }
         }
     }
     println!(
-        "{name}: SIM_SEED={seed}, {} instants, {} of them after a change, 2 crashes at each, {twice} recoveries crashed again, {:.1?}",
+        "{name}: SIM_SEED={seed}, {} boundaries, {} of them after a change; crashes at each of these: {first}; crashes \
+         in their recoveries: {second}; {:.1} s",
         instants.len(),
-        distinct.len(),
-        begun.elapsed()
+        distinct(&instants).len(),
+        begun.elapsed().as_secs_f64()
     );
     failures.must_be_none();
 }
 
 #[test]
 fn e15_a_crash_at_any_instant_of_a_put_keeps_what_was_acknowledged() {
-    end_everywhere("puts", &puts().1, 3);
+    crash_everywhere(&Puts);
 }
 
 #[test]
 fn e15_a_crash_at_any_instant_of_a_repack_loses_nothing_and_the_repack_ends() {
-    end_everywhere("repack", &repack(), 4);
+    crash_everywhere(&Repack);
 }
 
-/// A process was killed between the new label's rename and its folder's sync. The next life saw the new label and had
-/// the catalogue expect it; a power cut then brought the old one back, and the medium was another one for ever.
 #[test]
-fn a_label_that_a_killed_process_left_in_memory_is_made_durable_before_it_counts() {
-    let instants = repack();
-    let renamed: Vec<&Instant> = instants
-        .iter()
-        .filter(|instant| instant.before == "a: sync_dir .respool")
-        .collect();
-    assert!(!renamed.is_empty(), "the source gets a new label");
-    for instant in renamed {
-        survive(instant, Crash::Kill);
-    }
+fn e15_a_crash_at_any_instant_of_a_restore_loses_nothing_and_the_restore_ends() {
+    crash_everywhere(&Restore);
 }
 
-/// A sweep was killed before it was durable: before the sync of the folder, or after the seal's write and before its
-/// sync. The next one found nothing left to do and forgot the rows; a power cut then brought the files back, or their
-/// lines in the index.
 #[test]
-fn a_removal_that_a_killed_process_left_in_memory_is_made_durable_before_the_rows_go() {
-    let (_, instants) = puts();
-    let synced = instants.iter().rfind(|instant| instant.before == "put.after_sync");
-    let recovery = survive(synced.expect("puts sync"), Crash::Kill);
-    for call in ["sync_dir objects", "sync_file "] {
-        let removed: Vec<&Instant> = recovery
-            .iter()
-            .filter(|instant| instant.before.ends_with(call))
-            .collect();
-        assert!(!removed.is_empty(), "what was not acknowledged is swept");
-        for instant in removed {
-            survive(instant, Crash::Kill);
-        }
-    }
+fn e15_a_crash_at_any_instant_of_deletions_and_a_purge_removes_only_what_is_nobodys() {
+    crash_everywhere(&Deletes);
+}
+
+#[test]
+fn e15_a_crash_at_any_instant_of_a_format_erases_nothing_else_and_the_format_ends() {
+    crash_everywhere(&Format);
+}
+
+#[test]
+fn e15_a_crash_at_any_instant_of_an_import_forgets_nothing_and_the_import_ends() {
+    crash_everywhere(&Import);
 }

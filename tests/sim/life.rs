@@ -8,9 +8,10 @@ use bytes::Bytes;
 use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
 use dss::mint;
 use dss::model::{
-    Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job, JobId,
+    Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Hold, Holder, HolderId, Job, JobId,
     JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
 };
+use jiff::SignedDuration;
 use lrs::ldm::disk::{Disk, Role};
 use lrs::ldm::fs::{Label, dir};
 use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
@@ -49,6 +50,14 @@ pub fn live_in<T>(universe: &Arc<Universe>, around: Surroundings, work: impl Asy
         universe.end_life();
         answer
     })
+}
+
+/// What may lie on media beside what is live, when all is at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    /// Bytes that nobody removes by age.
+    HeldOrphans,
 }
 
 pub struct Life {
@@ -107,10 +116,20 @@ impl Life {
         for job in engine::unfinished(&self.host).await? {
             self.run(job).await?;
         }
+        self.upkeep().await?;
+        engine::sweep(&self.host).await?;
+        Ok(())
+    }
+
+    /// What respoold does by itself every few seconds.
+    pub async fn upkeep(&self) -> Result<(), Problem> {
         for job in engine::reclaim_due(&self.host).await? {
             self.run(job).await?;
         }
-        engine::sweep(&self.host).await?;
+        self.host.may_destroy_by_age().await?;
+        let now = self.host.clock.now();
+        let before = now - SignedDuration::try_from(self.host.config.store.undelete_window).unwrap();
+        self.host.catalogue.purge(before, 1_000, now).await?;
         Ok(())
     }
 
@@ -175,6 +194,12 @@ impl Life {
         self.universe.tell(|told| _ = told.deleted.insert(name.to_owned()));
     }
 
+    pub async fn undelete(&self, name: &str) {
+        self.universe.tell(|told| _ = told.undeleting.insert(name.to_owned()));
+        respool::store::delete::undelete(&self.host, &oid(name)).await.unwrap();
+        self.universe.tell(|told| _ = told.undeleted.insert(name.to_owned()));
+    }
+
     pub async fn get(&self, name: &str, version: Option<Version>) -> Result<Vec<u8>, Problem> {
         let mut stream = respool::store::get::open(&self.host, &oid(name), version).await?;
         let mut all = Vec::new();
@@ -184,13 +209,13 @@ impl Life {
         Ok(all)
     }
 
-    pub async fn submit(&self, source: &str) -> Job {
+    pub async fn submit(&self, source: &str, quarantine: Quarantine) -> Job {
         let spec = JobSpec {
             sources: vec![self.medium(source).await.id],
             only: BTreeSet::new(),
             to: None,
             to_tags: BTreeSet::new(),
-            quarantine: Quarantine::None,
+            quarantine,
             verify: VerifyMode::Full,
             drop_deleted: false,
             limit_bytes: None,
@@ -224,19 +249,41 @@ impl Life {
         self.host.catalogue.extents(&filter, page).await.unwrap()
     }
 
+    /// What the catalogue calls *sync* is on its medium, whole, at every instant: also before anything is recovered (I1,
+    /// I5). Bytes of a medium that is being erased are nobody's any more.
+    pub async fn what_is_sync_is_there(&self) {
+        for medium in self.host.catalogue.media().await.unwrap() {
+            let rows = self.extents(&medium).await.into_iter();
+            for row in rows.filter(|row| row.state == ExtentState::Sync) {
+                let held = self.universe.content(&medium.name, &row.address.0);
+                let held = held.map(|bytes| Blake3(*blake3::hash(&bytes).as_bytes()));
+                let wanted = row.digests.as_ref().expect("a sync extent has digests").blake3;
+                assert_eq!(
+                    held,
+                    Some(wanted),
+                    "I1, I5: {} on {} is sync and not there",
+                    row.address.0,
+                    medium.name
+                );
+            }
+        }
+    }
+
     /// The catalogue is sound, and the media hold what it names and nothing else.
-    pub async fn is_sound(&self) {
+    pub async fn is_sound(&self, left: Left) {
         assert_eq!(self.universe.catalogue.violations(), []);
         let mut found = self.host.catalogue.findings(self.host.clock.now()).await.unwrap();
         found.retain(|finding| finding.severity == Severity::Error);
         assert_eq!(found, []);
         for medium in self.host.catalogue.media().await.unwrap() {
             let rows = self.extents(&medium).await;
-            assert!(
-                rows.iter().all(|row| row.state == ExtentState::Sync),
-                "left on {}: {rows:?}",
-                medium.name
-            );
+            let is_left = |row: &&Extent| match (row.state, left) {
+                (ExtentState::Sync, _) => false,
+                (ExtentState::Orphan, Left::HeldOrphans) => row.hold == Hold::Forever,
+                (ExtentState::Orphan | ExtentState::Pending, _) => true,
+            };
+            let left: Vec<&Extent> = rows.iter().filter(is_left).collect();
+            assert!(left.is_empty(), "left on {}: {left:?}", medium.name);
             self.holds_exactly(&medium, &rows);
         }
     }

@@ -199,6 +199,12 @@ impl Platter {
         self.rename_all(vec![naming(folder, name, None)])
     }
 
+    /// The bytes of a file, as every reader sees them.
+    pub fn content(&self, path: &str) -> DiskResult<Option<&[u8]>> {
+        let key = self.find(path)?;
+        key.map(|key| Ok(&self.file(key)?.now[..])).transpose()
+    }
+
     /// In an order that nobody may rely on.
     pub fn list(&self, path: &str) -> DiskResult<Vec<String>> {
         Ok(self.folder(self.folder_at(path)?)?.now.keys().rev().cloned().collect())

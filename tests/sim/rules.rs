@@ -11,8 +11,7 @@ fn outcomes<T: Ord>(platter: &Platter, look: impl Fn(&Platter) -> T) -> BTreeSet
 }
 
 fn content(platter: &Platter, path: &str) -> Option<Vec<u8>> {
-    let key = platter.find(path).unwrap()?;
-    Some(platter.file(key).unwrap().now.clone())
+    platter.content(path).unwrap().map(<[u8]>::to_vec)
 }
 
 fn with_file(bytes: &[u8]) -> (Platter, Key) {

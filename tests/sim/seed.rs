@@ -2,7 +2,7 @@
 
 use crate::life::{Life, live};
 use crate::universe::{Crash, Universe};
-use dss::model::JobState;
+use dss::model::{JobState, Quarantine};
 use std::sync::Arc;
 
 /// Puts, a deletion, a repack with gets beside it, a power cut, and what comes after it.
@@ -16,7 +16,7 @@ fn run(seed: u64) -> Vec<String> {
         let objects = ["one", "two", "three"].map(|name| (name, name.repeat(10_000).into_bytes()));
         life.put(&objects, 2).await;
         life.delete("two").await;
-        let job = life.submit("a").await;
+        let job = life.submit("a", Quarantine::None).await;
         let (job, ()) = tokio::join!(life.run(job.id), read(life));
         assert_eq!(job.unwrap().state, JobState::Done);
     });

@@ -30,6 +30,12 @@ pub struct Told {
     pub deleting: BTreeSet<String>,
     /// Deletions acknowledged.
     pub deleted: BTreeSet<String>,
+    /// Undeletions asked for, answered or not.
+    pub undeleting: BTreeSet<String>,
+    /// Undeletions acknowledged.
+    pub undeleted: BTreeSet<String>,
+    /// Deleted ones whose window is over or about to be.
+    pub ending: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -177,6 +183,17 @@ impl Universe {
 
     pub fn add_disk(&self, name: &str) {
         self.inner().matter.disks.insert(name.to_owned(), Platter::default());
+    }
+
+    /// Brings a disk from another universe, as it lies there.
+    pub fn take_disk(&self, from: &Self, name: &str) {
+        let platter = from.quietly(name, |platter| platter.clone().killed());
+        self.inner().matter.disks.insert(name.to_owned(), platter);
+    }
+
+    /// The bytes of a file, told to nobody; None where there is no such file.
+    pub fn content(&self, disk: &str, path: &str) -> Option<Vec<u8>> {
+        self.quietly(disk, |platter| platter.content(path).ok()?.map(<[u8]>::to_vec))
     }
 
     pub fn has_disk(&self, name: &str) -> bool {
