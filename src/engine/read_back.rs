@@ -60,6 +60,9 @@ impl Run<'_> {
             }
             let allocation = self.hold(vec![], vec![target]).await?;
             let committed = self.commit_one(&allocation, target).await;
+            if committed.is_err() {
+                allocation.distrust(target);
+            }
             allocation.release().await;
             committed?;
         }

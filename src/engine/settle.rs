@@ -248,7 +248,11 @@ impl Run<'_> {
                 .await;
             match committed {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(error.into()),
+                Ok(Err(error)) => {
+                    // Like a failed sync: it is mounted anew before the index is committed again.
+                    allocation.distrust(target);
+                    return Err(error.into());
+                }
                 Err(gone) => return Err(gone.into()),
             }
             self.host.checkpoints.reach(Step::IndexAfter);

@@ -1,7 +1,9 @@
 use crate::rig::{Rig, objects};
 use dss::catalogue::Catalogue;
-use dss::model::{AdmState, ExtentState, FsState, Health, JobState, Quarantine, VerifyMode};
+use dss::model::{AdmState, ByteCount, ExtentState, FsState, Health, JobKind, JobState, Quarantine, Step, VerifyMode};
+use futures_util::FutureExt;
 use respool::engine;
+use std::sync::{Arc, Mutex};
 
 /// Objects on medium a, with b empty and in service.
 async fn stored(count: usize) -> (Rig, std::collections::BTreeMap<String, Vec<u8>>) {
@@ -159,5 +161,91 @@ async fn deleted_versions_are_dropped_only_when_asked() {
     spec.drop_deleted = true;
     let job = rig.repack(spec).await;
     assert_eq!((job.state, job.tally.moved), (JobState::Done, 5), "{:?}", job.error);
+    rig.all_are_there(&objects).await;
+}
+
+/// The bytes of one extent come wrong from the source, on every read.
+#[tokio::test]
+async fn x07_wrong_bytes_are_never_swapped_in() {
+    let (rig, mut objects) = stored(12).await;
+    let rig = rig
+        .restarted("[[fault]]\nmedium = \"a\"\nop = \"read\"\noid = \"d/0003\"\nerror = \"flip\"\ntimes = 0\n")
+        .await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::DoneWithSkips, 11));
+    let [skip] = &job.skips[..] else {
+        panic!("{:?}", job.skips)
+    };
+    assert!(skip.oid.as_str() == "d/0003" && skip.integrity, "{skip:?}");
+    assert_eq!(rig.extents(Some("b"), Some(ExtentState::Sync)).await.len(), 11);
+    // Nor is it answered.
+    objects.remove("d/0003");
+    rig.all_are_there(&objects).await;
+}
+
+/// Before the source's bytes go, every target names by its own index what it took, even where the index could not be
+/// committed when it should have been.
+#[tokio::test]
+async fn e16_every_target_is_indexed_before_the_source_is_erased() {
+    for faults in [
+        "",
+        "[[fault]]\nmedium = \"b\"\nop = \"sync\"\nnth = 2\nerror = \"eio\"\n",
+    ] {
+        let (rig, objects) = stored(12).await;
+        let rig = rig.restarted(faults).await;
+        let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+            .await
+            .unwrap();
+        let target = rig.medium("b").await.id;
+        let (catalogue, seen) = (rig.catalogue.clone(), Arc::new(Mutex::new(vec![])));
+        let (clock, noted) = ("2026-01-01T00:00:00Z".parse().unwrap(), Arc::clone(&seen));
+        rig.at_steps(move |step| {
+            if step == Step::ReclaimBeforeFence {
+                let usage = catalogue.usage(target, clock).now_or_never();
+                let usage = usage.expect("a catalogue in memory never waits").unwrap();
+                noted.lock().unwrap().push((usage.extents.sync, usage.unindexed));
+            }
+        });
+        let job = rig.run(job).await;
+        assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+        assert!(!seen.lock().unwrap().is_empty(), "the step was passed");
+        for indexed in seen.lock().unwrap().iter() {
+            assert_eq!(
+                *indexed,
+                (12, ByteCount::ZERO),
+                "sync extents and unindexed bytes of the target"
+            );
+        }
+        rig.at_steps(|_| {});
+        rig.all_are_there(&objects).await;
+    }
+}
+
+/// Another medium took the place of the target between the grant and the record.
+#[tokio::test]
+async fn x25_a_label_that_changed_under_a_grant_takes_no_byte() {
+    let (rig, objects) = stored(12).await;
+    rig.add("c", None).await;
+    rig.change("c", |change| change.locked = Some(true)).await;
+    let (label, other) = (
+        rig.path("b").join(".respool/label.json"),
+        rig.path("c").join(".respool/label.json"),
+    );
+    let files = rig.path("b").join("objects");
+    rig.at_steps(move |step| {
+        if step == Step::AllocateAfterGrant {
+            std::fs::copy(&other, &label).unwrap();
+        }
+    });
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed, "{:?}", job.error);
+    assert_eq!(job.tally.moved, 0);
+    assert_eq!(
+        std::fs::read_dir(files).unwrap().count(),
+        0,
+        "nothing was written there"
+    );
+    assert_eq!(rig.extents(Some("b"), None).await, [], "and nothing was recorded");
+    rig.at_steps(|_| {});
     rig.all_are_there(&objects).await;
 }
