@@ -250,3 +250,88 @@ impl ReadBack {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, CopyNo, ExtentIndex, ObjectId, Oid, Origin, SessionId, Version};
+
+    const SERIAL: WriteSerial = WriteSerial { mount: 2, count: 5 };
+
+    /// A pending row for these bytes; as for a move, what they digest to is known.
+    fn recorded(bytes: &[u8]) -> Recorded {
+        let extent = NewExtent {
+            id: ExtentId::fresh(),
+            origin: Origin {
+                object: ObjectId::fresh(),
+                oid: Oid::new("a").expect("a good name"),
+                version: Version(1),
+                copy: CopyNo(0),
+                index: ExtentIndex(0),
+            },
+            medium: MediumId::fresh(),
+            generation: Generation(3),
+            address: Address("objects/a".into()),
+            bytes: Digests::of(bytes).bytes,
+            digests: Some(Digests::of(bytes)),
+        };
+        let owner = Owner::Put(SessionId::fresh());
+        Recorded::committed(extent, owner, Epoch(1), RecordReceipt::after_commit())
+    }
+
+    fn written() -> Written {
+        let (recorded, digests) = (recorded(b"abc"), Digests::of(b"abc"));
+        let receipt = WriteReceipt::accepted(recorded.extent().id, digests.clone(), None, SERIAL);
+        let verified = Verified::checked(recorded, DigestReceipt::of_stream(digests)).expect("the same bytes");
+        Written::accepted(verified, receipt).expect("the same extent")
+    }
+
+    /// Whether a receipt covers a write that was the fifth of the second mount, at generation 3.
+    fn covers(change: impl FnOnce(&mut SyncReceipt)) -> bool {
+        let written = written();
+        let mut receipt = SyncReceipt::durable(written.extent().medium, Generation(3), SERIAL);
+        change(&mut receipt);
+        Synced::durable(written, &receipt).is_ok()
+    }
+
+    #[test]
+    fn a_sync_covers_the_writes_before_it() {
+        assert!(covers(|_| ()));
+        assert!(covers(|receipt| receipt.through.count = 6));
+    }
+
+    #[test]
+    fn a_sync_covers_nothing_that_was_written_after_it() {
+        assert!(!covers(|receipt| receipt.through.count = 4));
+    }
+
+    #[test]
+    fn a_sync_covers_nothing_of_another_mount_medium_or_generation() {
+        assert!(!covers(|receipt| receipt.through.mount = 1));
+        assert!(!covers(|receipt| receipt.through.mount = 3));
+        assert!(!covers(|receipt| receipt.medium = MediumId::fresh()));
+        assert!(!covers(|receipt| receipt.generation = Generation(4)));
+    }
+
+    #[test]
+    fn x07_other_bytes_than_were_recorded_are_never_verified() {
+        for bytes in [b"abd".as_slice(), b"ab", b"abcd", b""] {
+            let found = DigestReceipt::of_stream(Digests::of(bytes));
+            assert!(Verified::checked(recorded(b"abc"), found).is_err());
+        }
+    }
+
+    #[test]
+    fn a_medium_that_took_other_bytes_or_another_extent_has_not_written_this_one() {
+        let digests = Digests::of(b"abc");
+        let verified = || {
+            Verified::checked(recorded(b"abc"), DigestReceipt::of_stream(Digests::of(b"abc"))).expect("the same bytes")
+        };
+        let one = verified();
+        let (id, stranger) = (one.recorded.extent.id, ExtentId::fresh());
+        let other = WriteReceipt::accepted(id, Digests::of(b"abd"), None, SERIAL);
+        assert!(Written::accepted(one, other).is_err());
+        let other = WriteReceipt::accepted(stranger, digests, None, SERIAL);
+        assert!(Written::accepted(verified(), other).is_err());
+    }
+}

@@ -1,7 +1,7 @@
 //! What may become a medium, and which medium is there.
 
 use super::support::{Bench, label, names};
-use crate::volume::{Maker, entries, get, put};
+use crate::volume::{entries, get, put};
 use dss::model::{Generation, MediumId};
 use lrs::ldm::disk::{Disk, DiskResult, FileId, Replace, Role, Room, Standing, Stat};
 use lrs::ldm::fs::ReadFrom;
@@ -263,22 +263,37 @@ fn x_31_a_directory_that_is_gone_is_noticed_before_anything_is_recorded() {
     );
 }
 
-#[test]
-fn a_label_changed_under_us_stops_writing() {
-    let bench = Bench::formatted();
-    let mut volume = bench.mounted();
-    let path = bench.path().join(".respool/label.json");
-    let mut other = Bench::new();
-    other.fresh(dss::model::ByteCount(1));
-    let mut foreign = other.label.clone();
+/// Puts the label of another medium in the place of this one's.
+fn relabel(bench: &Bench) {
+    let mut foreign = bench.label.clone();
     foreign.medium = MediumId::fresh();
     let folder = tempfile::tempdir().unwrap();
     format(open_disk("x", folder.path()).unwrap(), &foreign).unwrap();
-    fs::copy(folder.path().join(".respool/label.json"), &path).unwrap();
+    let label = ".respool/label.json";
+    fs::copy(folder.path().join(label), bench.path().join(label)).unwrap();
+}
+
+#[test]
+fn x_25_a_label_changed_under_us_stops_writing() {
+    let bench = Bench::formatted();
+    let mut volume = bench.mounted();
+    relabel(&bench);
     assert!(matches!(
         volume.identify().unwrap_err().fault,
         Fault::WrongMedium { .. }
     ));
+    assert_eq!(volume.sync().unwrap_err().fault, Fault::NeedsReopen);
+}
+
+/// What was written before the label changed may lie on either medium: the sync counts for none of it.
+#[test]
+fn x_25_a_label_changed_after_the_writes_voids_their_sync() {
+    let bench = Bench::formatted();
+    let mut volume = bench.mounted();
+    put(&mut *volume, "before", b"1").unwrap();
+    relabel(&bench);
+    let refused = volume.sync().expect_err("another medium's sync is none");
+    assert!(matches!(refused.fault, Fault::WrongMedium { .. }), "{refused}");
     assert_eq!(volume.sync().unwrap_err().fault, Fault::NeedsReopen);
 }
 
