@@ -12,6 +12,7 @@ use dss::model::event::NewEvent;
 use dss::model::{Extent, ExtentId, Medium, MediumId, ObjectDetail, ObjectId, Oid, Skip, Substitution};
 use lrs::core::Refusal;
 use lrs::service::AllocateError;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One extent that did not come through.
@@ -161,8 +162,8 @@ impl Run<'_> {
         let mut others: BTreeMap<ExtentId, Vec<Other>> = BTreeMap::new();
         for (object, entry) in self.host.catalogue.references(olds).await? {
             let old = &entry.extent;
-            if !details.contains_key(&object) {
-                details.insert(object, self.host.catalogue.object_by_id(object).await?);
+            if let Entry::Vacant(unknown) = details.entry(object) {
+                unknown.insert(self.host.catalogue.object_by_id(object).await?);
             }
             let like = |extent: &Extent| extent.medium != old.medium && extent.digests == old.digests;
             let alike = details[&object].entries.iter();
