@@ -87,6 +87,23 @@ pub struct WaitingRequest {
     pub waited: Duration,
     /// For what, in words.
     pub why: String,
+    /// The same taken apart: who holds it, since when, and what happens next.
+    pub reasons: Vec<WaitReason>,
+}
+
+/// One thing that a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitReason {
+    /// In words.
+    pub text: String,
+    /// What holds it, if somebody does.
+    pub held_by: Option<String>,
+    /// For how long.
+    pub held_for: Option<Duration>,
+    /// How long ago its holder was asked to give way, if it was.
+    pub yield_asked: Option<Duration>,
+    /// What happens next.
+    pub next: String,
 }
 
 type Answer = Result<Allocation, AllocateError>;

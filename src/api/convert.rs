@@ -125,6 +125,8 @@ impl From<Refusal> for Problem {
                 .next("use a medium of another dock, or a directory without --dock, as the target"),
             Refusal::LeasedElsewhere { medium, .. } => Self::environment("lease_held", "medium", medium, message)
                 .next("stop the other respoold, or wait until its lease ends"),
+            Refusal::NoAnswer { medium, .. } => Self::environment("no_answer", "drive", medium, message)
+                .next("look at the device and the kernel's log; it is used again by itself as soon as it answers"),
             Refusal::Stopping => {
                 Self::stopped("stopping", "respoold", message).next("repeat the request when respoold has stopped")
             }

@@ -237,9 +237,11 @@ impl Run<'_> {
         let medium = *medium;
         let name = self.name_of(medium).await;
         let (blamed, why) = match error {
-            AllocateError::Refused(Refusal::Unusable { medium, why } | Refusal::LeasedElsewhere { medium, why }) => {
-                (medium, why.clone())
-            }
+            AllocateError::Refused(
+                Refusal::Unusable { medium, why }
+                | Refusal::NoAnswer { medium, why }
+                | Refusal::LeasedElsewhere { medium, why },
+            ) => (medium, why.clone()),
             AllocateError::Media(error) => (&error.medium, error.to_string()),
             AllocateError::Refused(Refusal::NoTarget { .. } | Refusal::SharedDock { .. } | Refusal::Stopping)
             | AllocateError::Catalogue(_) => return false,

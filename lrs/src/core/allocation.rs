@@ -4,6 +4,7 @@ use super::drive::DriveId;
 use super::request::{AllocationId, Priority};
 use dss::model::{Family, MediumId};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How a medium is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,14 +75,27 @@ pub struct Active {
     pub priority: Priority,
     /// What it holds.
     pub claims: Vec<Claim>,
-    /// Whether it was asked to give way.
-    pub yield_asked: bool,
+    /// Its request's place in the order of arrival.
+    pub arrival: u64,
+    /// Since when.
+    pub since: Duration,
+    /// When it was asked to give way, if it was.
+    pub yield_asked: Option<Duration>,
 }
 
+/// A user's put or get that holds what somebody has waited for so long gives way at its next extent boundary, whoever
+/// waits: one that is fed or read slowly may go on for days.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Active {
-    /// Whether it gives way to this priority at its next extent boundary.
-    pub fn yields_to(&self, priority: Priority) -> bool {
-        matches!(self.priority, Priority::Repack | Priority::Background) && priority < self.priority
+    /// Whether it gives way, at its next extent boundary, to a request of this priority that has waited for so long: work
+    /// of our own at once to whoever is more urgent, a user's when the other's patience is over. A repack does not give
+    /// way to another: both end, and taking turns would cost them mounts.
+    pub fn yields_to(&self, priority: Priority, waited: Duration) -> bool {
+        match self.priority {
+            Priority::Repack | Priority::Background => priority < self.priority,
+            Priority::Get | Priority::Put => waited >= PATIENCE,
+        }
     }
 }
 

@@ -19,9 +19,11 @@ enum Need {
 }
 
 impl Scheduler {
-    /// One round over the queue. True when a request fell back into it and another round is needed; each fall rules a
-    /// medium out for that request, so the rounds end.
+    /// One round over the queue. True when another is needed: a request fell back into the queue, or one was passed so
+    /// often now that it comes first. A fall rules a medium out for that request, and each request comes first once, so
+    /// the rounds end.
     pub(super) fn dispatch(&mut self, effects: &mut Vec<Effect>) -> bool {
+        self.note_held_up();
         let mut board = self.board();
         let mut again = false;
         for id in self.queue.order() {
@@ -33,7 +35,7 @@ impl Scheduler {
                 medium: &|id| self.media.get(&id).filter(|state| !state.gone).map(|state| &state.row),
                 out: &waiting.out,
                 wanted: wanted.as_ref(),
-                drives: &self.drives,
+                closed: &|drive| self.closed(drive),
             };
             let verdict = judge(&waiting.request, &facts, &|claim| {
                 board.fits(&self.effective_claim(claim))
@@ -42,7 +44,7 @@ impl Scheduler {
             match verdict {
                 Verdict::Place(placement) => {
                     let claims = self.effective(&placement.claims);
-                    self.queue.overtake(arrival, &claims);
+                    let waited_enough = self.overtake(arrival, &claims);
                     board.add(id, &claims);
                     self.set_stage(
                         id,
@@ -52,6 +54,9 @@ impl Scheduler {
                         },
                     );
                     again |= self.advance(id, effects);
+                    if waited_enough {
+                        return true;
+                    }
                 }
                 Verdict::Wait(placement) => {
                     board.add(id, &self.effective(&placement.claims));
@@ -112,6 +117,14 @@ impl Scheduler {
         mounted && (state.stale || (claim.mode != Mode::Read && state.lease.epoch().is_none()))
     }
 
+    /// Why a drive serves nobody now.
+    pub(super) fn closed(&self, id: &DriveId) -> Option<Out> {
+        if let Drive::Failed { why } = self.drive(id) {
+            return Some(Out::Drive(why.clone()));
+        }
+        self.orders.silent(id, self.now).map(Out::Silent)
+    }
+
     pub(super) fn drive(&self, id: &DriveId) -> &Drive {
         self.drives.get(id).unwrap_or(&Drive::Empty)
     }
@@ -156,6 +169,9 @@ impl Scheduler {
     /// What one medium needs next, and the order for it: lease, then mount, then free space. The lease comes before the
     /// mount so that what is mounted is what nobody else writes.
     fn need(&mut self, id: AllocationId, claim: &Claim, effects: &mut Vec<Effect>) -> Need {
+        if let Some(out) = self.closed(&claim.drive) {
+            return Need::Lost(out);
+        }
         match self.drive(&claim.drive).clone() {
             Drive::Failed { why } => Need::Lost(Out::Drive(why)),
             Drive::Loading { .. } | Drive::Unloading { .. } => Need::Time,
@@ -186,7 +202,11 @@ impl Scheduler {
                 state.lease = LeaseState::Asked;
                 effects.push(Effect::TakeLease(claim.medium));
             }
-            (LeaseState::Asked, _) => {}
+            (LeaseState::Asked, _) => {
+                if let Some(why) = self.orders.lease_late(claim.medium, self.now) {
+                    return Need::Lost(Out::Silent(why));
+                }
+            }
             (LeaseState::Refused(why), Mode::Write | Mode::Exclusive) => return Need::Lost(Out::Lease(why.clone())),
             (LeaseState::Refused(_), Mode::Read) | (LeaseState::Held(_), _) => {
                 state.stale = false;
@@ -271,7 +291,9 @@ impl Scheduler {
             purpose: waiting.request.purpose,
             priority: waiting.request.priority,
             claims: placement.claims,
-            yield_asked: false,
+            arrival: waiting.arrival,
+            since: self.now,
+            yield_asked: None,
         };
         self.active.insert(id, active);
     }

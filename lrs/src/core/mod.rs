@@ -3,13 +3,16 @@
 pub mod allocation;
 mod dispatch;
 pub mod drive;
-mod explain;
+pub mod explain;
+mod fairness;
 pub mod lease;
 pub mod placement;
 pub mod queue;
 pub mod request;
 pub mod scheduler;
 mod settle;
+pub mod stall;
+mod take;
 #[cfg(test)]
 mod tests;
 

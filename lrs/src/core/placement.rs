@@ -2,7 +2,7 @@
 //! no two of them need one dock. Decides only; what is free at the moment is asked of the caller.
 
 use super::allocation::{Claim, Mode};
-use super::drive::{Drive, DriveId};
+use super::drive::DriveId;
 use super::request::{Refusal, Request, WriteWant};
 use super::scheduler::Cause;
 use dss::model::{AdmState, ByteCount, Medium, MediumId, Presence};
@@ -21,6 +21,8 @@ pub enum Out {
     Lease(String),
     /// Its drive failed.
     Drive(String),
+    /// Its drive, or the catalogue that was asked for its lease, does not answer.
+    Silent(String),
 }
 
 impl std::fmt::Display for Out {
@@ -31,6 +33,7 @@ impl std::fmt::Display for Out {
             Self::Load(why) => write!(f, "not mounted ({why})"),
             Self::Lease(why) => write!(f, "in use elsewhere ({why})"),
             Self::Drive(why) => write!(f, "its drive failed ({why})"),
+            Self::Silent(why) => f.write_str(why),
         }
     }
 }
@@ -63,18 +66,11 @@ pub struct Facts<'a> {
     pub out: &'a BTreeMap<MediumId, Out>,
     /// What it waited for so far.
     pub wanted: Option<&'a Placement>,
-    /// The drives; one that failed serves nobody.
-    pub drives: &'a BTreeMap<DriveId, Drive>,
+    /// Why a drive serves nobody, if it does not.
+    pub closed: &'a dyn Fn(&DriveId) -> Option<Out>,
 }
 
 impl Facts<'_> {
-    fn broken(&self, drive: &DriveId) -> Option<Out> {
-        match self.drives.get(drive)? {
-            Drive::Failed { why } => Some(Out::Drive(why.clone())),
-            Drive::Empty | Drive::Loading { .. } | Drive::Loaded { .. } | Drive::Unloading { .. } => None,
-        }
-    }
-
     fn name_of(&self, id: MediumId) -> String {
         (self.medium)(id).map_or_else(|| id.to_string(), |medium| medium.name.clone())
     }
@@ -144,8 +140,17 @@ fn fixed_claims(request: &Request, facts: &Facts) -> Result<Vec<Claim>, (Refusal
         if let Some(why) = not_usable(medium, mode) {
             return Err((unusable(&medium.name, &why), None));
         }
-        match facts.out.get(&id) {
+        let drive = DriveId::of(medium);
+        let closed = (facts.closed)(&drive);
+        match facts.out.get(&id).or(closed.as_ref()) {
             None => {}
+            Some(Out::Silent(why)) => {
+                let refusal = Refusal::NoAnswer {
+                    medium: medium.name.clone(),
+                    why: why.clone(),
+                };
+                return Err((refusal, None));
+            }
             Some(Out::Lease(why)) => {
                 let refusal = Refusal::LeasedElsewhere {
                     medium: medium.name.clone(),
@@ -157,10 +162,6 @@ fn fixed_claims(request: &Request, facts: &Facts) -> Result<Vec<Claim>, (Refusal
             Some(out @ (Out::Room(_) | Out::Probe(_) | Out::Drive(_))) => {
                 return Err((unusable(&medium.name, &out.to_string()), None));
             }
-        }
-        let drive = DriveId::of(medium);
-        if let Some(out) = facts.broken(&drive) {
-            return Err((unusable(&medium.name, &out.to_string()), None));
         }
         if let Some(other) = claims.iter().find(|claim| claim.drive == drive) {
             return Err((shared_dock(&drive, other.medium, id, facts), None));
@@ -220,7 +221,7 @@ fn against(id: MediumId, facts: &Facts) -> Option<String> {
     if let Some(why) = not_usable(medium, Mode::Write) {
         return Some(why);
     }
-    if let Some(out) = facts.broken(&DriveId::of(medium)) {
+    if let Some(out) = (facts.closed)(&DriveId::of(medium)) {
         return Some(out.to_string());
     }
     facts.out.get(&id).map(Out::to_string)
@@ -308,7 +309,7 @@ fn no_target(request: &Request, fixed: &[Claim], facts: &Facts) -> Refusal {
         .expect("only a request with writes lacks a target");
     let roomiest = want.candidates.iter().filter_map(|id| match facts.out.get(id) {
         Some(Out::Room(free)) => Some(*free),
-        Some(Out::Probe(_) | Out::Load(_) | Out::Lease(_) | Out::Drive(_)) | None => None,
+        Some(Out::Probe(_) | Out::Load(_) | Out::Lease(_) | Out::Drive(_) | Out::Silent(_)) | None => None,
     });
     let considered = want.candidates.iter().map(|id| {
         let why = against(*id, facts).unwrap_or_else(|| "needed by the same request already".into());

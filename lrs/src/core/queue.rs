@@ -7,7 +7,8 @@ use dss::model::{ByteCount, MediumId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often later, more urgent requests may be served first at a request's cost. After that nobody passes it.
+/// How often later, more urgent requests may be served first at a request's cost. After that, and once what was granted
+/// before it came is given back, nobody passes it: it waits for those who passed, and they end.
 pub const OVERTAKEN_MAX: u32 = 16;
 
 /// How far the preparation of a placed request is, medium by medium.
@@ -47,6 +48,8 @@ pub struct Waiting {
     pub since: Duration,
     /// How often it was overtaken.
     pub overtaken: u32,
+    /// Whether somebody who came before it holds what it needs: whoever passes it now costs it nothing.
+    pub held_up: bool,
     /// Media that turned out not to do, and why.
     pub out: BTreeMap<MediumId, Out>,
     /// Where it stands.
@@ -72,7 +75,7 @@ impl Waiting {
 
     /// Its place among those that wait; the lowest is served first.
     pub fn rank(&self) -> (bool, Option<Priority>, u64) {
-        if self.overtaken >= OVERTAKEN_MAX {
+        if self.overtaken >= OVERTAKEN_MAX && !self.held_up {
             (false, None, self.arrival)
         } else {
             (true, Some(self.request.priority), self.arrival)
@@ -97,6 +100,7 @@ impl Queue {
             arrival: self.arrivals,
             since,
             overtaken: 0,
+            held_up: false,
             out: BTreeMap::new(),
             stage: Stage::Queued { wanted: None },
         };
@@ -138,13 +142,15 @@ impl Queue {
         }
     }
 
-    /// Counts that a request is served now, for every older one that this keeps waiting.
-    pub fn overtake(&mut self, arrival: u64, claims: &[Claim]) {
+    /// Somebody who had been given up answered: whoever gave media up for that may try them again.
+    pub fn reconsider_silent(&mut self) {
         for waiting in self.waiting.values_mut() {
-            let passed = waiting.arrival < arrival && !waiting.is_preparing();
-            if passed && !super::allocation::go_together(waiting.claims(), claims) {
-                waiting.overtaken = waiting.overtaken.saturating_add(1);
-            }
+            waiting.out.retain(|_, out| !matches!(out, Out::Silent(_)));
         }
+    }
+
+    /// Every request, to change it.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.waiting.values_mut()
     }
 }

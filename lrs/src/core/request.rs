@@ -129,6 +129,14 @@ pub enum Refusal {
         /// By whom, until when.
         why: String,
     },
+    /// A drive, or the catalogue, has not answered for longer than it may take.
+    #[error("medium {medium} cannot be used: {why}")]
+    NoAnswer {
+        /// Its name.
+        medium: String,
+        /// What was asked of whom, and for how long.
+        why: String,
+    },
     /// respoold is stopping.
     #[error("respoold is stopping")]
     Stopping,

@@ -3,13 +3,13 @@
 //! A request gets everything at once or nothing (E-01): while it is queued it holds nothing, so no two requests can wait
 //! for each other. What an older request waits for is reserved for it, so nobody starves. Called by the service only.
 
-use super::allocation::{Active, Claim, Mode};
+use super::allocation::Active;
 use super::drive::{Drive, DriveId, DriveStep};
 use super::lease::LeaseState;
-use super::placement::{Out, not_usable};
-use super::queue::{Queue, Stage};
+use super::queue::Queue;
 use super::request::{AllocationId, Grant, Refusal, Request};
-use dss::model::{ByteCount, Epoch, Medium, MediumId};
+use super::stall::{Order, Orders};
+use dss::model::{ByteCount, Epoch, Family, Medium, MediumId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub enum Event {
     SpaceProbed {
         /// For which request.
         id: AllocationId,
+        /// By which drive.
+        drive: DriveId,
         /// Of which medium.
         medium: MediumId,
         /// The answer.
@@ -151,7 +153,10 @@ pub struct Scheduler {
     pub(super) drives: BTreeMap<DriveId, Drive>,
     pub(super) queue: Queue,
     pub(super) active: BTreeMap<AllocationId, Active>,
+    pub(super) orders: Orders,
     pub(super) phase: Phase,
+    /// The time of the event at hand.
+    pub(super) now: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,72 +176,63 @@ impl Scheduler {
     /// Takes an event in and answers what is to be done, in this order. `now` never goes back.
     pub fn on(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.take(event, now, &mut effects);
+        self.now = now;
+        self.note_answer(&event);
+        self.take(event, &mut effects);
         for id in self.queue.order() {
             self.advance(id, &mut effects);
         }
         while self.dispatch(&mut effects) {}
         self.ask_to_yield(&mut effects);
         self.settle(now, &mut effects);
+        effects.iter().for_each(|effect| self.note_order(effect));
         effects
+    }
+
+    fn note_answer(&mut self, event: &Event) {
+        let order = match event {
+            Event::Loaded { drive, .. } | Event::LoadFailed { drive, .. } => Order::Load(drive.clone()),
+            Event::Unloaded(drive) => Order::Unload(drive.clone()),
+            Event::SpaceProbed { id, drive, medium, .. } => Order::Probe(drive.clone(), *medium, *id),
+            Event::LeaseTaken(medium, _) | Event::LeaseFailed(medium, _) => Order::Lease(*medium),
+            Event::DriveFailed { drive, .. } => return self.orders.forget(drive),
+            Event::Submit(..)
+            | Event::Cancel(_)
+            | Event::Release(_)
+            | Event::MediumChanged(_)
+            | Event::MediumSeen(_)
+            | Event::MediumGone(_)
+            | Event::Distrust(_)
+            | Event::Reopened(_)
+            | Event::LeaseLost(_)
+            | Event::Tick
+            | Event::Stop => return,
+        };
+        if self.orders.answered(&order, self.now) {
+            self.queue.reconsider_silent();
+        }
+    }
+
+    fn note_order(&mut self, effect: &Effect) {
+        let (order, medium) = match effect {
+            Effect::Load { drive, medium } => (Order::Load(drive.clone()), Some(*medium)),
+            Effect::Unload(drive) => (Order::Unload(drive.clone()), self.drive(drive).medium()),
+            Effect::ProbeSpace { id, drive, medium } => (Order::Probe(drive.clone(), *medium, *id), Some(*medium)),
+            Effect::TakeLease(medium) => (Order::Lease(*medium), Some(*medium)),
+            Effect::ReleaseLease(_)
+            | Effect::Grant(_)
+            | Effect::Refuse { .. }
+            | Effect::AskYield(_)
+            | Effect::Stopped => return,
+        };
+        let state = medium.and_then(|medium| self.media.get(&medium));
+        let family = state.map_or(Family::Tape, |state| state.row.family);
+        self.orders.give(order, family, self.now);
     }
 
     /// The requests that wait, in the order in which they are served.
     pub fn waiting(&self) -> impl Iterator<Item = &super::queue::Waiting> {
         self.queue.order().into_iter().filter_map(|id| self.queue.get(id))
-    }
-
-    fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
-        match event {
-            Event::Submit(id, request) if self.phase == Phase::Serving => self.queue.push(id, request, now),
-            Event::Submit(id, _) => effects.push(refuse(id, Refusal::Stopping, None)),
-            // An unknown id is one that was granted, refused or released while the message was on its way.
-            Event::Cancel(id) | Event::Release(id) => {
-                self.queue.remove(id);
-                self.active.remove(&id);
-            }
-            Event::Loaded { drive, medium } => {
-                self.step(&drive, DriveStep::Loaded(medium));
-            }
-            Event::LoadFailed { drive, medium, why } => {
-                if self.step(&drive, DriveStep::LoadFailed(medium)) {
-                    self.rule_out(medium, &Out::Load(why));
-                }
-            }
-            Event::Unloaded(drive) => {
-                self.step(&drive, DriveStep::Unloaded);
-            }
-            Event::DriveFailed { drive, why } => {
-                self.step(&drive, DriveStep::Broke(why));
-            }
-            Event::SpaceProbed { id, medium, free } => self.probed(id, medium, free),
-            Event::MediumChanged(row) => {
-                self.queue.reconsider(row.id);
-                self.seen(row);
-            }
-            Event::MediumSeen(row) => {
-                if self.media.get(&row.id).is_none_or(|known| known.row != row) {
-                    self.queue.reconsider(row.id);
-                }
-                self.seen(row);
-            }
-            Event::MediumGone(id) => self.gone(id),
-            Event::Distrust(id) => {
-                if let Some(state) = self.media.get_mut(&id) {
-                    state.stale = true;
-                }
-            }
-            Event::Reopened(id) => {
-                if let Some(state) = self.media.get_mut(&id) {
-                    state.stale = false;
-                }
-            }
-            Event::LeaseTaken(id, epoch) => self.lease(id, LeaseState::Held(epoch)),
-            Event::LeaseFailed(id, why) => self.lease(id, LeaseState::Refused(why)),
-            Event::LeaseLost(id) => self.lease_lost(id, effects),
-            Event::Tick => {}
-            Event::Stop => self.stop(effects),
-        }
     }
 
     pub(super) fn step(&mut self, drive: &DriveId, step: DriveStep) -> bool {
@@ -247,118 +243,6 @@ impl Scheduler {
                 true
             }
             None => false,
-        }
-    }
-
-    fn seen(&mut self, row: Medium) {
-        let id = row.id;
-        match self.media.get_mut(&id) {
-            Some(state) => {
-                // Another path is another mount; the generation is checked by whoever uses the mount.
-                state.stale |= state.row.location != row.location;
-                state.row = row;
-                state.gone = false;
-            }
-            None => {
-                let state = MediumState {
-                    row,
-                    lease: LeaseState::None,
-                    stale: false,
-                    gone: false,
-                };
-                self.media.insert(id, state);
-            }
-        }
-        let Some(state) = self.media.get(&id) else { return };
-        let row = state.row.clone();
-        self.put_back(|claim| claim.medium == id && not_usable(&row, claim.mode).is_some());
-    }
-
-    fn gone(&mut self, id: MediumId) {
-        self.put_back(|claim| claim.medium == id);
-        if let Some(state) = self.media.get_mut(&id) {
-            state.gone = true;
-        }
-    }
-
-    fn lease(&mut self, id: MediumId, lease: LeaseState) {
-        if let Some(state) = self.media.get_mut(&id) {
-            state.lease = lease;
-        }
-    }
-
-    fn lease_lost(&mut self, id: MediumId, effects: &mut Vec<Effect>) {
-        self.lease(id, LeaseState::None);
-        for (of, active) in &mut self.active {
-            let writes = active
-                .claims
-                .iter()
-                .any(|claim| claim.medium == id && claim.mode != Mode::Read);
-            if writes && !active.yield_asked {
-                active.yield_asked = true;
-                effects.push(Effect::AskYield(*of));
-            }
-        }
-    }
-
-    fn probed(&mut self, id: AllocationId, medium: MediumId, free: Result<ByteCount, String>) {
-        let Some(waiting) = self.queue.get_mut(id) else { return };
-        let Stage::Preparing { placement, progress } = &mut waiting.stage else {
-            return;
-        };
-        let Some(answer) = progress.probed.get_mut(&medium) else {
-            return;
-        };
-        let Some(place) = placement.writes.iter().position(|write| *write == medium) else {
-            return;
-        };
-        let want = &waiting.request.writes[place];
-        let out = match free {
-            Ok(free) if free >= want.at_least => {
-                *answer = Some(free);
-                return;
-            }
-            Ok(free) => Out::Room(free),
-            Err(why) => Out::Probe(why),
-        };
-        waiting.out.insert(medium, out);
-        waiting.stage = Stage::Queued { wanted: None };
-    }
-
-    fn stop(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase == Phase::Serving {
-            self.phase = Phase::Stopping;
-        }
-        for id in self.queue.order() {
-            self.queue.remove(id);
-            effects.push(refuse(id, Refusal::Stopping, None));
-        }
-        for (id, active) in &mut self.active {
-            if !active.yield_asked {
-                active.yield_asked = true;
-                effects.push(Effect::AskYield(*id));
-            }
-        }
-    }
-
-    /// Takes from requests being prepared what they hold, if any claim is hit: they are judged again.
-    fn put_back(&mut self, hit: impl Fn(&Claim) -> bool) {
-        for id in self.queue.order() {
-            let waiting = self.queue.get_mut(id).expect("the order lists what is queued");
-            if waiting.is_preparing() && waiting.claims().iter().any(&hit) {
-                waiting.stage = Stage::Queued { wanted: None };
-            }
-        }
-    }
-
-    /// A medium does not do for any request being prepared with it.
-    fn rule_out(&mut self, medium: MediumId, out: &Out) {
-        for id in self.queue.order() {
-            let waiting = self.queue.get_mut(id).expect("the order lists what is queued");
-            if waiting.is_preparing() && waiting.claims().iter().any(|claim| claim.medium == medium) {
-                waiting.out.insert(medium, out.clone());
-                waiting.stage = Stage::Queued { wanted: None };
-            }
         }
     }
 }

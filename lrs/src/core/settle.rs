@@ -1,7 +1,6 @@
-//! What the scheduler does after every event: it asks for what more urgent requests need, puts away what nobody uses,
-//! and ends when it was told to and nothing is left.
+//! What the scheduler does after every event: it puts away what nobody uses, and ends when it was told to and nothing is
+//! left.
 
-use super::allocation::go_together;
 use super::drive::{Drive, DriveId, DriveStep};
 use super::lease::LeaseState;
 use super::scheduler::{Effect, IDLE_MAX, Phase, Scheduler};
@@ -10,27 +9,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Scheduler {
-    /// Asks whoever does not hurry, and holds what somebody more urgent waits for, to give way.
-    pub(super) fn ask_to_yield(&mut self, effects: &mut Vec<Effect>) {
-        let queued = self.queue.iter().filter(|waiting| !waiting.is_preparing());
-        let wanted: Vec<_> = queued
-            .map(|of| (of.request.priority, self.effective(of.claims())))
-            .collect();
-        for (id, active) in self.active.iter_mut().filter(|(_, active)| !active.yield_asked) {
-            let in_the_way = wanted
-                .iter()
-                .any(|(priority, claims)| active.yields_to(*priority) && !go_together(&active.claims, claims));
-            let locked = active
-                .claims
-                .iter()
-                .any(|claim| self.media.get(&claim.medium).is_some_and(|of| of.row.locked));
-            if in_the_way || locked {
-                active.yield_asked = true;
-                effects.push(Effect::AskYield(*id));
-            }
-        }
-    }
-
     /// Unmounts what nobody uses any more, and gives back leases on what is not mounted.
     pub(super) fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let preparing = self.queue.iter().filter(|waiting| waiting.is_preparing());
@@ -81,11 +59,15 @@ impl Scheduler {
     }
 
     fn tell_stopped(&mut self, effects: &mut Vec<Effect>) {
-        let empty = self.drives.values().all(|drive| drive.medium().is_none());
-        let free = self
-            .media
-            .values()
-            .all(|state| matches!(state.lease, LeaseState::None | LeaseState::Refused(_)));
+        // What does not answer is left behind: its lease is not given back but ends by itself, with all that others
+        // wait beyond that for a command still in the device.
+        let silent = |drive: &DriveId| self.orders.silent(drive, self.now).is_some();
+        let mut drives = self.drives.iter();
+        let empty = drives.all(|(id, drive)| drive.medium().is_none() || silent(id));
+        let free = self.media.values().all(|state| {
+            let given_up = silent(&DriveId::of(&state.row)) || self.orders.lease_late(state.row.id, self.now).is_some();
+            given_up || matches!(state.lease, LeaseState::None | LeaseState::Refused(_))
+        });
         if self.phase == Phase::Stopping && empty && free && self.active.is_empty() {
             self.phase = Phase::Stopped;
             effects.push(Effect::Stopped);

@@ -1,5 +1,9 @@
-//! One rule per test, then anything in any order.
+//! One rule per test, then anything in any order, then every small case against the best schedule.
 
 mod any_order;
 mod bench;
+mod fairness;
+mod oracle;
+mod passing;
 mod rules;
+mod stalls;

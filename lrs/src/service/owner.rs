@@ -3,8 +3,9 @@
 
 use super::allocation::{Allocation, Seat};
 use super::leases::{LeaseBook, keep};
-use super::{AllocateError, Answer, Context, Desk, Message, WaitingRequest};
+use super::{AllocateError, Answer, Context, Desk, Message, WaitReason, WaitingRequest};
 use crate::core::drive::DriveId;
+use crate::core::queue::Waiting;
 use crate::core::request::{AllocationId, Grant, Refusal};
 use crate::core::scheduler::{Cause, Effect, Event, Scheduler};
 use crate::ldm::{Fault, MediaError};
@@ -257,7 +258,7 @@ impl Owner {
     }
 
     fn probe(&self, id: AllocationId, drive: &DriveId, medium: MediumId) {
-        let worker = self.workers.get(drive).cloned();
+        let (worker, drive) = (self.workers.get(drive).cloned(), drive.clone());
         self.spawn(async move {
             let answer = match worker {
                 Some(worker) => worker
@@ -267,7 +268,12 @@ impl Owner {
                 None => Err("its drive has no thread".into()),
             };
             let free = answer.and_then(|space| space.map(|space| space.free).map_err(|error| error.to_string()));
-            Event::SpaceProbed { id, medium, free }
+            Event::SpaceProbed {
+                id,
+                drive,
+                medium,
+                free,
+            }
         });
     }
 
@@ -361,17 +367,35 @@ impl Owner {
 
     fn waiting(&self) -> Vec<WaitingRequest> {
         let now = self.started.elapsed();
-        let all = self.scheduler.waiting().map(|waiting| WaitingRequest {
-            id: waiting.id,
-            purpose: waiting.request.purpose.clone(),
-            priority: waiting.request.priority,
-            waited: now.saturating_sub(waiting.since),
-            why: self
-                .scheduler
-                .explain(waiting.id)
-                .expect("a request that waits is explained"),
-        });
-        all.collect()
+        self.scheduler
+            .waiting()
+            .map(|waiting| describe(&self.scheduler, waiting, now))
+            .collect()
+    }
+}
+
+fn describe(scheduler: &Scheduler, waiting: &Waiting, now: Duration) -> WaitingRequest {
+    let explanation = scheduler
+        .explain(waiting.id)
+        .expect("a request that waits is explained");
+    let reasons = explanation.reasons.iter().map(|reason| WaitReason {
+        text: reason.text.clone(),
+        held_by: reason.held_by.as_ref().map(|held| held.purpose.clone()),
+        held_for: reason.held_by.as_ref().map(|held| now.saturating_sub(held.since)),
+        yield_asked: reason
+            .held_by
+            .as_ref()
+            .and_then(|held| held.yield_asked)
+            .map(|asked| now.saturating_sub(asked)),
+        next: reason.next.clone(),
+    });
+    WaitingRequest {
+        id: waiting.id,
+        purpose: waiting.request.purpose.clone(),
+        priority: waiting.request.priority,
+        waited: now.saturating_sub(waiting.since),
+        why: explanation.text(),
+        reasons: reasons.collect(),
     }
 }
 

@@ -185,7 +185,11 @@ impl Bench {
                 self.orders.push(format!("give back {}", self.rows[&medium].name));
             }
             Effect::Stopped => {
-                assert!(self.mounted.is_empty() && self.leased.is_empty() && self.granted.is_empty());
+                // What never answered is left behind.
+                assert!(self.granted.is_empty());
+                if self.open.is_empty() {
+                    assert!(self.mounted.is_empty() && self.leased.is_empty());
+                }
                 self.stopped = true;
             }
             order @ (Effect::Load { .. } | Effect::Unload(_) | Effect::ProbeSpace { .. } | Effect::TakeLease(_)) => {
@@ -238,8 +242,9 @@ impl Bench {
                 self.mounted.remove(&drive);
                 Event::Unloaded(drive)
             }
-            Effect::ProbeSpace { id, medium, .. } => Event::SpaceProbed {
+            Effect::ProbeSpace { id, drive, medium } => Event::SpaceProbed {
                 id,
+                drive,
                 medium,
                 free: manners(&medium)
                     .free
@@ -259,6 +264,28 @@ impl Bench {
         self.tell(event);
     }
 
+    /// A drive's thread panics: what is mounted there is gone, and whoever used it finds that out and releases.
+    pub(super) fn break_drive(&mut self, drive: DriveId) {
+        self.mounted.remove(&drive);
+        self.open.retain(|order| match order {
+            Effect::Load { drive: of, .. } | Effect::ProbeSpace { drive: of, .. } | Effect::Unload(of) => *of != drive,
+            _ => true,
+        });
+        let users: Vec<AllocationId> = self
+            .claims()
+            .filter(|(_, claim)| claim.drive == drive)
+            .map(|(id, _)| id)
+            .collect();
+        let why = "a panic".to_owned();
+        for id in &users {
+            self.granted.remove(id);
+        }
+        self.tell(Event::DriveFailed { drive, why });
+        for id in users {
+            self.tell(Event::Release(id));
+        }
+    }
+
     pub(super) fn lose_lease(&mut self, medium: u128) {
         self.leased.remove(&id(medium));
         self.tell(Event::LeaseLost(id(medium)));
@@ -270,7 +297,7 @@ impl Bench {
         }
     }
 
-    fn claim(&self, medium: MediumId, mode: Mode) -> Claim {
+    pub(super) fn claim(&self, medium: MediumId, mode: Mode) -> Claim {
         let row = &self.rows[&medium];
         Claim {
             medium,
@@ -280,7 +307,7 @@ impl Bench {
         }
     }
 
-    fn claims(&self) -> impl Iterator<Item = (AllocationId, Claim)> + '_ {
+    pub(super) fn claims(&self) -> impl Iterator<Item = (AllocationId, Claim)> + '_ {
         self.granted.iter().flat_map(|(id, (_, grant))| {
             let alone: BTreeSet<MediumId> = grant.exclusive.iter().map(|of| of.medium).collect();
             let reads = grant
@@ -330,8 +357,18 @@ impl Bench {
         self.granted.insert(grant.id, (request, grant));
     }
 
-    /// No double grant, and what was granted is mounted.
+    /// No double grant; what was granted is mounted; what waits holds nothing, or while it is prepared all it needs.
     fn check(&self) {
+        for waiting in self.scheduler.waiting() {
+            assert!(!self.granted.contains_key(&waiting.id), "a request is granted once");
+            let request = &waiting.request;
+            let fixed: BTreeSet<MediumId> = request.reads.iter().chain(&request.exclusive).copied().collect();
+            let held = waiting.claims().len();
+            assert!(
+                held == 0 || held == fixed.len() + request.writes.len(),
+                "a placement is whole: {waiting:?}"
+            );
+        }
         let claims: Vec<(AllocationId, Claim)> = self.claims().collect();
         for (id, claim) in &claims {
             assert_eq!(

@@ -1,0 +1,177 @@
+//! What an event changes at once, before anything is decided from it.
+
+use super::allocation::{Claim, Mode};
+use super::drive::DriveStep;
+use super::lease::LeaseState;
+use super::placement::{Out, not_usable};
+use super::queue::Stage;
+use super::request::{AllocationId, Refusal};
+use super::scheduler::{Effect, Event, MediumState, Phase, Scheduler, refuse};
+use dss::model::{ByteCount, Medium, MediumId};
+
+impl Scheduler {
+    pub(super) fn take(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Submit(id, request) if self.phase == Phase::Serving => self.queue.push(id, request, self.now),
+            Event::Submit(id, _) => effects.push(refuse(id, Refusal::Stopping, None)),
+            // An unknown id is one that was granted, refused or released while the message was on its way.
+            Event::Cancel(id) | Event::Release(id) => {
+                self.queue.remove(id);
+                self.active.remove(&id);
+            }
+            Event::Loaded { drive, medium } => {
+                self.step(&drive, DriveStep::Loaded(medium));
+            }
+            Event::LoadFailed { drive, medium, why } => {
+                if self.step(&drive, DriveStep::LoadFailed(medium)) {
+                    self.rule_out(medium, &Out::Load(why));
+                }
+            }
+            Event::Unloaded(drive) => {
+                self.step(&drive, DriveStep::Unloaded);
+            }
+            Event::DriveFailed { drive, why } => {
+                self.step(&drive, DriveStep::Broke(why));
+            }
+            Event::SpaceProbed { id, medium, free, .. } => self.probed(id, medium, free),
+            Event::MediumChanged(row) => {
+                self.queue.reconsider(row.id);
+                self.seen(row);
+            }
+            Event::MediumSeen(row) => {
+                if self.media.get(&row.id).is_none_or(|known| known.row != row) {
+                    self.queue.reconsider(row.id);
+                }
+                self.seen(row);
+            }
+            Event::MediumGone(id) => self.gone(id),
+            Event::Distrust(id) => {
+                if let Some(state) = self.media.get_mut(&id) {
+                    state.stale = true;
+                }
+            }
+            Event::Reopened(id) => {
+                if let Some(state) = self.media.get_mut(&id) {
+                    state.stale = false;
+                }
+            }
+            Event::LeaseTaken(id, epoch) => self.lease(id, LeaseState::Held(epoch)),
+            Event::LeaseFailed(id, why) => self.lease(id, LeaseState::Refused(why)),
+            Event::LeaseLost(id) => self.lease_lost(id, effects),
+            Event::Tick => {}
+            Event::Stop => self.stop(effects),
+        }
+    }
+
+    fn seen(&mut self, row: Medium) {
+        let id = row.id;
+        match self.media.get_mut(&id) {
+            Some(state) => {
+                // Another path is another mount; the generation is checked by whoever uses the mount.
+                state.stale |= state.row.location != row.location;
+                state.row = row;
+                state.gone = false;
+            }
+            None => {
+                let state = MediumState {
+                    row,
+                    lease: LeaseState::None,
+                    stale: false,
+                    gone: false,
+                };
+                self.media.insert(id, state);
+            }
+        }
+        let Some(state) = self.media.get(&id) else { return };
+        let row = state.row.clone();
+        self.put_back(|claim| claim.medium == id && not_usable(&row, claim.mode).is_some());
+    }
+
+    fn gone(&mut self, id: MediumId) {
+        self.put_back(|claim| claim.medium == id);
+        if let Some(state) = self.media.get_mut(&id) {
+            state.gone = true;
+        }
+    }
+
+    fn lease(&mut self, id: MediumId, lease: LeaseState) {
+        if let Some(state) = self.media.get_mut(&id) {
+            state.lease = lease;
+        }
+    }
+
+    fn lease_lost(&mut self, id: MediumId, effects: &mut Vec<Effect>) {
+        self.lease(id, LeaseState::None);
+        for (of, active) in &mut self.active {
+            let writes = active
+                .claims
+                .iter()
+                .any(|claim| claim.medium == id && claim.mode != Mode::Read);
+            if writes && active.yield_asked.is_none() {
+                active.yield_asked = Some(self.now);
+                effects.push(Effect::AskYield(*of));
+            }
+        }
+    }
+
+    fn probed(&mut self, id: AllocationId, medium: MediumId, free: Result<ByteCount, String>) {
+        let Some(waiting) = self.queue.get_mut(id) else { return };
+        let Stage::Preparing { placement, progress } = &mut waiting.stage else {
+            return;
+        };
+        let Some(answer) = progress.probed.get_mut(&medium) else {
+            return;
+        };
+        let Some(place) = placement.writes.iter().position(|write| *write == medium) else {
+            return;
+        };
+        let want = &waiting.request.writes[place];
+        let out = match free {
+            Ok(free) if free >= want.at_least => {
+                *answer = Some(free);
+                return;
+            }
+            Ok(free) => Out::Room(free),
+            Err(why) => Out::Probe(why),
+        };
+        waiting.out.insert(medium, out);
+        waiting.stage = Stage::Queued { wanted: None };
+    }
+
+    fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Serving {
+            self.phase = Phase::Stopping;
+        }
+        for id in self.queue.order() {
+            self.queue.remove(id);
+            effects.push(refuse(id, Refusal::Stopping, None));
+        }
+        for (id, active) in &mut self.active {
+            if active.yield_asked.is_none() {
+                active.yield_asked = Some(self.now);
+                effects.push(Effect::AskYield(*id));
+            }
+        }
+    }
+
+    /// Takes from requests being prepared what they hold, if any claim is hit: they are judged again.
+    fn put_back(&mut self, hit: impl Fn(&Claim) -> bool) {
+        for id in self.queue.order() {
+            let waiting = self.queue.get_mut(id).expect("the order lists what is queued");
+            if waiting.is_preparing() && waiting.claims().iter().any(&hit) {
+                waiting.stage = Stage::Queued { wanted: None };
+            }
+        }
+    }
+
+    /// A medium does not do for any request being prepared with it.
+    fn rule_out(&mut self, medium: MediumId, out: &Out) {
+        for id in self.queue.order() {
+            let waiting = self.queue.get_mut(id).expect("the order lists what is queued");
+            if waiting.is_preparing() && waiting.claims().iter().any(|claim| claim.medium == medium) {
+                waiting.out.insert(medium, out.clone());
+                waiting.stage = Stage::Queued { wanted: None };
+            }
+        }
+    }
+}
