@@ -31,6 +31,7 @@ use crate::host::Host;
 use crate::mover::Ring;
 use crate::repack::job::{JobEvent, sources_of};
 use crate::repack::machine::{Effect, Ending, Event, Machine, Stop};
+use crate::repack::turn::Turns;
 use dss::catalogue::{CatalogueError, Page};
 use dss::model::{ExtentId, Job, JobControl, JobError, JobId, JobState, MediumId, MoveState, Owner, Tally};
 use lrs::service::Allocation;
@@ -68,6 +69,7 @@ pub(crate) struct Run<'a> {
     manifest: Option<crate::repack::manifest::Manifest>,
     round: Option<Round>,
     allocation: Option<Allocation>,
+    turns: Turns,
     /// Synced since the last index commit, by target.
     unindexed: BTreeMap<MediumId, Vec<ExtentId>>,
     /// Moved off the sources by jobs before this one, and not read back by them.
@@ -166,6 +168,7 @@ impl<'a> Run<'a> {
             manifest: None,
             round: None,
             allocation: None,
+            turns: Turns::default(),
             unindexed: BTreeMap::new(),
             inherited: vec![],
             last_index: Instant::now(),

@@ -6,3 +6,5 @@ mod repack;
 mod rig;
 #[path = "engine/safety.rs"]
 mod safety;
+#[path = "engine/turns.rs"]
+mod turns;

@@ -108,6 +108,7 @@ impl Run<'_> {
         match allocated {
             Ok(allocation) => {
                 self.allocation = Some(allocation);
+                self.turns.granted();
                 self.host.checkpoints.reach(Step::AllocateAfterGrant);
                 Ok(Event::Granted)
             }

@@ -38,6 +38,12 @@ struct Chosen {
 impl Run<'_> {
     /// Hops 5 to 10 for the next window of the round.
     pub(super) async fn copy_window(&mut self) -> Result<Event, Problem> {
+        let insists = self.turns.insists();
+        let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
+        if !insists && allocation.should_yield() {
+            self.turns.gave_way();
+            return Ok(Event::Stopped(Stop::Yield));
+        }
         let round = self.round.as_mut().expect("a window is of a round");
         let most = window_bytes(self.host, &self.tally, self.started, self.bytes_before);
         let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
@@ -48,7 +54,12 @@ impl Run<'_> {
                 .spec
                 .limit_bytes
                 .map_or(most, |limit| most.min(limit.saturating_sub(moved))),
-            extents: self.host.config.repack.batch_extents,
+            // Others wait for one extent, not for a window.
+            extents: if insists {
+                1
+            } else {
+                self.host.config.repack.batch_extents
+            },
         };
         let steps: Vec<Assigned> = next_window(&round.plan.steps, round.next, bounds).to_vec();
         round.next += steps.len();
@@ -58,6 +69,7 @@ impl Run<'_> {
         let left = unneeded.len() as u64;
         self.tally.released += left - strays.len() as u64;
         self.leave(strays).await?;
+        self.turns.settled(left);
         if chosen.is_empty() {
             return Ok(Event::Window { settled: left, more });
         }
@@ -68,8 +80,12 @@ impl Run<'_> {
         };
         let recorded: BTreeMap<ExtentId, ByteCount> =
             items.iter().map(|item| (item.tag.extent, item.tag.bytes)).collect();
-        let (copied, stopped) = self.copy(items).await;
+        let (copied, stopped) = self.copy(items, insists).await;
         let settled = self.settle(copied, &recorded).await?;
+        self.turns.settled(settled.count);
+        if stopped == Some(Stop::Yield) {
+            self.turns.gave_way();
+        }
         self.save().await?;
         if let Some(stop) = stopped.or_else(|| self.limit_reached()) {
             return Ok(Event::Stopped(stop));
@@ -230,7 +246,7 @@ impl Run<'_> {
     }
 
     /// Hops 6 to 8, until the window's end or a stop.
-    async fn copy(&mut self, items: Vec<Item>) -> (Copied, Option<Stop>) {
+    async fn copy(&mut self, items: Vec<Item>, insists: bool) -> (Copied, Option<Stop>) {
         let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
         let handles = |media: Vec<MediumId>| -> BTreeMap<MediumId, DriveHandle> {
             media
@@ -261,7 +277,7 @@ impl Run<'_> {
                     why = *seen;
                     stop.ask();
                 }
-                () = allocation.yield_asked(), if why.is_none() => {
+                () = allocation.yield_asked(), if why.is_none() && !insists => {
                     why = Some(Stop::Yield);
                     stop.ask();
                 }
