@@ -1,7 +1,8 @@
 //! A job's report: composed from the catalogue's row alone, so that it says the same live, later and after a crash.
 
 use super::problem::exit;
-use dss::model::{ByteCount, Job, JobError, JobId, JobKind, JobState, MediumId};
+use super::waiting::{WaitingFor, WaitingReason};
+use dss::model::{ByteCount, Job, JobError, JobId, JobKind, JobState, JobWait, MediumId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub struct JobReport {
     /// Transactions that changed the catalogue.
     pub transactions: u64,
     /// What it waits for, while it does.
-    pub waiting_for: Option<String>,
+    pub waiting_for: Option<WaitingFor>,
     /// What went wrong first.
     pub error: Option<JobError>,
     /// When it was asked for.
@@ -179,7 +180,10 @@ impl Progress {
             extents_total: job.tally.live,
             bytes_moved: job.tally.bytes_moved,
             bytes_total: job.tally.live_bytes,
-            doing: job.tally.waiting_for.clone().unwrap_or_else(|| job.state.to_string()),
+            doing: match &job.tally.waiting_for {
+                Some(wait) => wait.text.clone(),
+                None => job.state.to_string(),
+            },
         }
     }
 }
@@ -272,10 +276,25 @@ pub fn report(job: &Job, names: &BTreeMap<MediumId, String>) -> JobReport {
         predicted_seconds: tally.predicted_seconds,
         syncs: tally.syncs,
         transactions: tally.transactions,
-        waiting_for: tally.waiting_for.clone(),
+        waiting_for: tally.waiting_for.as_ref().map(waiting_for),
         error: job.error.clone(),
         created_at: job.created_at,
         finished_at: job.finished_at,
+    }
+}
+
+/// What a job noted itself: a medium that another job is about to free.
+fn waiting_for(wait: &JobWait) -> WaitingFor {
+    WaitingFor {
+        text: wait.text.clone(),
+        since: wait.since,
+        reasons: vec![WaitingReason {
+            text: wait.text.clone(),
+            held_by: Some(format!("job {}", wait.job)),
+            held_since: None,
+            yield_asked_at: None,
+            next: wait.next.clone(),
+        }],
     }
 }
 

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod problem;
 pub mod requests;
 pub mod units;
+pub mod waiting;
 pub mod wire;
 
 pub use jobs::{JobReport, Progress};

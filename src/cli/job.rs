@@ -5,6 +5,7 @@ use super::table::{pairs, table};
 use super::{Context, Done};
 use crate::api::jobs::{JobEnd, JobList, RestoreReport};
 use crate::api::requests::JobRequest;
+use crate::api::waiting::WaitingFor;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{JobReport, Problem, Progress, exit};
 use crate::client::{Client, Lines, decode, gone, json_body};
@@ -216,6 +217,21 @@ fn brief(list: &JobList) -> String {
     table(["job", "kind", "state", "sources", "moved", "bytes", "skipped"], rows)
 }
 
+/// Since when a job waits, for whom, and what happens next.
+fn waits(wait: &WaitingFor) -> String {
+    let mut text = format!("\n  since {}", wait.since);
+    for reason in &wait.reasons {
+        if let (Some(holder), Some(since)) = (&reason.held_by, reason.held_since) {
+            text.push_str(&format!("\n  {holder} has it since {since}"));
+        }
+        if let Some(asked) = reason.yield_asked_at {
+            text.push_str(&format!(", asked at {asked} to give way"));
+        }
+        text.push_str(&format!("\n  next: {}", reason.next));
+    }
+    text
+}
+
 /// One job, for people.
 pub fn details(job: &JobReport) -> String {
     let targets: Vec<String> = job
@@ -245,8 +261,14 @@ pub fn details(job: &JobReport) -> String {
             ),
         ),
         ("seconds", format!("{:.1}", job.seconds)),
-        ("waits for", job.waiting_for.clone().unwrap_or_default()),
+        (
+            "waits for",
+            job.waiting_for
+                .as_ref()
+                .map_or_else(String::new, |wait| wait.text.clone()),
+        ),
     ]);
+    text.push_str(&job.waiting_for.as_ref().map_or_else(String::new, waits));
     for one in &job.substitutions {
         text.push_str(&format!(
             "\nsubstituted: {} ({}): {} failed and {} was read instead: {}",

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Failure, lines};
 use super::lists::names;
 use super::server::Daemon;
+use super::waits::Waits;
 use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
 use crate::api::plan::{Action, NotMoved, PlanTarget};
 use crate::api::requests::JobRequest;
@@ -159,16 +160,24 @@ async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackReque
 }
 
 async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<JobList> {
-    let names = names(&daemon.host).await?;
+    let (names, waits) = (names(&daemon.host).await?, Waits::now(&daemon.host).await);
     let all = daemon.host.catalogue.jobs(JOBS_MAX).await?;
     Ok(Json(JobList {
-        jobs: all.iter().map(|job| jobs::report(job, &names)).collect(),
+        jobs: all
+            .iter()
+            .map(|job| {
+                let mut report = jobs::report(job, &names);
+                report.waiting_for = waits.of(job.id).or(report.waiting_for);
+                report
+            })
+            .collect(),
     }))
 }
 
 async fn show(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
     let job = daemon.host.catalogue.job(request.job).await?;
-    Ok(Json(report(&daemon.host, &job).await?))
+    let waits = Waits::now(&daemon.host).await;
+    Ok(Json(waits.report(&daemon.host, &job).await?))
 }
 
 /// Server-sent events until the job rests, or respoold leaves; the last one is the report.
@@ -214,8 +223,8 @@ async fn tell(
             return Ok(Some(JobEnd { report, exit }));
         }
         let mut progress = Progress::of(&job);
-        if let Some(why) = daemon.host.lrs.explain(&format!("job {id}")).await {
-            progress.doing = why;
+        if let Some(wait) = Waits::now(&daemon.host).await.of(id) {
+            progress.doing = wait.text;
         }
         if sender.send(Ok(event(&Line::Item(progress)))).await.is_err() {
             return Ok(None);

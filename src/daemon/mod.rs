@@ -15,6 +15,7 @@ mod runner;
 mod seat;
 mod server;
 mod upkeep;
+mod waits;
 
 use crate::api::Problem;
 use crate::api::hello::{Create, Hello, StartLine, Terms};

@@ -109,7 +109,10 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
         refuse_unread(host, &medium).await?;
     }
     let request = Request {
-        purpose: format!("erasing medium {}", medium.name),
+        purpose: match job {
+            Some(job) => format!("job {}: erasing medium {}", job.id, medium.name),
+            None => format!("erasing medium {}", medium.name),
+        },
         priority: Priority::Repack,
         reads: vec![],
         writes: vec![],

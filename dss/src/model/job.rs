@@ -223,8 +223,21 @@ pub struct Tally {
     pub syncs: u64,
     /// Transactions that changed the catalogue for it.
     pub transactions: u64,
-    /// Why media wait, while they do.
-    pub waiting_for: Option<String>,
+    /// Which other job it waits for, while it does.
+    pub waiting_for: Option<JobWait>,
+}
+
+/// A job that waits for another one to free a medium that can be its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobWait {
+    /// For which job.
+    pub job: JobId,
+    /// Since when.
+    pub since: Timestamp,
+    /// For what, in words.
+    pub text: String,
+    /// What happens next.
+    pub next: String,
 }
 
 /// The first failure of a job; later ones never replace it.

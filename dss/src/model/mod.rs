@@ -22,8 +22,8 @@ pub use ids::{
     SessionId, Version,
 };
 pub use job::{
-    Job, JobControl, JobError, JobKind, JobSpec, JobState, Move, MoveState, Quarantine, Skip, Substitution, Tally,
-    VerifyMode,
+    Job, JobControl, JobError, JobKind, JobSpec, JobState, JobWait, Move, MoveState, Quarantine, Skip, Substitution,
+    Tally, VerifyMode,
 };
 pub use lease::{Holder, Lease, Resource};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
