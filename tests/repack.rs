@@ -7,6 +7,8 @@ mod basics;
 mod cost;
 #[path = "repack/damage.rs"]
 mod damage;
+#[path = "repack/docks.rs"]
+mod docks;
 #[path = "repack/erasing.rs"]
 mod erasing;
 #[path = "repack/faults.rs"]
