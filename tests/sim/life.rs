@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
 use dss::mint;
 use dss::model::{
-    Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Hold, Holder, HolderId, Job, JobId,
+    Blake3, ByteCount, Extent, ExtentId, ExtentState, Family, FsState, Generation, Holder, HolderId, Job, JobId,
     JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
 };
 use jiff::SignedDuration;
@@ -56,7 +56,7 @@ pub fn live_in<T>(universe: &Arc<Universe>, around: Surroundings, work: impl Asy
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     Nothing,
-    /// Bytes that nobody removes by age.
+    /// Bytes that are kept until a later time, or until somebody decides.
     HeldOrphans,
 }
 
@@ -272,14 +272,15 @@ impl Life {
     /// The catalogue is sound, and the media hold what it names and nothing else.
     pub async fn is_sound(&self, left: Left) {
         assert_eq!(self.universe.catalogue.violations(), []);
-        let mut found = self.host.catalogue.findings(self.host.clock.now()).await.unwrap();
+        let now = self.host.clock.now();
+        let mut found = self.host.catalogue.findings(now).await.unwrap();
         found.retain(|finding| finding.severity == Severity::Error);
         assert_eq!(found, []);
         for medium in self.host.catalogue.media().await.unwrap() {
             let rows = self.extents(&medium).await;
             let is_left = |row: &&Extent| match (row.state, left) {
                 (ExtentState::Sync, _) => false,
-                (ExtentState::Orphan, Left::HeldOrphans) => row.hold == Hold::Forever,
+                (ExtentState::Orphan, Left::HeldOrphans) => row.hold.is_over(now),
                 (ExtentState::Orphan | ExtentState::Pending, _) => true,
             };
             let left: Vec<&Extent> = rows.iter().filter(is_left).collect();

@@ -5,16 +5,15 @@
 //!
 //! Numbers of inodes are used again as soon as nothing can refer to them, as real file systems do.
 
+mod cut;
 mod rules;
 
 use crate::chance::Chance;
+use cut::lay;
 use lrs::ldm::disk::{DiskResult, Kind, ROOT, Replace, Stat};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The device takes writes in pieces of this size.
-const PAGE: u64 = 4096;
 
 /// One file or folder, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -368,33 +367,6 @@ impl Platter {
     }
 }
 
-impl File {
-    fn after_cut(&self, kept: usize, chance: &mut Chance) -> Self {
-        let mut left = self.durable.clone();
-        let mut sizes = vec![left.len()];
-        for (offset, bytes) in &self.writes {
-            for (at, piece) in pages(*offset, bytes) {
-                if chance.quarters(kept) {
-                    lay(&mut left, at, piece);
-                }
-            }
-            sizes.push(sizes[sizes.len() - 1].max(*offset as usize + bytes.len()));
-        }
-        // The size comes down apart from the bytes: zeros where it came alone, nothing where it did not come.
-        let size = match kept {
-            0 => sizes[0],
-            4 => sizes[sizes.len() - 1],
-            _ => sizes[chance.below(sizes.len())],
-        };
-        left.resize(size, 0);
-        Self {
-            durable: left.clone(),
-            now: left,
-            writes: Vec::new(),
-        }
-    }
-}
-
 fn naming(folder: Key, name: &str, means: Option<Key>) -> Naming {
     Naming {
         folder,
@@ -408,21 +380,4 @@ fn set(names: &mut BTreeMap<String, Key>, naming: &Naming) {
         Some(key) => names.insert(naming.name.clone(), key),
         None => names.remove(&naming.name),
     };
-}
-
-fn lay(onto: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    let (start, end) = (offset as usize, offset as usize + bytes.len());
-    onto.resize(onto.len().max(end), 0);
-    onto[start..end].copy_from_slice(bytes);
-}
-
-/// A write, cut where the device's pages end.
-fn pages(offset: u64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
-    let (mut at, mut rest, mut pieces) = (offset, bytes, Vec::new());
-    while !rest.is_empty() {
-        let (piece, more) = rest.split_at(((PAGE - at % PAGE) as usize).min(rest.len()));
-        pieces.push((at, piece));
-        (at, rest) = (at + piece.len() as u64, more);
-    }
-    pieces
 }

@@ -1,5 +1,6 @@
 //! The rules of a platter: what a power cut may leave, and what it may not.
 
+use super::cut::PAGE;
 use super::*;
 
 const SEEDS: u64 = 300;

@@ -107,6 +107,53 @@ impl Scene for Repack {
     }
 }
 
+/// A repack whose source is quarantined.
+pub struct Quarantined;
+
+#[async_trait(?Send)]
+impl Scene for Quarantined {
+    fn name(&self) -> &'static str {
+        "quarantine"
+    }
+
+    async fn before(&self, life: &Life) {
+        life.add_medium("a").await;
+        life.put(&objects(&["one"]), 1).await;
+        life.add_medium("b").await;
+        life.put(&objects(&["pages"]), 2).await;
+        life.add_medium("c").await;
+    }
+
+    async fn act(&self, life: &Life) {
+        let job = life.submit("a", WEEK).await;
+        let job = life.run(job.id).await.unwrap();
+        assert_eq!(job.state, JobState::Quarantined, "{:?}", job.error);
+    }
+
+    async fn again(&self, life: &Life) {
+        if life.host.catalogue.jobs(1).await.unwrap().is_empty() {
+            self.act(life).await;
+        }
+    }
+
+    fn left(&self) -> Left {
+        Left::HeldOrphans
+    }
+
+    async fn holds(&self, life: &Life) {
+        let job = life.host.catalogue.jobs(1).await.unwrap().remove(0);
+        let source = life.medium("a").await;
+        assert_eq!(
+            (job.state, source.adm_state, source.generation.0),
+            (JobState::Quarantined, AdmState::Quarantined, 0)
+        );
+        let held = life.extents(&source).await;
+        assert_eq!(held.len(), 2, "the old bytes stay: {held:?}");
+    }
+}
+
+const WEEK: Quarantine = Quarantine::Seconds(7 * 86_400);
+
 /// The way back of a repack whose source is quarantined.
 pub struct Restore;
 
@@ -118,7 +165,7 @@ impl Scene for Restore {
 
     async fn before(&self, life: &Life) {
         shelf(life).await;
-        let job = life.submit("a", Quarantine::Seconds(7 * 86_400)).await;
+        let job = life.submit("a", WEEK).await;
         let job = life.run(job.id).await.unwrap();
         assert_eq!(job.state, JobState::Quarantined, "{:?}", job.error);
     }
