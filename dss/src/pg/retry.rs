@@ -6,13 +6,15 @@ use crate::catalogue::{CatalogueError, Result};
 use crate::model::{MediumId, Step};
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Postgres, Transaction};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// With the pauses below, about 13 s: a restart of PostgreSQL passes, an operator is not kept waiting.
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A database that is away makes every attempt wait for a connection as well: after so long it is not tried again.
+const PATIENCE: Duration = Duration::from_secs(13);
 /// A transaction whose client vanished ends as soon as the server notices.
 const RESOLVE_ATTEMPTS: u32 = 50;
 
@@ -42,11 +44,16 @@ impl From<sqlx::Error> for Stop {
 pub(super) struct Attempts {
     made: u32,
     of: &'static str,
+    begun: Instant,
 }
 
 impl Attempts {
     pub(super) fn at(of: &'static str) -> Self {
-        Self { made: 0, of }
+        Self {
+            made: 0,
+            of,
+            begun: Instant::now(),
+        }
     }
 
     /// Some: the result. None: a pause is over, try again.
@@ -61,7 +68,8 @@ impl Attempts {
             Err(Stop::Sql(error)) => (may_be_repeated(&error), refusal(error)),
         };
         self.made += 1;
-        if !repeat || self.made >= ATTEMPTS {
+        let away = matches!(error, CatalogueError::Unavailable(_)) && self.begun.elapsed() >= PATIENCE;
+        if !repeat || away || self.made >= ATTEMPTS {
             return Err(error);
         }
         warn!(transaction = self.of, attempt = self.made, %error, "repeating a transaction");
