@@ -256,3 +256,21 @@ fn x05_a_killed_postgresql_is_started_again_and_the_job_goes_on() {
     }
     println!("back after {:?}", begun.elapsed());
 }
+
+#[test]
+fn nothing_is_made_in_the_place_of_a_catalogue_that_is_gone() {
+    Simulates::KilledProcess.say();
+    let site = Site::new(RESPOOL);
+    site.disks(&["a"]);
+    site.put_on("a", "o", b"bytes");
+    let (place, away) = (site.state().join("pg"), site.state().join("pg-elsewhere"));
+    let postmaster = fs::read_to_string(place.join("postmaster.pid")).unwrap();
+    let postmaster: i32 = postmaster.lines().next().unwrap().parse().unwrap();
+    kill(Pid::from_raw(postmaster), Signal::SIGKILL).unwrap();
+    fs::rename(&place, &away).unwrap();
+    wait_until("it was looked for", || site.log().contains("its folder is gone"));
+    assert!(!place.exists(), "an empty catalogue would be in the way of this one");
+    fs::rename(&away, &place).unwrap();
+    wait_until("the catalogue is back", || site.run(&["object", "list"]).code == 0);
+    assert_eq!(site.get("o"), b"bytes");
+}

@@ -28,6 +28,12 @@ pub async fn run(state_dir: PathBuf, socket_dir: PathBuf, stopping: Cancellation
         if matches!(EmbeddedCluster::running(&config.state_dir).await, Ok(Some(_))) {
             continue;
         }
+        if !config.state_dir.join("pg/PG_VERSION").exists() {
+            // A new cluster in its place would be an empty catalogue, and in the way of the one that may come back.
+            tracing::error!("PostgreSQL has ended and its folder is gone; nothing is made in its place");
+            pause = PAUSE;
+            continue;
+        }
         tracing::warn!("PostgreSQL has ended; it is started again");
         if let Err(error) = EmbeddedCluster::open(&config).await {
             tracing::warn!(%error, "PostgreSQL could not be started; it will be tried again");
