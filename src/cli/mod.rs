@@ -202,6 +202,13 @@ async fn dispatch(verb: Verb, context: &Context) -> Done {
     }
 }
 
+/// What a panic of this command is told as on stdout; answers its exit code.
+pub fn bug(panic: &(dyn std::any::Any + Send)) -> u8 {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or(panic.downcast_ref::<&str>().copied());
+    output::bug(words.unwrap_or("no words"))
+}
+
 /// The whole command line, for completions and manual pages.
 pub fn command() -> clap::Command {
     Args::command()

@@ -66,6 +66,12 @@ impl Output {
         problem.exit
     }
 
+    /// What went wrong, where the result on stdout has it already; answers its exit code.
+    pub fn tell(&self, problem: &Problem) -> u8 {
+        tell(problem);
+        problem.exit
+    }
+
     /// A long list, printed while it comes: `{"KEY":[...], ...what belongs to the whole}`, or a row a line.
     pub async fn list<Q, T, E>(
         &self,
@@ -146,17 +152,30 @@ fn tell(problem: &Problem) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Whether `--json` was typed, where nothing was parsed.
+fn json_typed() -> bool {
+    std::env::args_os().any(|argument| argument == "--json")
+}
+
+/// A bug of this command: also under `--json` there is one object. Answers its exit code.
+pub fn bug(panic: &str) -> u8 {
+    let problem = Problem::bug("respool", format!("this command ended in a panic: {panic}"));
+    if json_typed() {
+        print(&serde_json::json!({ "error": problem }).to_string());
+    }
+    problem.exit
+}
+
 /// What clap has to say: help and versions are results, anything else is a refusal.
 pub fn usage(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
-    let json = std::env::args_os().any(|argument| argument == "--json");
     // A closed pipe wants no help.
     let _ = error.print();
     if asked {
         return 0;
     }
-    if json {
+    if json_typed() {
         let text = error.to_string();
         let said = match error.kind() {
             DisplayHelpOnMissingArgumentOrSubcommand => "a verb is missing",
