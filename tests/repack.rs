@@ -1,6 +1,8 @@
 //! Repack as an operator meets it: the real programs, a private PostgreSQL, directories as media, disasters rehearsed.
 //! Every test ends with the catalogue, the files and every object's bytes as they must be.
 
+#[path = "repack/again.rs"]
+mod again;
 #[path = "repack/basics.rs"]
 mod basics;
 #[path = "repack/cost.rs"]
@@ -27,6 +29,8 @@ mod orders;
 mod places;
 #[path = "repack/racing.rs"]
 mod racing;
+#[path = "repack/seen.rs"]
+mod seen;
 #[path = "repack/stopping.rs"]
 mod stopping;
 #[path = "repack/substitute.rs"]

@@ -1,5 +1,6 @@
 //! What `repack --plan` prints. Steps are streamed one by one; the summary follows.
 
+use super::Problem;
 use dss::model::{ByteCount, ExtentId, Oid};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,8 @@ pub struct PlanTarget {
 pub struct NotMoved {
     /// Which.
     pub extent: ExtentId,
+    /// Of which object, if any still needs it.
+    pub oid: Option<Oid>,
     /// Why.
     pub why: String,
 }
@@ -69,4 +72,6 @@ pub struct PlanSummary {
     pub reclaimed_bytes: ByteCount,
     /// What stays, and why.
     pub not_moved: Vec<NotMoved>,
+    /// What the repack itself would be refused with, as things are.
+    pub error: Option<Problem>,
 }

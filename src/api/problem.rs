@@ -92,6 +92,24 @@ impl Problem {
             .next("report this with the log of respoold; `respool check` tells whether anything is broken")
     }
 
+    /// What failed first stays the problem to tell; what was met when it was tried again is told with it.
+    #[must_use]
+    pub fn and_then(mut self, later: Self) -> Self {
+        if later.message != self.message {
+            self.message = format!("{}; tried again: {}", self.message, later.message);
+        }
+        self.exit = exit::worse(self.exit, later.exit);
+        self
+    }
+
+    /// Keeps what failed first, with what was met since.
+    pub fn keep_first(known: &mut Option<Self>, now: Self) {
+        *known = Some(match known.take() {
+            None => now,
+            Some(first) => first.and_then(now),
+        });
+    }
+
     /// Says what to do next.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
@@ -128,7 +146,28 @@ impl From<JobError> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use super::Problem;
     use super::exit::{BUG, DONE, ENVIRONMENT, INTEGRITY, SKIPS, STOPPED, worse};
+
+    ///
+    #[test]
+    fn what_failed_first_stays_the_problem_when_it_is_tried_again() {
+        let first = Problem::environment("put_void", "medium", "b", "medium b is read-only").next("see to b");
+        let told = first
+            .clone()
+            .and_then(Problem::refused("no_target", "x", "b is suspect").next("add a medium"));
+        assert_eq!(
+            (&told.code, &told.subject, &told.next),
+            (&first.code, &first.subject, &first.next)
+        );
+        assert_eq!(told.message, "medium b is read-only; tried again: b is suspect");
+        assert_eq!(told.exit, ENVIRONMENT);
+        assert_eq!(
+            first.clone().and_then(first.clone()),
+            first,
+            "the same again is said once"
+        );
+    }
 
     #[test]
     fn of_several_exits_the_worst_is_told() {

@@ -172,7 +172,7 @@ pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC
             Line::Item(progress) => bar.show(&progress),
             Line::Problem(problem) => {
                 bar.end();
-                return Err(problem);
+                return Err(out_of_sight(job, problem));
             }
             Line::End(end) => {
                 bar.end();
@@ -180,6 +180,22 @@ pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC
             }
         }
     }
+}
+
+/// A job that cannot be followed is not a job that failed.
+fn out_of_sight(job: JobId, problem: Problem) -> Problem {
+    if problem.code != "catalogue_unavailable" {
+        return problem;
+    }
+    let message = format!(
+        "{}; job {job} cannot be followed now: nothing of it is lost, and it goes on by itself when the catalogue is back",
+        problem.message
+    );
+    let next = format!(
+        "see why PostgreSQL does not answer (its log is below `pg` in the state folder); `respool job wait {job}` \
+         follows the job again"
+    );
+    Problem { message, ..problem }.next(next)
 }
 
 fn left(job: JobId) -> Problem {

@@ -28,7 +28,7 @@ pub enum Medium {
     Lock(Which),
     /// Let a medium be used again
     Unlock(Which),
-    /// Take back that a medium is suspect
+    /// Take back that a medium is suspect, missing or full, after it was mended, found or freed
     Trust(Which),
     /// Declare a medium lost or destroyed
     Dead(Which),

@@ -133,7 +133,10 @@ impl Put {
                     problem: why,
                     again: retry,
                     ..
-                } => (problem, again) = (Some(why), retry),
+                } => {
+                    again = retry;
+                    Problem::keep_first(&mut problem, why);
+                }
             })
             .await?;
             if stored.is_some() || !again {
@@ -156,6 +159,7 @@ impl Put {
         let mut items = self.collect(&mut batch, manner)?;
         let client = context.client().await?;
         let mut bar = Bar::new(&context.output);
+        let mut first: BTreeMap<Oid, Option<Problem>> = BTreeMap::new();
         for round in 1..=ROUNDS {
             let mut repeat = BTreeSet::new();
             let sent = send(&client, items.clone(), manner, &mut bar, |result| match result {
@@ -165,10 +169,15 @@ impl Put {
                     version: object.version,
                     bytes: object.bytes,
                 }),
-                PutResult::Refused { oid, again: true, .. } if round < ROUNDS => {
-                    repeat.insert(oid);
+                PutResult::Refused { oid, problem, again } => {
+                    let known = first.entry(oid.clone()).or_default();
+                    Problem::keep_first(known, problem);
+                    if again && round < ROUNDS {
+                        repeat.insert(oid);
+                    } else if let Some(problem) = known.take() {
+                        batch.refused.push(Refused { oid, problem });
+                    }
                 }
-                PutResult::Refused { oid, problem, .. } => batch.refused.push(Refused { oid, problem }),
             })
             .await;
             if let Err(problem) = sent {

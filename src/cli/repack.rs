@@ -60,7 +60,9 @@ impl Repack {
             return Ok(match listed {
                 Listed::Whole(summary) => {
                     context.output.note(&told(&summary));
-                    exit::DONE
+                    summary
+                        .error
+                        .map_or(exit::DONE, |problem| context.output.tell(&problem))
                 }
                 Listed::Broken(code) => code,
             });
@@ -104,7 +106,15 @@ fn told(plan: &PlanSummary) -> String {
         .iter()
         .map(|target| format!("{} ({} extents, {})", target.medium, target.extents, target.bytes))
         .collect();
-    format!(
+    let mut text: String = plan
+        .not_moved
+        .iter()
+        .map(|stays| {
+            let oid = stays.oid.as_ref().map_or("no object", |oid| oid.as_str());
+            format!("stays: {oid} ({}): {}\n", stays.extent, stays.why)
+        })
+        .collect();
+    text.push_str(&format!(
         "{} in about {:.0} s from {} to {}; {} extents stay; {} of dead data are reclaimed",
         plan.bytes,
         plan.predicted_seconds,
@@ -116,5 +126,6 @@ fn told(plan: &PlanSummary) -> String {
         },
         plan.not_moved.len(),
         plan.reclaimed_bytes
-    )
+    ));
+    text
 }

@@ -21,11 +21,14 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
         .join("\n")
 }
 
-/// Names and values, one a line.
+/// Names and values, one a line; a dash where there is no value.
 pub fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     rows.iter()
-        .map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_owned())
+        .map(|(name, value)| {
+            let value = value.trim_end();
+            format!("{name:width$}  {}", if value.is_empty() { "-" } else { value })
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Failure, lines};
 use super::lists::names;
 use super::server::Daemon;
-use super::waits::Waits;
+use super::waits::{Waits, in_quarantine};
 use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
 use crate::api::plan::{Action, NotMoved, PlanTarget};
 use crate::api::requests::JobRequest;
@@ -82,7 +82,9 @@ async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
 }
 
 async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
-    Ok(jobs::report(job, &names(host).await?))
+    let mut report = jobs::report(job, &names(host).await?);
+    report.waiting_for = in_quarantine(host, job).await?.or(report.waiting_for);
+    Ok(report)
 }
 
 async fn accept(daemon: &Daemon, kind: JobKind, spec: JobSpec) -> Answer<JobReport> {
@@ -153,8 +155,13 @@ async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackReque
             not_moved: planned
                 .not_moved
                 .into_iter()
-                .map(|(extent, why)| NotMoved { extent, why })
+                .map(|stays| NotMoved {
+                    extent: stays.extent,
+                    oid: stays.oid,
+                    why: stays.why,
+                })
                 .collect(),
+            error: planned.refusal,
         })
     }))
 }

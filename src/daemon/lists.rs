@@ -12,7 +12,7 @@ use crate::host::Host;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use dss::catalogue::{ExtentFilter, ObjectFilter, Page};
+use dss::catalogue::{ExtentFilter, Finding, ObjectFilter, Page, Severity};
 use dss::model::MediumId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,9 +95,26 @@ pub async fn extent_show(
     Ok(Json(extents::view(extent, &names(&daemon.host).await?)))
 }
 
+/// Why nothing is destroyed by its age now, and what to do, if that is so.
+pub async fn clock_in_doubt(host: &Host) -> Result<Option<String>, Problem> {
+    match host.may_destroy_by_age().await {
+        Ok(()) => Ok(None),
+        Err(problem) if problem.code == "clock_jumped" => Ok(Some(format!("{}: {}", problem.message, problem.next))),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// `check`.
 pub async fn check(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<CheckReport> {
-    let findings = daemon.host.catalogue.findings(daemon.host.clock.now()).await?;
+    let mut findings = daemon.host.catalogue.findings(daemon.host.clock.now()).await?;
+    if let Some(doubt) = clock_in_doubt(&daemon.host).await? {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            invariant: "clock".to_owned(),
+            subject: "clock".to_owned(),
+            detail: doubt,
+        });
+    }
     Ok(Json(CheckReport::of(findings)))
 }
 

@@ -263,10 +263,13 @@ async fn unlock(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
     change(&daemon, &request.medium, unlocked).await
 }
 
+/// The operator has looked: it is good, it is there, and it has room. What is not so is noticed at its next use.
 async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+    let medium = daemon.host.catalogue.medium(&request.medium).await?;
     let trusted = MediumChange {
         health: Some(Health::Ok),
         presence: Some(Presence::Attached),
+        fs_state: (medium.fs_state == FsState::Full).then_some(FsState::Used),
         why: "trusted by the operator".into(),
         ..MediumChange::default()
     };

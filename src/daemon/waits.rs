@@ -3,9 +3,9 @@
 use crate::api::Problem;
 use crate::api::jobs::{JobReport, report};
 use crate::api::waiting::{WaitingFor, WaitingReason};
-use crate::daemon::lists::names;
+use crate::daemon::lists::{clock_in_doubt, names};
 use crate::host::Host;
-use dss::model::{Job, JobId};
+use dss::model::{Job, JobId, JobState};
 use jiff::{SignedDuration, Timestamp};
 use lrs::service::{WaitReason, WaitingRequest};
 use std::time::Duration;
@@ -40,7 +40,8 @@ impl Waits {
     /// A job's report with what it waits for.
     pub async fn report(&self, host: &Host, job: &Job) -> Result<JobReport, Problem> {
         let mut report = report(job, &names(host).await?);
-        report.waiting_for = self.of(job.id).or(report.waiting_for);
+        let held = in_quarantine(host, job).await?;
+        report.waiting_for = self.of(job.id).or(held).or(report.waiting_for);
         Ok(report)
     }
 
@@ -58,4 +59,32 @@ impl Waits {
         let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
         self.now.checked_sub(span).unwrap_or(Timestamp::MIN)
     }
+}
+
+/// What a job in quarantine waits for: its time, a clock that can be believed, or an operator.
+pub async fn in_quarantine(host: &Host, job: &Job) -> Result<Option<WaitingFor>, Problem> {
+    if job.state != JobState::Quarantined {
+        return Ok(None);
+    }
+    let mut latest = Timestamp::MIN;
+    let mut kept = false;
+    for source in &job.spec.sources {
+        match host.catalogue.medium_by_id(*source).await?.quarantined_until {
+            Some(until) => latest = latest.max(until),
+            None => kept = true,
+        }
+    }
+    let text = match clock_in_doubt(host).await? {
+        _ if kept => format!(
+            "an operator: its sources are kept until `respool job restore {}`",
+            job.id
+        ),
+        Some(doubt) => doubt,
+        None => format!("the end of its quarantine at {latest}"),
+    };
+    Ok(Some(WaitingFor {
+        text,
+        since: job.finished_at.unwrap_or(job.created_at),
+        reasons: vec![],
+    }))
 }

@@ -7,7 +7,7 @@ use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
 use crate::repack::order::arrange;
 use crate::repack::plan::{Assigned, Plan, Target, assign, not_moved, predicted_seconds};
 use dss::catalogue::Page;
-use dss::model::{ByteCount, ExtentId, Family, FsState, JobSpec, Medium, MediumId};
+use dss::model::{ByteCount, ExtentId, Family, FsState, JobSpec, Medium, MediumId, Oid};
 use lrs::core::{Priority, Request};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// How many manifest rows are asked for at once.
 const PAGE: u32 = 5_000;
+
+/// Of how many media the way out is told.
+const WAYS_TOLD: usize = 2;
 
 /// How long a probe for free space may wait for a busy drive before the catalogue's own figure is used for planning.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
@@ -25,6 +28,8 @@ pub(crate) struct Targets {
     pub(crate) usable: Vec<Target>,
     pub(crate) refused: Vec<String>,
     names: BTreeMap<MediumId, String>,
+    /// What would make those usable.
+    pub(crate) ways_out: Vec<String>,
 }
 
 impl Targets {
@@ -61,10 +66,9 @@ impl Targets {
             None => "every medium that could take them holds another copy of their objects".to_owned(),
         };
         let message = format!("{count} extents find no target, {missing} bytes are missing: {why}{against}");
-        Some(
-            Problem::refused("no_target", "targets", message)
-                .next("add a medium with `respool dir add`, or free or unlock one, then repeat"),
-        )
+        let others = "add a medium with `respool dir add`, or name or free another one".to_owned();
+        let ways: Vec<String> = self.ways_out.iter().take(WAYS_TOLD).cloned().chain([others]).collect();
+        Some(Problem::refused("no_target", "targets", message).next(format!("{}; then repeat", ways.join("; or "))))
     }
 }
 
@@ -96,6 +100,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         usable: vec![],
         refused: vec![],
         names: BTreeMap::new(),
+        ways_out: vec![],
     };
     let media = host.catalogue.media().await?;
     for medium in media {
@@ -105,6 +110,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         }
         if let Err(why) = medium.may_take_extents() {
             targets.refused.push(format!("{} ({why})", medium.name));
+            targets.ways_out.extend(why.way_out(&medium.name));
             continue;
         }
         targets.names.insert(medium.id, medium.name.clone());
@@ -172,11 +178,22 @@ pub struct PlanStep {
     /// The extent.
     pub extent: ExtentId,
     /// Its object's name.
-    pub oid: dss::model::Oid,
+    pub oid: Oid,
     /// The medium it is read from.
     pub medium: MediumId,
     /// Its size.
     pub bytes: ByteCount,
+}
+
+/// An extent that stays where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stays {
+    /// The extent.
+    pub extent: ExtentId,
+    /// Its object's name; None when its last reference went while the plan was made.
+    pub oid: Option<Oid>,
+    /// Why.
+    pub why: String,
 }
 
 /// A plan that was made and not acted upon.
@@ -193,7 +210,9 @@ pub struct Planned {
     /// What the sources will have regained when they are erased.
     pub reclaimed: ByteCount,
     /// What stays, and why.
-    pub not_moved: Vec<(ExtentId, String)>,
+    pub not_moved: Vec<Stays>,
+    /// What a job would be refused with.
+    pub refusal: Option<Problem>,
 }
 
 /// Hops 2 and 3 without any of the others: what a job would do now.
@@ -223,22 +242,36 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         bytes: plan.bytes(),
         predicted_seconds: predicted_seconds(plan.bytes(), plan.steps.len() as u64),
         reclaimed: reclaimed + dropped,
-        not_moved: not_moved(&manifest, &plan),
+        not_moved: named_stays(host, not_moved(&manifest, &plan)).await?,
+        refusal: targets.explain_unplaced(&plan),
         steps: named_steps(host, &manifest, &plan.steps).await?,
     })
+}
+
+async fn named_stays(host: &Arc<Host>, stays: Vec<(ExtentId, String)>) -> Result<Vec<Stays>, Problem> {
+    let mut named = Vec::with_capacity(stays.len());
+    for page in stays.chunks(PAGE as usize) {
+        let mut oids = names_of(host, page.iter().map(|(extent, _)| *extent).collect()).await?;
+        named.extend(page.iter().map(|(extent, why)| Stays {
+            extent: *extent,
+            oid: oids.remove(extent),
+            why: why.clone(),
+        }));
+    }
+    Ok(named)
+}
+
+async fn names_of(host: &Arc<Host>, extents: Vec<ExtentId>) -> Result<BTreeMap<ExtentId, Oid>, Problem> {
+    let entries = host.catalogue.references(&extents).await?.into_iter();
+    Ok(entries
+        .map(|(_, entry)| (entry.extent.id, entry.extent.origin.oid))
+        .collect())
 }
 
 async fn named_steps(host: &Arc<Host>, manifest: &Manifest, steps: &[Assigned]) -> Result<Vec<PlanStep>, Problem> {
     let mut named = Vec::with_capacity(steps.len());
     for page in steps.chunks(PAGE as usize) {
-        let ids: Vec<ExtentId> = page.iter().map(|step| step.item.extent).collect();
-        let oids: std::collections::BTreeMap<_, _> = host
-            .catalogue
-            .references(&ids)
-            .await?
-            .into_iter()
-            .map(|(_, entry)| (entry.extent.id, entry.extent.origin.oid))
-            .collect();
+        let oids = names_of(host, page.iter().map(|step| step.item.extent).collect()).await?;
         // An extent whose last reference went while the plan was made needs no move any more.
         named.extend(page.iter().filter_map(|step| {
             let oid = oids.get(&step.item.extent)?.clone();

@@ -5,12 +5,14 @@
 //! they come, `record` is the intent before the bytes, `window` the sync before the commit. Never keeps an object whose
 //! bytes differ from what the client read.
 
+mod closing;
 mod draft;
 mod frame;
 mod gather;
 mod lane;
 mod order;
 mod record;
+mod sent;
 mod serve;
 mod stream;
 mod targets;
@@ -30,6 +32,7 @@ use draft::{Draft, Terms, Ticket};
 use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId};
 use gather::Loaded;
 use order::Order;
+use sent::{agrees, changed, out_of_order, unsent};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::{Halt, Streaming, Tools};
@@ -208,7 +211,7 @@ impl PutSession {
 
     /// Begins to write a large object. Nothing of it was sent, so other targets can be tried.
     async fn open_stream(&mut self, draft: Draft) -> Result<Streaming, Problem> {
-        let mut last = None;
+        let mut last: Option<Problem> = None;
         for _ in 0..TRIES {
             if self.targets.is_none() {
                 self.aim(&draft).await?;
@@ -350,125 +353,6 @@ impl PutSession {
         Ok(())
     }
 
-    /// Writes what was gathered, elsewhere if a medium fails.
-    async fn write_gathered(&mut self) {
-        let mut last = None;
-        for _ in 0..TRIES {
-            let batch = std::mem::take(&mut self.gathered);
-            let Some(first) = batch.first() else { return };
-            if self.targets.is_none()
-                && let Err(problem) = Box::pin(self.aim(&first.draft.clone())).await
-            {
-                return self.fail(batch, PutFailure::last(problem));
-            }
-            let done = gather::write(batch, &self.tools()).await;
-            done.landed.into_iter().for_each(|landed| self.window.push(landed));
-            let Some(halt) = done.halt else {
-                assert!(done.left.is_empty(), "what is left was left for a reason");
-                return;
-            };
-            match Box::pin(self.recover(halt)).await {
-                Ok(problem) => last = Some(problem),
-                Err(problem) => return self.fail(done.left, PutFailure::last(problem)),
-            }
-            self.gathered = done.left;
-        }
-        let left = std::mem::take(&mut self.gathered);
-        if let Some(problem) = last {
-            self.fail(left, PutFailure::again(problem));
-        }
-    }
-
-    fn fail(&mut self, objects: Vec<Loaded>, failure: PutFailure) {
-        for loaded in objects {
-            self.order.settle(loaded.draft.ticket, Err(failure.clone()));
-        }
-    }
-
-    /// After a halt: saves or voids the window, notes what was found out, and lets the targets go. Answers what to tell
-    /// of the object concerned, or an error when looking for other targets makes no sense.
-    async fn recover(&mut self, halt: Halt) -> Result<Problem, Problem> {
-        let problem = match halt {
-            Halt::Problem(problem) => return Err(problem),
-            Halt::Ousted(problem) => {
-                self.close_window().await;
-                problem
-            }
-            Halt::Target(number, trouble) => {
-                let target = self.targets.as_ref().expect("a target halted").list[number].clone();
-                let problem = trouble.problem(&target);
-                match trouble.spares_the_window() {
-                    true => self.close_window().await,
-                    false => {
-                        let mut window = std::mem::take(&mut self.window);
-                        let outcomes = window.void(&self.tools(), &problem).await;
-                        self.tell(outcomes);
-                        self.distrust(number);
-                    }
-                }
-                trouble.note(&self.host, &target).await;
-                problem
-            }
-        };
-        self.release().await;
-        Ok(problem)
-    }
-
-    /// Everything that ended becomes durable.
-    async fn settle(&mut self) {
-        self.oldest = None;
-        self.write_gathered().await;
-        self.close_window().await;
-    }
-
-    async fn close_window(&mut self) {
-        if self.targets.is_none() {
-            return;
-        }
-        let mut window = std::mem::take(&mut self.window);
-        let (outcomes, failed) = window.close(&self.tools()).await;
-        self.tell(outcomes);
-        let Some((number, trouble)) = failed else { return };
-        let target = self.targets.as_ref().expect("checked above").list[number].clone();
-        trouble.note(&self.host, &target).await;
-        self.distrust(number);
-        if let Current::Streaming(streaming) = std::mem::replace(&mut self.current, Current::None) {
-            let ticket = streaming.draft().ticket;
-            let rows = streaming.abandon().await;
-            give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
-            self.order
-                .settle(ticket, Err(PutFailure::again(trouble.problem(&target))));
-            self.current = Current::Skipping;
-        }
-        self.release().await;
-    }
-
-    fn tell(&mut self, outcomes: Vec<Outcome>) {
-        for (ticket, outcome) in outcomes {
-            self.order.settle(ticket, outcome);
-        }
-    }
-
-    /// Between objects, gives way to somebody more urgent.
-    async fn yield_targets(&mut self) {
-        let idle = matches!(self.current, Current::None);
-        if idle && self.targets.as_ref().is_some_and(Targets::should_yield) {
-            self.release().await;
-        }
-    }
-
-    fn distrust(&self, number: usize) {
-        if let Some(targets) = &self.targets {
-            targets.distrust(number);
-        }
-    }
-
-    async fn release(&mut self) {
-        if let Some(targets) = self.targets.take() {
-            targets.release().await;
-        }
-    }
-
     fn tools(&mut self) -> Tools<'_> {
         Tools {
             host: &self.host,
@@ -510,41 +394,4 @@ pub(in crate::store) async fn give_up(host: &Host, owner: Owner, only: Option<&[
     if let Err(error) = host.catalogue.abandon(owner, only, host.clock.now()).await {
         tracing::warn!(%error, "pending extents of a failed put wait for the next sweep");
     }
-}
-
-/// What came, what was announced and what the client read must be the same.
-fn agrees(
-    oid: &Oid,
-    announced: ByteCount,
-    (received, digest): (ByteCount, dss::model::Blake3),
-    end: StreamEnd,
-) -> Result<(), Problem> {
-    if received != announced || end.bytes != announced {
-        let what = format!(
-            "{} bytes were announced, {} read and {} received",
-            announced.0, end.bytes.0, received.0
-        );
-        return Err(changed(oid, &what));
-    }
-    if end.blake3 != digest {
-        let message = format!("'{oid}' arrived with other bytes than the client read; nothing of it was stored");
-        return Err(Problem::integrity("digest_mismatch", "us", oid.as_str(), message)
-            .next("repeat the put; if it happens again, test this machine's memory"));
-    }
-    Ok(())
-}
-
-fn changed(oid: &Oid, what: &str) -> Problem {
-    let message = format!("'{oid}' changed while it was read: {what}; nothing of it was stored");
-    Problem::environment("changed_while_read", "operator", oid.as_str(), message)
-        .next("put it again when nobody writes to the file")
-}
-
-fn unsent(oid: &Oid, why: &str) -> Problem {
-    let message = format!("'{oid}' was not sent whole: {why}; nothing of it was stored");
-    Problem::environment("unsent", "operator", oid.as_str(), message).next("put it again")
-}
-
-fn out_of_order(oid: &Oid, what: &str) -> Problem {
-    Problem::bug(oid.as_str(), format!("object '{oid}' {what}"))
 }

@@ -129,6 +129,7 @@ fn a_repack_without_a_place_to_go_is_refused_with_the_bytes_missing() {
     );
 }
 
+/// E-11: a single extent; several media are in `tests/repack/gets.rs`.
 #[test]
 fn one_extent_is_migrated_and_the_others_stay() {
     let site = two_disks();

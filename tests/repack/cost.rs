@@ -1,9 +1,10 @@
-//! E-13: what a medium costs depends on what is on it, not on what else the catalogue knows.
+//! E-13, X-23: what a medium costs depends on what is on it, not on what else the catalogue knows.
 
 use super::house::{all_is_well, fill, mixed, site};
 use respool_test_support::Site;
 use serde_json::Value;
 use std::fs;
+use std::process::Stdio;
 
 /// Other objects in the small catalogue. Fewer would fit whole into a few blocks, which PostgreSQL rightly reads whole.
 const FEW: u32 = 80_000;
@@ -87,14 +88,36 @@ fn add_others(site: &Site, first: u32, last: u32) {
          COMMIT;
          VACUUM ANALYZE;"
     ));
-    // New connections, new plans; and once before it is measured, for what only a first time reads.
+    anew(site);
+}
+
+/// New connections, new plans; and once before it is measured, for what only a first time reads.
+fn anew(site: &Site) {
     site.stop();
     site.ok(&["repack", "a", "--plan"]);
     site.ok(&["extent", "list", "--medium", "a"]);
 }
 
+/// The same, after it planned a medium.
+fn peak_of_planning(site: &Site, medium: &str) -> u64 {
+    let planned = site
+        .command(&["repack", medium, "--plan"])
+        .stdout(Stdio::null())
+        .status();
+    assert!(planned.unwrap().success());
+    peak(site)
+}
+
+/// The most memory that this respoold ever had, by the kernel's word.
+fn peak(site: &Site) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", site.pid().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes * 1024
+}
+
 #[test]
-fn e13_planning_and_listing_a_medium_cost_its_own_extents_only() {
+fn e13_x23_planning_and_listing_a_medium_cost_its_own_extents_only() {
     let site = site(&["a", "b", "z"]);
     let held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
     site.sql(
@@ -115,6 +138,17 @@ fn e13_planning_and_listing_a_medium_cost_its_own_extents_only() {
     add_others(&site, 1, FEW);
     let few = plans_of(&site, &asked);
     add_others(&site, FEW + 1, MANY);
+    let small = peak(&site);
+    let large = peak_of_planning(&site, "z");
+    // X-23: at the stated 300 bytes for each extent of the medium, 5,000,000 of them need 1.4 GiB.
+    let each = large.saturating_sub(small) / u64::from(MANY);
+    println!("peaks of {small} and {large} bytes: {each} for each extent");
+    assert!(
+        each <= 300,
+        "{each} bytes for each extent of the medium that is planned"
+    );
+    assert!(large <= (128 << 20) + 300 * u64::from(MANY), "{large} bytes in all");
+    anew(&site);
     let many = plans_of(&site, &asked);
     assert!(few.buffers > 1_000, "the plans are read");
     assert_eq!(few.extent_scans, Vec::<String>::new(), "whole tables are read");

@@ -180,3 +180,46 @@ fn x04_what_failed_first_is_what_is_told() {
     site.faults("");
     all_is_well(&site, &held);
 }
+
+#[test]
+fn x15_e02_a_target_that_fills_up_is_full_and_the_next_one_takes_the_rest() {
+    let site = site(&["a", "b", "c"]);
+    let mut held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
+    // A medium in use is filled before an empty one: b is the first target.
+    held.insert("there".into(), filling(9, 500));
+    site.put_on("b", "there", &held["there"]);
+    let before = site.extents(&["--medium", "a", "--state", "sync"]);
+    site.faults(&fault("b", "write", "enospc", "nth = 20"));
+    let report = site.ok(&["repack", "a", "--quarantine", "0"]);
+    assert_eq!(report["state"], "done", "{report:#}");
+    assert_eq!(report["extents"]["moved"], 60, "{report:#}");
+    assert_eq!(site.medium("b")["fs_state"], "full", "not empty, and not suspect");
+    assert_eq!(site.medium("b")["health"], "ok");
+    let on = |medium: &str| site.extents(&["--medium", medium, "--state", "sync"]);
+    let (first, second) = (on("b").len() - 1, on("c").len());
+    assert!(first > 0 && second > 0 && first + second == 60, "{first} and {second}");
+    // No extent was cut: every one is as long as it was.
+    let sizes = |rows: Vec<Value>| {
+        let mut sizes: Vec<u64> = rows.iter().map(|row| row["bytes"].as_u64().unwrap()).collect();
+        sizes.sort_unstable();
+        sizes
+    };
+    let after = on("b")
+        .into_iter()
+        .chain(on("c"))
+        .filter(|row| row["oid"] != "there")
+        .collect();
+    assert_eq!(sizes(after), sizes(before));
+    site.faults("");
+    all_is_well(&site, &held);
+
+    // Known to be too small beforehand: the same, without a failure; and what fits nowhere is refused with what is missing.
+    site.ok(&["medium", "trust", "b"]);
+    site.ok(&["medium", "set", "c", "capacity=1"]);
+    site.stop();
+    let refused = site.run(&["repack", "b", "--to", "c", "--quarantine", "0"]);
+    assert_eq!((refused.code, refused.problem()), (2, "no_target"), "{refused:?}");
+    assert!(refused.stderr.contains("bytes are missing"), "{}", refused.stderr);
+    assert_eq!(site.medium("b")["adm_state"], "in_service", "refused: nothing touched");
+    all_is_well(&site, &held);
+}

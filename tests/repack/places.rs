@@ -153,6 +153,7 @@ fn x31_a_source_that_is_gone_loses_nothing_and_is_not_erased() {
     all_is_well(&site, &held);
 }
 
+/// E-05, X-06: with all their attributes and times, moved once.
 #[test]
 fn e16_media_alone_rebuild_every_object_in_an_empty_catalogue() {
     let old = Site::another(RESPOOL);

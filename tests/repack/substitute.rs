@@ -1,7 +1,7 @@
 //! Extents that cannot be read where they lie, and another copy can (E-12).
 
 use super::house::{Held, RESPOOL, all_is_well, all_readable, fill, filling, job_of, media_of, mixed, site, sound};
-use respool_test_support::Site;
+use respool_test_support::{Simulates, Site};
 use serde_json::{Value, json};
 
 /// Objects in two copies, on a and c; b is empty.
@@ -226,6 +226,7 @@ fn e12_the_other_copy_may_be_on_the_source_of_another_active_job() {
 /// A kill between the note and the swap: what was noted and not swapped is not told, and the next life does it again.
 #[test]
 fn e12_a_substitution_cut_short_is_done_again_and_told_once() {
+    Simulates::KilledProcess.say();
     for step in ["record.after_commit", "swap.after_commit"] {
         let site = Site::new(RESPOOL);
         site.disks(&["a", "b", "c"]);

@@ -50,6 +50,12 @@ impl HeldSwap {
 }
 
 impl Held {
+    /// Waits until the swap stands before the row: its window is written and durable.
+    pub fn stands(&self, site: &Site) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        site.wait_until("the swap waits for the row", || site.sql(waiting) != "0");
+    }
+
     /// Lets it go on.
     pub fn release(self) {
         let HeldSwap { mut psql, mut ask } = self.0;

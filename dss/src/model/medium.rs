@@ -166,6 +166,23 @@ impl std::fmt::Display for NoTarget {
     }
 }
 
+impl NoTarget {
+    /// What an operator can do about it, if anything but another medium will help.
+    pub fn way_out(self, medium: &str) -> Option<String> {
+        match self {
+            Self::Locked => Some(format!("unlock it with `respool medium unlock {medium}`")),
+            Self::Health(_) => Some(format!(
+                "`respool events` tells what {medium} did; when it is mended run `respool medium trust {medium}`"
+            )),
+            Self::Presence(_) => Some(format!(
+                "put {medium} back in its place and run `respool medium trust {medium}`"
+            )),
+            Self::Full => Some(format!("make room on {medium} and run `respool medium trust {medium}`")),
+            Self::State(_) | Self::Blank => None,
+        }
+    }
+}
+
 impl Medium {
     /// Whether new extents may go to it, else the first reason why not.
     pub fn may_take_extents(&self) -> Result<(), NoTarget> {

@@ -45,6 +45,18 @@ pub struct Wish {
     pub ahead: ByteCount,
 }
 
+/// What helps whatever keeps the media from taking more.
+const PLAIN_WAYS: &str = "add a medium, bring one back with `respool repack`, or ask for fewer copies";
+/// Of how many media the way out is told.
+const WAYS_TOLD: usize = 2;
+
+/// What would make media usable that the client's tags name, but for what happened to them.
+fn ways_out<'a>(stock: &'a [Stock], tags: &'a BTreeSet<String>) -> impl Iterator<Item = String> + 'a {
+    let named = stock.iter().filter(|item| tags.is_subset(&item.medium.tags));
+    let ways = named.filter_map(|item| item.medium.may_take_extents().err()?.way_out(&item.medium.name));
+    ways.take(WAYS_TOLD)
+}
+
 impl Targets {
     /// Asks for targets for an object, and for what follows it.
     pub async fn allocate(host: &Host, draft: &Draft, wish: Wish) -> Result<Self, Problem> {
@@ -67,7 +79,12 @@ impl Targets {
                 draft.object.oid.as_str(),
                 format!("'{}' cannot be stored: {no}; nothing was stored", draft.object.oid),
             )
-            .next("add a medium, bring one back with `respool repack`, or ask for fewer copies")
+            .next(
+                ways_out(&stock, order.tags)
+                    .chain([PLAIN_WAYS.to_owned()])
+                    .collect::<Vec<_>>()
+                    .join("; or "),
+            )
         })?;
         let request = Request {
             purpose: format!("put of {}", draft.object.oid),

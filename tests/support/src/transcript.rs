@@ -68,6 +68,14 @@ impl Transcript {
         code
     }
 
+    /// What another transcript saw at the same time, its title apart. Ids are numbered anew.
+    pub fn append(&mut self, other: Self) {
+        let commands = other.text.split_once('\n').map_or("", |(_, commands)| commands);
+        let commands: Vec<String> = commands.lines().map(|line| self.plain(line)).collect();
+        self.text.push_str(&commands.join("\n"));
+        self.text.push('\n');
+    }
+
     /// Compares with the reviewed file, or writes it.
     #[track_caller]
     pub fn matches(&self, file: &Path) {
@@ -151,12 +159,19 @@ fn time(text: &str) -> Option<(usize, String)> {
     Some((end, "TIME".to_owned()))
 }
 
-/// A number with a unit of time or rate is `N` of it; a process number is N.
+/// A number with a unit of time or rate is `N` of it; a process number and a row of seconds are N.
 fn amount(text: &str) -> Option<(usize, String)> {
-    if let Some(number) = text.strip_prefix("pid ").or_else(|| text.strip_prefix("process ")) {
-        let digits = number.len() - number.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if let Some(word) = ["pid ", "process ", "seconds "]
+        .into_iter()
+        .find(|word| text.starts_with(word))
+    {
+        let number = text[word.len()..].trim_start_matches(' ');
+        let digits = number.len()
+            - number
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len();
         let begin = text.len() - number.len();
-        return (digits > 0).then(|| (begin + digits, format!("{}N", &text[..begin])));
+        return (digits > 0).then(|| (begin + digits, format!("{word}N")));
     }
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
     let unit = text[digits..].trim_start_matches(' ');
@@ -193,7 +208,7 @@ mod tests {
             ),
             ("NAME      FREE", "NAME  FREE"),
             ("medium a at /tmp/x1/a, pid 4711", "medium a at SITE/a, pid N"),
-            ("seconds    0.2", "seconds  0.2"),
+            ("seconds    0.2", "seconds N"),
         ] {
             assert_eq!(transcript.plain(said), plain);
         }

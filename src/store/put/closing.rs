@@ -1,0 +1,132 @@
+//! How windows and batches of a put end: written and durable, or void and tried elsewhere, or told to the client. What
+//! failed first is what the client hears.
+
+use super::gather::{self, Loaded};
+use super::stream::Halt;
+use super::{Current, Outcome, PutFailure, PutSession, TRIES, Targets, give_up};
+use crate::api::Problem;
+use dss::model::Owner;
+
+impl PutSession {
+    /// Writes what was gathered, elsewhere if a medium fails.
+    pub(super) async fn write_gathered(&mut self) {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let batch = std::mem::take(&mut self.gathered);
+            let Some(first) = batch.first() else { return };
+            if self.targets.is_none()
+                && let Err(problem) = Box::pin(self.aim(&first.draft.clone())).await
+            {
+                // What made it look for other targets is what went wrong.
+                Problem::keep_first(&mut last, problem);
+                let problem = last.expect("just kept");
+                return self.fail(batch, PutFailure::last(problem));
+            }
+            let done = gather::write(batch, &self.tools()).await;
+            done.landed.into_iter().for_each(|landed| self.window.push(landed));
+            let Some(halt) = done.halt else {
+                assert!(done.left.is_empty(), "what is left was left for a reason");
+                return;
+            };
+            match Box::pin(self.recover(halt)).await {
+                Ok(problem) => Problem::keep_first(&mut last, problem),
+                Err(problem) => return self.fail(done.left, PutFailure::last(problem)),
+            }
+            self.gathered = done.left;
+        }
+        let left = std::mem::take(&mut self.gathered);
+        if let Some(problem) = last {
+            self.fail(left, PutFailure::again(problem));
+        }
+    }
+
+    pub(super) fn fail(&mut self, objects: Vec<Loaded>, failure: PutFailure) {
+        for loaded in objects {
+            self.order.settle(loaded.draft.ticket, Err(failure.clone()));
+        }
+    }
+
+    /// After a halt: saves or voids the window, notes what was found out, and lets the targets go. Answers what to tell
+    /// of the object concerned, or an error when looking for other targets makes no sense.
+    pub(super) async fn recover(&mut self, halt: Halt) -> Result<Problem, Problem> {
+        let problem = match halt {
+            Halt::Problem(problem) => return Err(problem),
+            Halt::Ousted(problem) => {
+                self.close_window().await;
+                problem
+            }
+            Halt::Target(number, trouble) => {
+                let target = self.targets.as_ref().expect("a target halted").list[number].clone();
+                let problem = trouble.problem(&target);
+                match trouble.spares_the_window() {
+                    true => self.close_window().await,
+                    false => {
+                        let mut window = std::mem::take(&mut self.window);
+                        let outcomes = window.void(&self.tools(), &problem).await;
+                        self.tell(outcomes);
+                        self.distrust(number);
+                    }
+                }
+                trouble.note(&self.host, &target).await;
+                problem
+            }
+        };
+        self.release().await;
+        Ok(problem)
+    }
+
+    /// Everything that ended becomes durable.
+    pub(super) async fn settle(&mut self) {
+        self.oldest = None;
+        self.write_gathered().await;
+        self.close_window().await;
+    }
+
+    pub(super) async fn close_window(&mut self) {
+        if self.targets.is_none() {
+            return;
+        }
+        let mut window = std::mem::take(&mut self.window);
+        let (outcomes, failed) = window.close(&self.tools()).await;
+        self.tell(outcomes);
+        let Some((number, trouble)) = failed else { return };
+        let target = self.targets.as_ref().expect("checked above").list[number].clone();
+        trouble.note(&self.host, &target).await;
+        self.distrust(number);
+        if let Current::Streaming(streaming) = std::mem::replace(&mut self.current, Current::None) {
+            let ticket = streaming.draft().ticket;
+            let rows = streaming.abandon().await;
+            give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+            self.order
+                .settle(ticket, Err(PutFailure::again(trouble.problem(&target))));
+            self.current = Current::Skipping;
+        }
+        self.release().await;
+    }
+
+    pub(super) fn tell(&mut self, outcomes: Vec<Outcome>) {
+        for (ticket, outcome) in outcomes {
+            self.order.settle(ticket, outcome);
+        }
+    }
+
+    /// Between objects, gives way to somebody more urgent.
+    pub(super) async fn yield_targets(&mut self) {
+        let idle = matches!(self.current, Current::None);
+        if idle && self.targets.as_ref().is_some_and(Targets::should_yield) {
+            self.release().await;
+        }
+    }
+
+    pub(super) fn distrust(&self, number: usize) {
+        if let Some(targets) = &self.targets {
+            targets.distrust(number);
+        }
+    }
+
+    pub(super) async fn release(&mut self) {
+        if let Some(targets) = self.targets.take() {
+            targets.release().await;
+        }
+    }
+}
