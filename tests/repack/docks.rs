@@ -1,7 +1,7 @@
 //! Docks, each holding one disk at a time: jobs that want each other's, and many at once over few.
 
 use super::house::{Held, all_is_well, fill, job_of, media_of, mixed};
-use respool_test_support::Site;
+use respool_test_support::{Simulates, Site};
 use serde_json::Value;
 use std::fs;
 
@@ -91,6 +91,7 @@ fn x09_ten_repacks_at_once_over_three_docks_all_finish() {
 /// what a job waits for is told with its holder, since when, and what happens next.
 #[test]
 fn x20_a_job_that_waits_for_a_dock_says_who_has_it_and_finishes_when_it_is_free() {
+    Simulates::KilledProcess.say();
     let site = docked(&[("a", "left"), ("there", "left"), ("b", "right"), ("to", "right")]);
     let mut held = fill(&site, "on-a", &mixed(20), &["--tags", "a"]);
     held.extend(fill(&site, "on-b", &mixed(20), &["--tags", "b"]));

@@ -1,0 +1,92 @@
+//! Which test shows which row of `tests/ROWS.md`: printed as a table, and a failure where a row has none. Run it with
+//! `cargo test --test rows -- --nocapture`.
+
+#[path = "rows/page.rs"]
+mod page;
+#[path = "rows/tests.rs"]
+mod shown;
+
+use page::{Row, Seen, rows};
+use shown::{Test, Through, unsaid_kills};
+use std::path::Path;
+
+fn page() -> Vec<Row> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ROWS.md");
+    rows(&std::fs::read_to_string(page).unwrap())
+}
+
+/// What is wrong with a row and the tests that name it.
+fn complaint(row: &Row, tests: &[&Test]) -> Option<String> {
+    let program = tests.iter().any(|test| test.through == Through::Program);
+    match (&row.seen, tests.is_empty(), program) {
+        (_, true, _) => Some(format!("{} has no test: {}", row.id, row.what)),
+        (Seen::Program, _, false) => Some(format!("{} has no test of the real program: {}", row.id, row.what)),
+        (Seen::Program, _, true) | (Seen::InProcess(_), _, _) => None,
+    }
+}
+
+#[test]
+fn every_row_has_a_test_that_shows_it() {
+    let (rows, tests) = (page(), shown::all());
+    assert!(rows.len() >= 40, "the page was read");
+    let mut complaints = vec![];
+    println!(
+        "{} rows concern directories. Which test shows which, and what it does:",
+        rows.len()
+    );
+    for row in &rows {
+        let own: Vec<&Test> = tests.iter().filter(|test| test.rows.contains(&row.id)).collect();
+        println!("{}  {}", row.id, row.what);
+        if let Seen::InProcess(why) = &row.seen {
+            println!("      (not through the program: {why})");
+        }
+        for test in &own {
+            println!(
+                "      {:10}  {:22}  {}",
+                test.through.word(),
+                test.kind.unwrap_or(&row.done),
+                test.name
+            );
+        }
+        complaints.extend(complaint(row, &own));
+    }
+    let program = tests.iter().filter(|test| test.through == Through::Program).count();
+    println!("{} tests, {program} of them of the real program", tests.len());
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_that_kills_says_that_a_kill_is_no_power_cut() {
+    assert_eq!(unsaid_kills(), Vec::<String>::new());
+}
+
+#[test]
+fn a_row_without_a_test_is_noticed() {
+    let page = "| id | what | done | seen |\n|---|---|---|---|\n| X-98 | a | fault | program |\n| X-99 | b | race | in process: so |\n";
+    let rows = rows(page);
+    assert_eq!(rows[1].seen, Seen::InProcess("so".to_owned()));
+    let source = "
+/// X-98: in words.
+#[test]
+fn a_name() {
+    body();
+}
+
+#[test]
+fn x99_x98_by_name() {
+    Simulates::KilledProcess.say();
+}
+";
+    let found = shown::of_source("tests/engine/bad.rs", source, Through::InProcess);
+    assert_eq!(found[0].rows, ["X-98"]);
+    assert_eq!(found[1].rows, ["X-99", "X-98"]);
+    assert_eq!((found[0].kind, found[1].kind), (None, Some("killed process")));
+    let complaints = |tests: &[&Test]| rows.iter().filter_map(|row| complaint(row, tests)).count();
+    assert_eq!(complaints(&[]), 2);
+    assert_eq!(complaints(&[&found[0]]), 1, "it must be seen through the program");
+    let through = Test {
+        through: Through::Program,
+        ..found[0].clone()
+    };
+    assert_eq!(complaints(&[&through]), 0);
+}
