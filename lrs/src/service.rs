@@ -2,12 +2,19 @@
 //! media for stores and engines.
 
 mod allocation;
+mod describe;
 mod leases;
+mod mounting;
 mod owner;
+mod report;
 
 pub use crate::worker::{DriveGone, DriveHandle, Drives, LeaseGuard, Pace};
 pub use allocation::Allocation;
 
+pub use crate::core::status::DriveStatus;
+pub use report::Reported;
+
+use crate::core::drive::DriveId;
 use crate::core::request::{AllocationId, Priority, Refusal, Request};
 use crate::core::scheduler::Event;
 use crate::ldm::disk::Disk;
@@ -113,8 +120,11 @@ enum Message {
     Event(Event),
     Allocate(AllocationId, Request, oneshot::Sender<Answer>),
     /// A failed operation on a medium, kept for the refusal that follows from it.
-    Trouble(MediumId, owner::Trouble),
+    Trouble(MediumId, mounting::Trouble),
     Waiting(oneshot::Sender<Vec<WaitingRequest>>),
+    /// A medium failed in its drive; the answer comes when the catalogue knows what follows.
+    Failed(MediumId, MediaError, oneshot::Sender<Reported>),
+    Drive(DriveId, oneshot::Sender<DriveStatus>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -236,6 +246,13 @@ impl Lrs {
             Ok(()) => list.await.unwrap_or_default(),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// What the drive of a medium is doing; None when the scheduler is gone.
+    pub async fn drive_of(&self, medium: &Medium) -> Option<DriveStatus> {
+        let (answer, status) = oneshot::channel();
+        self.desk.send(Message::Drive(DriveId::of(medium), answer)).ok()?;
+        status.await.ok()
     }
 
     /// Refuses what waits, asks every allocation to yield, waits until all are released, then unmounts everything and

@@ -3,10 +3,10 @@
 #[path = "service/paper.rs"]
 mod paper;
 
-use dss::model::{AdmState, Epoch, Generation, MediumId, Presence};
+use dss::model::{AdmState, Epoch, Generation, Health, MediumId, Presence};
 use lrs::core::{Priority, Refusal, Request};
 use lrs::ldm::{Fault, MediaError, Op};
-use lrs::service::{AllocateError, Allocation, DriveGone, Lrs};
+use lrs::service::{AllocateError, Allocation, DriveGone, Lrs, Reported};
 use nix::errno::Errno;
 use paper::{Hall, request, write};
 use std::time::Duration;
@@ -390,4 +390,44 @@ async fn stopping_waits_for_what_is_granted_and_refuses_the_rest() {
     assert_eq!(hall.mounted(), 0);
     let late = lrs.allocate(reading("late", Priority::Get, &[a])).await.unwrap_err();
     assert!(matches!(late, AllocateError::Refused(Refusal::Stopping)), "{late}");
+}
+
+/// Errors of several media in one drive speak against the drive, errors of one medium against the medium; both are told.
+#[tokio::test]
+async fn failures_of_several_media_in_one_dock_take_the_dock_out_of_service_and_spare_the_media() {
+    let hall = Hall::new(30).await;
+    let mut media = Vec::new();
+    for name in ["a", "b", "c"] {
+        media.push(hall.add(name, Some("dock")).await);
+    }
+    let (lrs, [a, b, c]) = (hall.lrs(), [media[0], media[1], media[2]]);
+    let eio = |medium: &str| MediaError {
+        op: Op::Write,
+        medium: medium.to_owned(),
+        at: None,
+        fault: Fault::Io(Errno::EIO),
+    };
+    for medium in [a, b, c] {
+        drop(lrs.allocate(reading("get", Priority::Get, &[medium])).await.unwrap());
+    }
+    assert!(matches!(within(lrs.report(a, &eio("a"))).await, Reported::Medium(_)));
+    assert_eq!(hall.row(a).await.health, Health::Suspect);
+    assert_eq!(hall.row(c).await.health, Health::Ok);
+    drop(lrs.allocate(reading("get", Priority::Get, &[c])).await.unwrap());
+
+    let Reported::Drive(why) = within(lrs.report(b, &eio("b"))).await else {
+        panic!("two media in one dock")
+    };
+    assert_eq!(hall.row(b).await.health, Health::Ok, "the drive is to blame");
+    let refused = lrs.allocate(reading("get", Priority::Get, &[c])).await.unwrap_err();
+    assert!(refused.to_string().contains(&why), "{refused}");
+    let status = lrs.drive_of(&hall.row(c).await).await.unwrap();
+    assert_eq!((status.drive.as_str(), status.used_by.len()), ("dock dock", 0));
+    assert!(status.out_of_service.unwrap().contains(&why));
+
+    let full = MediaError {
+        fault: Fault::NoSpace,
+        ..eio("c")
+    };
+    assert_eq!(within(lrs.report(c, &full)).await, Reported::NoEvidence);
 }

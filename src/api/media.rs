@@ -70,6 +70,23 @@ pub struct MediumView {
     pub extents: ExtentCounts,
     /// When it was added.
     pub created_at: Timestamp,
+    /// What its drive is doing.
+    pub drive: Option<DriveView>,
+}
+
+/// A drive, as the scheduler has it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveView {
+    /// Its name.
+    pub name: String,
+    /// empty, loading, loaded, unloading or failed.
+    pub state: String,
+    /// The name of what is in it.
+    pub medium: Option<String>,
+    /// Who uses what is in it, and how.
+    pub used_by: Vec<String>,
+    /// Why it serves nobody; None while it does.
+    pub out_of_service: Option<String>,
 }
 
 /// What `medium list` prints.
@@ -134,5 +151,6 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
         emptied_by: medium.emptied_by,
         extents: usage.extents,
         created_at: medium.created_at,
+        drive: None,
     }
 }

@@ -3,7 +3,7 @@
 use super::table::{pairs, size, table, time, words};
 use super::{Context, Done};
 use crate::api::import::ImportReport;
-use crate::api::media::{CheckErase, MediaList, MediumView};
+use crate::api::media::{CheckErase, DriveView, MediaList, MediumView};
 use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
@@ -250,6 +250,16 @@ fn counts(list: &MediaList) -> String {
     table(["name", "pending", "sync", "orphan"], rows)
 }
 
+fn drive(drive: &DriveView) -> String {
+    let mut words = vec![match &drive.medium {
+        Some(medium) => format!("{}: {} {medium}", drive.name, drive.state),
+        None => format!("{}: {}", drive.name, drive.state),
+    }];
+    words.extend(drive.used_by.iter().cloned());
+    words.extend(drive.out_of_service.iter().map(|why| format!("serves nobody: {why}")));
+    words.join("; ")
+}
+
 /// One medium, for people.
 pub fn details(medium: &MediumView) -> String {
     pairs(&[
@@ -279,5 +289,6 @@ pub fn details(medium: &MediumView) -> String {
             ),
         ),
         ("quarantined until", time(medium.quarantined_until)),
+        ("drive", medium.drive.as_ref().map_or_else(String::new, drive)),
     ])
 }

@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::import::ImportReport;
-use crate::api::media::{CheckErase, MediaList, MediumView, view};
+use crate::api::media::{CheckErase, DriveView, MediaList, MediumView, view};
 use crate::api::requests::{DirAddRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::units::parse_size;
 use crate::api::wire::Nothing;
@@ -19,6 +19,7 @@ use dss::catalogue::{MediumChange, NewMedium};
 use dss::model::medium::operator_may_set;
 use dss::model::{AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence};
 use lrs::ldm::fs::{Label, Space, dir};
+use lrs::service::DriveStatus;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,8 +73,28 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>
 }
 
 async fn show(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
-    let medium = daemon.host.catalogue.medium(&request.medium).await?;
-    Ok(Json(shown(&daemon.host, medium).await?))
+    let host = &daemon.host;
+    let medium = host.catalogue.medium(&request.medium).await?;
+    let drive = match host.lrs.drive_of(&medium).await {
+        Some(status) => Some(drive_view(host, status).await?),
+        None => None,
+    };
+    let view = shown(host, medium).await?;
+    Ok(Json(MediumView { drive, ..view }))
+}
+
+async fn drive_view(host: &Host, status: DriveStatus) -> Result<DriveView, Problem> {
+    let medium = match status.medium {
+        Some(id) => Some(host.catalogue.medium_by_id(id).await?.name),
+        None => None,
+    };
+    Ok(DriveView {
+        name: status.drive,
+        state: status.state.to_owned(),
+        medium,
+        used_by: status.used_by,
+        out_of_service: status.out_of_service,
+    })
 }
 
 // ------------------------------------------------------------------------------------------------------------- add

@@ -3,13 +3,14 @@
 use super::Run;
 use super::substitute::Bad;
 use crate::api::Problem;
-use crate::mover::{Copied, Failure, ReadFailure, sync};
+use crate::mover::{Copied, Failure, ReadFailure, SyncFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, ExtentId, FsState, Hold, MediumId, Owner, Step, Written};
+use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, MediumId, Owner, Step, Written};
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
+use lrs::service::Reported;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -120,7 +121,14 @@ impl Run<'_> {
                 if let Some(allocation) = &self.allocation {
                     allocation.distrust(target);
                 }
-                self.host.catalogue.suspect(target, &failure.to_string(), now).await?;
+                let reported = match failure {
+                    Failure::Target(error) => self.host.lrs.report(target, error).await,
+                    Failure::NoRoom | Failure::TargetDrive(_) | Failure::Source(_) => Reported::NoEvidence,
+                };
+                // The catalogue knows of a medium that is to blame; where its drive is, every target in it is out of reach.
+                if matches!(reported, Reported::Counted | Reported::NoEvidence) {
+                    self.host.catalogue.suspect(target, &failure.to_string(), now).await?;
+                }
             }
         }
         self.host.lrs.medium_changed(target).await?;
@@ -159,6 +167,9 @@ impl Run<'_> {
                     } else {
                         Because::Failed
                     };
+                    if let SyncFailure::Media(error) = &failure {
+                        self.host.lrs.report(target, error).await;
+                    }
                     self.void(target, (extents, bytes), because, failure.to_string())
                         .await?;
                 }
@@ -190,7 +201,8 @@ impl Run<'_> {
         if because == Because::Full {
             return self.target_out(target, &Failure::NoRoom).await;
         }
-        if out || reopened.is_err() {
+        let known = self.host.catalogue.medium_by_id(target).await?.health;
+        if known == Health::Ok && (out || reopened.is_err()) {
             self.host
                 .catalogue
                 .suspect(target, &format!("sync failed: {why}"), now)

@@ -75,9 +75,10 @@ impl Run<'_> {
                 self.note_bad("extent.corrupt", one.read, &one.oid, one.medium, &reason)
                     .await?;
                 wrong.insert(one.medium);
-            } else if let ReadFailure::Media(_) = &one.failure {
+            } else if let ReadFailure::Media(error) = &one.failure {
                 self.note_bad("extent.unreadable", one.read, &one.oid, one.medium, &reason)
                     .await?;
+                self.host.lrs.report(one.medium, error).await;
             }
         }
         self.distrust(wrong).await

@@ -209,6 +209,9 @@ impl GetStream {
             }),
         };
         let mut noted = self.host.catalogue.note(event, now).await;
+        if let Fault::Unreadable(error) = fault {
+            self.host.lrs.report(extent.medium, error).await;
+        }
         if fault.is_integrity() {
             let why = format!("extent {} of '{}': {fault}", extent.id, extent.origin.oid);
             noted = noted.and(self.host.catalogue.suspect(extent.medium, &why, now).await);

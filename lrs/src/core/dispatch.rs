@@ -122,7 +122,8 @@ impl Scheduler {
         if let Drive::Failed { why } = self.drive(id) {
             return Some(Out::Drive(why.clone()));
         }
-        self.orders.silent(id, self.now).map(Out::Silent)
+        let blamed = self.health.against_drive(id, self.now).map(Out::Drive);
+        blamed.or_else(|| self.orders.silent(id, self.now).map(Out::Silent))
     }
 
     pub(super) fn drive(&self, id: &DriveId) -> &Drive {

@@ -56,7 +56,7 @@ impl Scheduler {
     }
 
     /// Asks whoever does not hurry, and holds what somebody more urgent waits for, to give way; and whoever holds what
-    /// the operator locked.
+    /// the operator locked, or is in a drive that is out of service.
     pub(super) fn ask_to_yield(&mut self, effects: &mut Vec<Effect>) {
         let queued = self.queue.iter().filter(|waiting| !waiting.is_preparing());
         let wanted: Vec<_> = queued
@@ -77,7 +77,11 @@ impl Scheduler {
                 .claims
                 .iter()
                 .any(|claim| self.media.get(&claim.medium).is_some_and(|of| of.row.locked));
-            if in_the_way || locked {
+            let broken = active
+                .claims
+                .iter()
+                .any(|claim| self.health.against_drive(&claim.drive, self.now).is_some());
+            if in_the_way || locked || broken {
                 active.yield_asked = Some(self.now);
                 effects.push(Effect::AskYield(*id));
             }

@@ -5,6 +5,7 @@ mod dispatch;
 pub mod drive;
 pub mod explain;
 mod fairness;
+pub mod health;
 pub mod lease;
 pub mod placement;
 pub mod queue;
@@ -12,6 +13,7 @@ pub mod request;
 pub mod scheduler;
 mod settle;
 pub mod stall;
+pub mod status;
 mod take;
 #[cfg(test)]
 mod tests;

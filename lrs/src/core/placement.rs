@@ -19,7 +19,7 @@ pub enum Out {
     Load(String),
     /// Its lease is somebody else's.
     Lease(String),
-    /// Its drive failed.
+    /// Its drive failed or is to blame for failures.
     Drive(String),
     /// Its drive, or the catalogue that was asked for its lease, does not answer.
     Silent(String),
@@ -32,7 +32,7 @@ impl std::fmt::Display for Out {
             Self::Probe(why) => write!(f, "free space unknown ({why})"),
             Self::Load(why) => write!(f, "not mounted ({why})"),
             Self::Lease(why) => write!(f, "in use elsewhere ({why})"),
-            Self::Drive(why) => write!(f, "its drive failed ({why})"),
+            Self::Drive(why) => write!(f, "its drive is out of service ({why})"),
             Self::Silent(why) => f.write_str(why),
         }
     }

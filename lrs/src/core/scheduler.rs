@@ -5,6 +5,7 @@
 
 use super::allocation::Active;
 use super::drive::{Drive, DriveId, DriveStep};
+use super::health::{Failure, Records};
 use super::lease::LeaseState;
 use super::queue::Queue;
 use super::request::{AllocationId, Grant, Refusal, Request};
@@ -72,6 +73,8 @@ pub enum Event {
     Distrust(MediumId),
     /// Its holder had a medium mounted again.
     Reopened(MediumId),
+    /// A medium failed in a drive.
+    Failed(Failure),
     /// A lease is ours.
     LeaseTaken(MediumId, Epoch),
     /// A lease was refused.
@@ -122,6 +125,20 @@ pub enum Effect {
     },
     /// Ask an allocation to end at its next extent boundary.
     AskYield(AllocationId),
+    /// A medium is to blame for its failures: the catalogue calls it suspect.
+    Suspect {
+        /// Which.
+        medium: MediumId,
+        /// In words.
+        why: String,
+    },
+    /// A drive is to blame for the failures of its media and serves nobody from now on.
+    DriveOut {
+        /// Which.
+        drive: DriveId,
+        /// In words.
+        why: String,
+    },
     /// After `Stop`: nothing is mounted, leased, granted or queued.
     Stopped,
 }
@@ -154,6 +171,7 @@ pub struct Scheduler {
     pub(super) queue: Queue,
     pub(super) active: BTreeMap<AllocationId, Active>,
     pub(super) orders: Orders,
+    pub(super) health: Records,
     pub(super) phase: Phase,
     /// The time of the event at hand.
     pub(super) now: Duration,
@@ -204,6 +222,7 @@ impl Scheduler {
             | Event::MediumGone(_)
             | Event::Distrust(_)
             | Event::Reopened(_)
+            | Event::Failed(_)
             | Event::LeaseLost(_)
             | Event::Tick
             | Event::Stop => return,
@@ -223,6 +242,8 @@ impl Scheduler {
             | Effect::Grant(_)
             | Effect::Refuse { .. }
             | Effect::AskYield(_)
+            | Effect::Suspect { .. }
+            | Effect::DriveOut { .. }
             | Effect::Stopped => return,
         };
         let state = medium.and_then(|medium| self.media.get(&medium));

@@ -31,7 +31,8 @@ impl Scheduler {
             let unwanted = self
                 .media
                 .get(medium)
-                .is_none_or(|of| of.stale || of.gone || of.row.locked);
+                .is_none_or(|of| of.stale || of.gone || of.row.locked)
+                || self.health.against_drive(id, now).is_some();
             if unwanted || self.phase != Phase::Serving || now.saturating_sub(since) >= IDLE_MAX {
                 idle.push(id.clone());
             }

@@ -1,13 +1,14 @@
 //! What an event changes at once, before anything is decided from it.
 
 use super::allocation::{Claim, Mode};
-use super::drive::DriveStep;
+use super::drive::{DriveId, DriveStep};
+use super::health::Failure;
 use super::lease::LeaseState;
 use super::placement::{Out, not_usable};
 use super::queue::Stage;
 use super::request::{AllocationId, Refusal};
 use super::scheduler::{Effect, Event, MediumState, Phase, Scheduler, refuse};
-use dss::model::{ByteCount, Medium, MediumId};
+use dss::model::{ByteCount, Health, Medium, MediumId};
 
 impl Scheduler {
     pub(super) fn take(&mut self, event: Event, effects: &mut Vec<Effect>) {
@@ -55,6 +56,7 @@ impl Scheduler {
                     state.stale = false;
                 }
             }
+            Event::Failed(failure) => self.failed(failure, effects),
             Event::LeaseTaken(id, epoch) => self.lease(id, LeaseState::Held(epoch)),
             Event::LeaseFailed(id, why) => self.lease(id, LeaseState::Refused(why)),
             Event::LeaseLost(id) => self.lease_lost(id, effects),
@@ -67,6 +69,9 @@ impl Scheduler {
         let id = row.id;
         match self.media.get_mut(&id) {
             Some(state) => {
+                if state.row.health != Health::Ok && row.health == Health::Ok {
+                    self.health.forget(id);
+                }
                 // Another path is another mount; the generation is checked by whoever uses the mount.
                 state.stale |= state.row.location != row.location;
                 state.row = row;
@@ -85,6 +90,27 @@ impl Scheduler {
         let Some(state) = self.media.get(&id) else { return };
         let row = state.row.clone();
         self.put_back(|claim| claim.medium == id && not_usable(&row, claim.mode).is_some());
+    }
+
+    /// Counts a failure, and tells whom it speaks against.
+    fn failed(&mut self, failure: Failure, effects: &mut Vec<Effect>) {
+        let (medium, drive) = (failure.medium, failure.drive.clone());
+        let known = self.health.against_drive(&drive, self.now).is_some();
+        self.health.note(failure, self.now);
+        match self.health.against_drive(&drive, self.now) {
+            Some(why) if !known => effects.push(Effect::DriveOut { drive, why }),
+            Some(_) | None => {}
+        }
+        let known = self.media.get(&medium).is_some_and(|of| of.row.health != Health::Ok);
+        if let Some(why) = self.health.against_medium(medium, self.now).filter(|_| !known) {
+            effects.push(Effect::Suspect { medium, why });
+        }
+    }
+
+    /// Whom the failures of a medium in a drive speak against: the medium, or the drive.
+    pub fn verdict(&self, medium: MediumId, drive: &DriveId) -> (Option<String>, Option<String>) {
+        let of_medium = self.health.against_medium(medium, self.now);
+        (of_medium, self.health.against_drive(drive, self.now))
     }
 
     fn gone(&mut self, id: MediumId) {

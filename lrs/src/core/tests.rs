@@ -2,6 +2,7 @@
 
 mod any_order;
 mod bench;
+mod blame;
 mod fairness;
 mod oracle;
 mod passing;

@@ -1,6 +1,7 @@
 //! A granted allocation: the way to its media's drives, until it is released.
 
-use super::{Context, Desk, Message, owner};
+use super::mounting::mount;
+use super::{Context, Desk, Message};
 use crate::core::drive::DriveId;
 use crate::core::request::Grant;
 use crate::core::scheduler::Event;
@@ -87,7 +88,7 @@ impl Allocation {
         // Without the catalogue the row of the grant will do: a wrong one fails to mount.
         let fresh = self.context.catalogue.medium_by_id(medium).await;
         let row = fresh.unwrap_or_else(|_| seat.row.clone());
-        let outcome = owner::mount(&self.context, &self.desk, &seat.worker, row).await;
+        let outcome = mount(&self.context, &self.desk, &seat.worker, row).await;
         let event = match &outcome {
             Ok(()) => Event::Reopened(medium),
             Err(error) => Event::LoadFailed {

@@ -2,17 +2,18 @@
 //! threads and in the catalogue. Decides nothing itself.
 
 use super::allocation::{Allocation, Seat};
+use super::describe::describe;
 use super::leases::{LeaseBook, keep};
-use super::{AllocateError, Answer, Context, Desk, Message, WaitReason, WaitingRequest};
+use super::mounting::{Trouble, mount, say};
+use super::report::{Finding, failure, write_down};
+use super::{AllocateError, Answer, Context, Message, Reported};
 use crate::core::drive::DriveId;
-use crate::core::queue::Waiting;
 use crate::core::request::{AllocationId, Grant, Refusal};
 use crate::core::scheduler::{Cause, Effect, Event, Scheduler};
-use crate::ldm::{Fault, MediaError};
+use crate::ldm::MediaError;
 use crate::worker::{LeaseGuard, Worker};
-use dss::catalogue::{CatalogueError, MediumChange};
-use dss::model::{Medium, MediumId, Presence};
-use nix::errno::Errno;
+use dss::catalogue::CatalogueError;
+use dss::model::{Medium, MediumId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +24,6 @@ use tokio::time::Instant;
 
 /// How often the core is told that time passes.
 const TICK: Duration = Duration::from_secs(5);
-
-/// What went wrong with a medium; told to whoever is refused because of it.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    Media(MediaError),
-    Catalogue(CatalogueError),
-}
 
 struct Owner {
     scheduler: Scheduler,
@@ -44,6 +38,8 @@ struct Owner {
     asking: BTreeMap<AllocationId, oneshot::Sender<Answer>>,
     granted: BTreeMap<AllocationId, watch::Sender<bool>>,
     troubles: BTreeMap<MediumId, Trouble>,
+    /// What the core found out about media and drives, and the catalogue is to know.
+    findings: Vec<Finding>,
     stopping: Vec<oneshot::Sender<()>>,
     stopped: bool,
 }
@@ -64,6 +60,7 @@ pub(super) fn start(context: Arc<Context>, desk: WeakUnboundedSender<Message>, i
         asking: BTreeMap::new(),
         granted: BTreeMap::new(),
         troubles: BTreeMap::new(),
+        findings: Vec::new(),
         stopping: Vec::new(),
         stopped: false,
     };
@@ -96,8 +93,7 @@ impl Owner {
         }
         self.workers.clear();
         for waiting in self.stopping.drain(..) {
-            // Whoever asked may have gone.
-            let _ = waiting.send(());
+            reply(waiting, ());
         }
     }
 
@@ -112,14 +108,40 @@ impl Owner {
                 self.troubles.insert(medium, trouble);
             }
             Message::Waiting(answer) => {
-                // Whoever asked may have gone.
-                let _ = answer.send(self.waiting());
+                let (scheduler, now) = (&self.scheduler, self.started.elapsed());
+                let all = scheduler.waiting().map(|waiting| describe(scheduler, waiting, now));
+                reply(answer, all.collect());
             }
+            Message::Failed(medium, error, answer) => self.failed(medium, &error, answer),
+            Message::Drive(drive, answer) => reply(answer, self.scheduler.drive_status(&drive)),
             Message::Stop(answer) => {
                 self.stopping.push(answer);
                 self.tell(Event::Stop);
             }
         }
+    }
+
+    /// A medium failed: the core judges, the catalogue is told, then whoever told it is.
+    fn failed(&mut self, medium: MediumId, error: &MediaError, answer: oneshot::Sender<Reported>) {
+        let evidence = self.rows.get(&medium).and_then(|row| failure(row, error));
+        let reported = match evidence {
+            None => Reported::NoEvidence,
+            Some(failure) => {
+                let drive = failure.drive.clone();
+                self.tell(Event::Failed(failure));
+                match self.scheduler.verdict(medium, &drive) {
+                    (Some(why), _) => Reported::Medium(why),
+                    (None, Some(why)) => Reported::Drive(why),
+                    (None, None) => Reported::Counted,
+                }
+            }
+        };
+        let findings = std::mem::take(&mut self.findings);
+        let (context, desk) = (Arc::clone(&self.context), self.desk.upgrade());
+        tokio::spawn(async move {
+            write_down(context, desk, findings).await;
+            reply(answer, reported);
+        });
     }
 
     fn tell(&mut self, event: Event) {
@@ -152,6 +174,7 @@ impl Owner {
             | Event::MediumGone(_)
             | Event::Distrust(_)
             | Event::Reopened(_)
+            | Event::Failed(_)
             | Event::LeaseTaken(..)
             | Event::LeaseFailed(..)
             | Event::LeaseLost(_)
@@ -170,6 +193,8 @@ impl Owner {
             Effect::ReleaseLease(medium) => self.release_lease(medium),
             Effect::Grant(grant) => self.grant(grant),
             Effect::Refuse { id, refusal, cause } => self.refuse(id, refusal, cause),
+            Effect::Suspect { medium, why } => self.findings.push(Finding::Suspect(medium, why)),
+            Effect::DriveOut { drive, why } => self.findings.push(Finding::DriveOut(drive, why)),
             Effect::AskYield(id) => {
                 if let Some(granted) = self.granted.get(&id) {
                     granted.send_replace(true);
@@ -223,7 +248,11 @@ impl Owner {
                     say(&desk, Message::Event(Event::MediumSeen(row.clone())));
                     match mount(&context, &desk, &worker, row).await {
                         Ok(()) => return Event::Loaded { drive, medium },
-                        Err(error) => Trouble::Media(error),
+                        Err(error) => {
+                            // Nobody waits for the verdict.
+                            say(&desk, Message::Failed(medium, error.clone(), oneshot::channel().0));
+                            Trouble::Media(error)
+                        }
                     }
                 }
                 Err(error) => Trouble::Catalogue(error),
@@ -361,93 +390,11 @@ impl Owner {
             Some(Trouble::Catalogue(CatalogueError::LeaseHeld { .. })) | None => AllocateError::Refused(refusal),
             Some(Trouble::Catalogue(error)) => AllocateError::Catalogue(error),
         };
-        // Whoever asked may have gone.
-        let _ = answer.send(Err(error));
-    }
-
-    fn waiting(&self) -> Vec<WaitingRequest> {
-        let now = self.started.elapsed();
-        self.scheduler
-            .waiting()
-            .map(|waiting| describe(&self.scheduler, waiting, now))
-            .collect()
+        reply(answer, Err(error));
     }
 }
 
-fn describe(scheduler: &Scheduler, waiting: &Waiting, now: Duration) -> WaitingRequest {
-    let explanation = scheduler
-        .explain(waiting.id)
-        .expect("a request that waits is explained");
-    let reasons = explanation.reasons.iter().map(|reason| WaitReason {
-        text: reason.text.clone(),
-        held_by: reason.held_by.as_ref().map(|held| held.purpose.clone()),
-        held_for: reason.held_by.as_ref().map(|held| now.saturating_sub(held.since)),
-        yield_asked: reason
-            .held_by
-            .as_ref()
-            .and_then(|held| held.yield_asked)
-            .map(|asked| now.saturating_sub(asked)),
-        next: reason.next.clone(),
-    });
-    WaitingRequest {
-        id: waiting.id,
-        purpose: waiting.request.purpose.clone(),
-        priority: waiting.request.priority,
-        waited: now.saturating_sub(waiting.since),
-        why: explanation.text(),
-        reasons: reasons.collect(),
-    }
-}
-
-fn say(desk: &Desk, message: Message) {
-    // Without an owner nobody needs to know.
-    let _ = desk.send(message);
-}
-
-/// Mounts a medium, and has the catalogue know whether it was where it should be.
-pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, row: Medium) -> Result<(), MediaError> {
-    let (mounter, wanted) = (Arc::clone(&context.mounter), row.clone());
-    let outcome = match worker.load(move || mounter.mount(&wanted)).await {
-        Ok(outcome) => outcome,
-        Err(gone) => return Err(gone.on(&row.name)),
-    };
-    let found = match &outcome {
-        Ok(()) => Some((Presence::Attached, "found and mounted".to_owned())),
-        Err(error) if is_absent(&error.fault) => Some((Presence::Missing, error.to_string())),
-        Err(_) => None,
-    };
-    if let Some((presence, why)) = found.filter(|(presence, _)| *presence != row.presence) {
-        let change = MediumChange {
-            presence: Some(presence),
-            why,
-            ..MediumChange::default()
-        };
-        match context
-            .catalogue
-            .change_medium(row.id, change, context.clock.now())
-            .await
-        {
-            Ok(row) => say(desk, Message::Event(Event::MediumSeen(row))),
-            Err(error) => tracing::warn!(medium = %row.name, %error, "the catalogue was not told where the medium is"),
-        }
-    }
-    outcome
-}
-
-/// Whether a failed mount says that the medium is not where the catalogue has it.
-fn is_absent(fault: &Fault) -> bool {
-    match fault {
-        Fault::WrongMedium { .. } | Fault::Unlabelled(_) | Fault::Absent => true,
-        Fault::Io(errno) => matches!(
-            errno,
-            Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM
-        ),
-        Fault::Short { .. }
-        | Fault::NoSpace
-        | Fault::Damaged(_)
-        | Fault::NeedsReopen
-        | Fault::NotThisExtent(_)
-        | Fault::Miswritten
-        | Fault::Unfit(_) => false,
-    }
+/// Answers whoever asked, who may have gone.
+fn reply<T>(to: oneshot::Sender<T>, with: T) {
+    let _ = to.send(with);
 }

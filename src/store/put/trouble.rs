@@ -6,6 +6,7 @@ use crate::host::Host;
 use dss::catalogue::MediumChange;
 use dss::model::{FsState, Presence};
 use lrs::ldm::{Fault, MediaError, MediaResult};
+use lrs::service::Reported;
 use lrs::worker::DriveGone;
 
 /// Why a target takes no more of this window.
@@ -94,6 +95,11 @@ impl Trouble {
                 | Fault::NotThisExtent(_)
                 | Fault::Miswritten
                 | Fault::Unfit(_) => {
+                    // The catalogue knows of a medium that is to blame; where its drive is, the medium is not.
+                    match host.lrs.report(target.grant.medium, error).await {
+                        Reported::Medium(_) | Reported::Drive(_) => return,
+                        Reported::Counted | Reported::NoEvidence => {}
+                    }
                     let noted = host
                         .catalogue
                         .suspect(target.grant.medium, &error.to_string(), now)

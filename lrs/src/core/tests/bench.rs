@@ -99,6 +99,7 @@ pub(super) struct Bench {
     pub(super) asked: BTreeMap<AllocationId, Request>,
     pub(super) refused: BTreeMap<AllocationId, Refusal>,
     pub(super) yields: BTreeSet<AllocationId>,
+    pub(super) suspects: BTreeSet<MediumId>,
     mounted: BTreeMap<DriveId, MediumId>,
     leased: BTreeMap<MediumId, Epoch>,
     pub(super) orders: Vec<String>,
@@ -183,6 +184,13 @@ impl Bench {
             Effect::ReleaseLease(medium) => {
                 self.leased.remove(&medium).expect("what is given back was held");
                 self.orders.push(format!("give back {}", self.rows[&medium].name));
+            }
+            Effect::Suspect { medium, .. } => {
+                self.suspects.insert(medium);
+            }
+            Effect::DriveOut { drive, why } => {
+                self.orders.push(format!("{drive} out"));
+                assert!(why.contains("to blame"), "{why}");
             }
             Effect::Stopped => {
                 // What never answered is left behind.

@@ -1,0 +1,70 @@
+//! Mounting on a drive's thread, and what the catalogue is told of where a medium is.
+
+use super::{Context, Desk, Message};
+use crate::core::scheduler::Event;
+use crate::ldm::{Fault, MediaError};
+use crate::worker::Worker;
+use dss::catalogue::{CatalogueError, MediumChange};
+use dss::model::{Medium, Presence};
+use nix::errno::Errno;
+use std::sync::Arc;
+
+/// What went wrong with a medium; told to whoever is refused because of it.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Media(MediaError),
+    Catalogue(CatalogueError),
+}
+
+pub(super) fn say(desk: &Desk, message: Message) {
+    // Without an owner nobody needs to know.
+    let _ = desk.send(message);
+}
+
+/// Mounts a medium, and has the catalogue know whether it was where it should be.
+pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, row: Medium) -> Result<(), MediaError> {
+    let (mounter, wanted) = (Arc::clone(&context.mounter), row.clone());
+    let outcome = match worker.load(move || mounter.mount(&wanted)).await {
+        Ok(outcome) => outcome,
+        Err(gone) => return Err(gone.on(&row.name)),
+    };
+    let found = match &outcome {
+        Ok(()) => Some((Presence::Attached, "found and mounted".to_owned())),
+        Err(error) if is_absent(&error.fault) => Some((Presence::Missing, error.to_string())),
+        Err(_) => None,
+    };
+    if let Some((presence, why)) = found.filter(|(presence, _)| *presence != row.presence) {
+        let change = MediumChange {
+            presence: Some(presence),
+            why,
+            ..MediumChange::default()
+        };
+        match context
+            .catalogue
+            .change_medium(row.id, change, context.clock.now())
+            .await
+        {
+            Ok(row) => say(desk, Message::Event(Event::MediumSeen(row))),
+            Err(error) => tracing::warn!(medium = %row.name, %error, "the catalogue was not told where the medium is"),
+        }
+    }
+    outcome
+}
+
+/// Whether a failed mount says that the medium is not where the catalogue has it.
+fn is_absent(fault: &Fault) -> bool {
+    match fault {
+        Fault::WrongMedium { .. } | Fault::Unlabelled(_) | Fault::Absent => true,
+        Fault::Io(errno) => matches!(
+            errno,
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM
+        ),
+        Fault::Short { .. }
+        | Fault::NoSpace
+        | Fault::Damaged(_)
+        | Fault::NeedsReopen
+        | Fault::NotThisExtent(_)
+        | Fault::Miswritten
+        | Fault::Unfit(_) => false,
+    }
+}
