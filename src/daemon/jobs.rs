@@ -1,6 +1,7 @@
 //! Jobs: given, listed, followed, stopped, resumed and undone.
 
 use super::answer::{Answer, Failure, lines};
+use super::control;
 use super::lists::names;
 use super::server::Daemon;
 use super::waits::{Waits, in_quarantine};
@@ -11,14 +12,12 @@ use crate::api::wire::{Line, Nothing};
 use crate::api::{MigrateRequest, PlanStep, PlanSummary, Problem, RepackRequest, exit};
 use crate::engine;
 use crate::host::Host;
-use crate::repack::job::{JobEvent, next, sources_of};
-use crate::repack::machine::Stop;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::model::{Job, JobControl, JobId, JobKind, JobSpec, JobState, MediumId, Quarantine};
+use dss::model::{Job, JobId, JobKind, JobSpec, MediumId, Quarantine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -241,79 +240,22 @@ async fn tell(
 }
 
 async fn pause(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
-    halt(&daemon, request.job, JobEvent::Pause, JobControl::Pause, Stop::Pause).await
+    let job = control::pause(&daemon.host, &daemon.jobs, request.job).await?;
+    Ok(Json(report(&daemon.host, &job).await?))
 }
 
 async fn cancel(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
-    halt(&daemon, request.job, JobEvent::Cancel, JobControl::Cancel, Stop::Cancel).await
-}
-
-/// Notes the operator's wish first: it holds even if respoold is killed now.
-async fn halt(daemon: &Daemon, id: JobId, event: JobEvent, control: JobControl, stop: Stop) -> Answer<JobReport> {
-    let host = &daemon.host;
-    let job = host.catalogue.job(id).await?;
-    let Some(to) = next(job.state, event) else {
-        return Err(at_odds(&job, control).into());
-    };
-    let mut job = host.catalogue.control_job(id, control, host.clock.now()).await?;
-    if !daemon.jobs.stop(id, stop) && job.state != to {
-        let now = host.clock.now();
-        job = host
-            .catalogue
-            .advance_job(id, &sources_of(event), to, &job.tally, None, now)
-            .await?;
-    }
-    Ok(Json(report(host, &job).await?))
-}
-
-fn at_odds(job: &Job, wish: JobControl) -> Problem {
-    Problem::refused(
-        "job_state",
-        format!("job {}", job.id),
-        format!("job {} is {}: `{}` means nothing to it", job.id, job.state, verb(wish)),
-    )
-    .next(format!("look at it with `respool job show {}`", job.id))
-}
-
-/// What an operator types to wish this.
-fn verb(wish: JobControl) -> &'static str {
-    match wish {
-        JobControl::Run => "resume",
-        JobControl::Pause => "pause",
-        JobControl::Cancel => "cancel",
-    }
+    let job = control::cancel(&daemon.host, &daemon.jobs, request.job).await?;
+    Ok(Json(report(&daemon.host, &job).await?))
 }
 
 async fn resume(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
-    let host = &daemon.host;
-    let job = host.catalogue.job(request.job).await?;
-    if at_rest(job.state) && next(job.state, JobEvent::Start).is_none()
-        || job.state == JobState::Quarantined
-        // It is coming to its end: what was stopped for good does not go on.
-        || job.control == JobControl::Cancel
-    {
-        return Err(at_odds(&job, JobControl::Run).into());
-    }
-    let job = host
-        .catalogue
-        .control_job(request.job, JobControl::Run, host.clock.now())
-        .await?;
-    daemon.jobs.start(request.job);
-    Ok(Json(report(host, &job).await?))
+    let job = control::resume(&daemon.host, &daemon.jobs, request.job).await?;
+    Ok(Json(report(&daemon.host, &job).await?))
 }
 
 async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<RestoreReport> {
-    if daemon.jobs.watch(request.job).is_some() {
-        let job = daemon.host.catalogue.job(request.job).await?;
-        return Err(Problem::refused(
-            "job_at_work",
-            format!("job {}", job.id),
-            format!("job {} is {}: only a job that rests can be restored", job.id, job.state),
-        )
-        .next(format!("run `respool job pause {}` first, or wait", job.id))
-        .into());
-    }
-    let restored = engine::restore(&daemon.host, request.job).await?;
+    let restored = control::restore(&daemon.host, &daemon.jobs, request.job).await?;
     let names: BTreeMap<_, _> = names(&daemon.host).await?;
     let moved_on = restored.moved_on.into_iter().map(|(extent, oid)| (extent, oid, None));
     let failed = restored

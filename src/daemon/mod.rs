@@ -1,8 +1,9 @@
 //! respoold: owns this host's devices, the scheduler, the jobs and the private PostgreSQL. Starts everything, serves
 //! clients, and leaves in order. Nothing is decided here that must survive: the catalogue is the only memory.
 
-mod activity;
+pub mod activity;
 mod answer;
+pub mod control;
 mod devices;
 mod drill;
 mod guard;
@@ -11,10 +12,10 @@ mod lists;
 mod media;
 mod objects;
 mod open;
-mod runner;
+pub mod runner;
 mod seat;
 mod server;
-mod upkeep;
+pub mod upkeep;
 mod waits;
 
 use crate::api::Problem;
@@ -203,8 +204,8 @@ fn bind(folder: &Path) -> Result<UnixListener, Problem> {
 async fn serve(running: Running) -> Result<(), Problem> {
     let daemon = running.daemon;
     let stopping = daemon.stopping.clone();
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&daemon)));
-    let sweep = tokio::spawn(upkeep::sweep(Arc::clone(&daemon)));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&daemon.host), daemon.jobs.clone()));
+    let sweep = tokio::spawn(upkeep::sweep(Arc::clone(&daemon.host)));
     let fenced = Arc::clone(&daemon.host);
     tokio::spawn(async move {
         if let Err(problem) = engine::erase_fenced(&fenced).await {

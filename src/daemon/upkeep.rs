@@ -1,9 +1,11 @@
 //! What respoold does by itself, beside requests and jobs: ends quarantines, sweeps orphans, purges versions whose
 //! undelete window is over, seals the event log, raises the clock's high-water mark, and leaves when nobody needs it.
 
+use super::runner::Runner;
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::engine;
+use crate::host::Host;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +18,14 @@ const SWEEP: Duration = Duration::from_secs(60);
 const BATCH: u32 = 1_000;
 
 /// Runs until respoold leaves.
-pub async fn run(daemon: Arc<Daemon>) {
+pub async fn run(host: Arc<Host>, jobs: Runner) {
     loop {
-        if let Err(problem) = round(&daemon).await {
+        if let Err(problem) = round(&host, &jobs).await {
             tracing::warn!(%problem, "upkeep will be tried again");
         }
         tokio::select! {
-            () = daemon.stopping.cancelled() => return,
+            biased;
+            () = host.stopping.cancelled() => return,
             () = tokio::time::sleep(ROUND) => {}
         }
     }
@@ -30,15 +33,16 @@ pub async fn run(daemon: Arc<Daemon>) {
 
 /// Sweeps until respoold leaves. A task of its own: a medium that is busy for hours must not keep quarantines from ending
 /// and events from being sealed. Holds end by age, so nothing is swept while the clock is in doubt.
-pub async fn sweep(daemon: Arc<Daemon>) {
+pub async fn sweep(host: Arc<Host>) {
     loop {
         tokio::select! {
-            () = daemon.stopping.cancelled() => return,
+            biased;
+            () = host.stopping.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
         let swept = async {
-            daemon.host.may_destroy_by_age().await?;
-            engine::sweep(&daemon.host).await
+            host.may_destroy_by_age().await?;
+            engine::sweep(&host).await
         };
         match swept.await {
             Ok(done) if done.removed > 0 => tracing::info!(removed = done.removed, "orphans were swept"),
@@ -48,11 +52,10 @@ pub async fn sweep(daemon: Arc<Daemon>) {
     }
 }
 
-async fn round(daemon: &Daemon) -> Result<(), Problem> {
-    let host = &daemon.host;
+async fn round(host: &Arc<Host>, jobs: &Runner) -> Result<(), Problem> {
     while host.catalogue.seal_events(BATCH).await? == u64::from(BATCH) {}
     for job in engine::reclaim_due(host).await? {
-        daemon.jobs.start(job);
+        jobs.start(job);
     }
     let now = host.clock.now();
     host.may_destroy_by_age().await?;

@@ -1,0 +1,87 @@
+//! What an operator wishes of a job: stopped, taken up again, undone. The wish is noted in the catalogue first, so that it
+//! holds even if respoold is killed in the next instant.
+
+use super::runner::Runner;
+use crate::api::Problem;
+use crate::api::jobs::at_rest;
+use crate::engine::{self, Restored};
+use crate::host::Host;
+use crate::repack::job::{JobEvent, next, sources_of};
+use crate::repack::machine::Stop;
+use dss::model::{Job, JobControl, JobId, JobState};
+use std::sync::Arc;
+
+/// Stops a job at its next extent boundary; it stays resumable.
+pub async fn pause(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, Problem> {
+    halt(host, jobs, id, (JobEvent::Pause, JobControl::Pause, Stop::Pause)).await
+}
+
+/// Stops a job at its next extent boundary, for good.
+pub async fn cancel(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, Problem> {
+    halt(host, jobs, id, (JobEvent::Cancel, JobControl::Cancel, Stop::Cancel)).await
+}
+
+type Halt = (JobEvent, JobControl, Stop);
+
+async fn halt(host: &Arc<Host>, jobs: &Runner, id: JobId, (event, control, stop): Halt) -> Result<Job, Problem> {
+    let job = host.catalogue.job(id).await?;
+    let Some(to) = next(job.state, event) else {
+        return Err(at_odds(&job, control));
+    };
+    let job = host.catalogue.control_job(id, control, host.clock.now()).await?;
+    if jobs.stop(id, stop) || job.state == to {
+        return Ok(job);
+    }
+    let (from, now) = (sources_of(event), host.clock.now());
+    Ok(host.catalogue.advance_job(id, &from, to, &job.tally, None, now).await?)
+}
+
+/// Takes a job up where it is.
+pub async fn resume(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, Problem> {
+    let job = host.catalogue.job(id).await?;
+    if at_rest(job.state) && next(job.state, JobEvent::Start).is_none()
+        || job.state == JobState::Quarantined
+        // It is coming to its end: what was stopped for good does not go on.
+        || job.control == JobControl::Cancel
+    {
+        return Err(at_odds(&job, JobControl::Run));
+    }
+    let job = host
+        .catalogue
+        .control_job(id, JobControl::Run, host.clock.now())
+        .await?;
+    jobs.start(id);
+    Ok(job)
+}
+
+/// Puts the layouts back on the old bytes of a job that rests.
+pub async fn restore(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Restored, Problem> {
+    if jobs.watch(id).is_some() {
+        let job = host.catalogue.job(id).await?;
+        return Err(Problem::refused(
+            "job_at_work",
+            format!("job {}", job.id),
+            format!("job {} is {}: only a job that rests can be restored", job.id, job.state),
+        )
+        .next(format!("run `respool job pause {}` first, or wait", job.id)));
+    }
+    engine::restore(host, id).await
+}
+
+fn at_odds(job: &Job, wish: JobControl) -> Problem {
+    Problem::refused(
+        "job_state",
+        format!("job {}", job.id),
+        format!("job {} is {}: `{}` means nothing to it", job.id, job.state, verb(wish)),
+    )
+    .next(format!("look at it with `respool job show {}`", job.id))
+}
+
+/// What an operator types to wish this.
+fn verb(wish: JobControl) -> &'static str {
+    match wish {
+        JobControl::Run => "resume",
+        JobControl::Pause => "pause",
+        JobControl::Cancel => "cancel",
+    }
+}
