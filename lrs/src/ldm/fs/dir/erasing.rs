@@ -126,7 +126,8 @@ impl DirVolume {
     }
 
     fn erase_named(&mut self, progress: &mut Progress<'_>) -> MediaResult<()> {
-        let (entries, _) = Entries::open(&self.ground, Op::Delete, &self.label)?;
+        let (entries, survey) = Entries::open(&self.ground, Op::Delete, &self.label)?;
+        self.refuse_new_damage(survey.damage)?;
         for entry in entries {
             let entry = entry?;
             let subject = Subject {
@@ -141,10 +142,11 @@ impl DirVolume {
 
     fn erase_isolated(&mut self, progress: &mut Progress<'_>) -> MediaResult<()> {
         let mut kept = Vec::new();
-        survey(&self.ground, Op::Delete, &self.label, &mut |change| match change {
+        let survey = survey(&self.ground, Op::Delete, &self.label, &mut |change| match change {
             Change::Isolated(isolation) => kept.push(isolation),
             Change::Added { .. } | Change::Removed { .. } => {}
         })?;
+        self.refuse_new_damage(survey.damage)?;
         for isolation in kept {
             let subject = Subject {
                 oid: isolated_name(isolation.extent),
@@ -153,6 +155,15 @@ impl DirVolume {
             self.remove(&isolation.kept, Some(isolation.inode), subject, progress)?;
         }
         Ok(())
+    }
+
+    /// An index that was whole when the medium was mounted and is not now was misread, or is going bad: what it no longer
+    /// names would stay behind without a row.
+    fn refuse_new_damage(&self, damage: Option<String>) -> MediaResult<()> {
+        match damage {
+            Some(what) if self.damage.is_none() => Err(self.ground.fault(Op::Delete, None, Fault::Damaged(what))),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Removes one file, unless it is not the one that is meant: then it stays and is told as a stranger.
