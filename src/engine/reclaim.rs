@@ -186,7 +186,14 @@ async fn fence_and_erase(
         refuse_unknown(host, allocation, medium).await?;
     }
     host.checkpoints.reach(Step::ReclaimBeforeFence);
-    let now = host.clock.now();
+    let now = match job {
+        // Nobody asked for a hold: a clock that was set back a little since makes none.
+        Some(job) if job.spec.quarantine == Quarantine::None => {
+            let now = host.clock.now();
+            medium.quarantined_until.map_or(now, |until| until.max(now))
+        }
+        Some(_) | None => host.clock.now(),
+    };
     let fence = host
         .catalogue
         .fence_medium(medium.id, job.map(|job| job.id), drop_deleted, epoch, now)
