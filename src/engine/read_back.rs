@@ -8,7 +8,9 @@ use crate::mover::{ReadFailure, read_back, read_back_unless};
 use crate::repack::job::JobEvent;
 use crate::repack::machine::{Event, Stop};
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
-use dss::model::{Extent, ExtentId, ExtentState, JobError, JobId, MediumId, Move, MoveState, ReadBack, Skip, Step};
+use dss::model::{
+    Extent, ExtentId, ExtentState, JobError, JobId, MediumId, Move, MoveState, ReadBack, Skip, Step, VerifyMode,
+};
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::IndexStamp;
 use lrs::service::Allocation;
@@ -52,7 +54,12 @@ impl Run<'_> {
             vec![]
         };
         targets.extend(left.iter().map(|(_, _, extent)| extent.medium));
-        self.inherited = left.into_iter().map(|(one, _, _)| one).collect();
+        // As their own job wished, even if this one wishes less for its moves.
+        let own = self.job.spec.verify;
+        let due = left
+            .into_iter()
+            .filter(|(one, verify, _)| is_due(*verify, one.new) || is_due(own, one.new));
+        self.inherited = due.map(|(one, _, _)| one).collect();
         for target in targets {
             let usage = self.host.catalogue.usage(target, self.host.clock.now()).await?;
             if usage.unindexed.0 == 0 && !self.has_unindexed(target).await? {
@@ -125,7 +132,7 @@ impl Run<'_> {
     pub(super) async fn read_back(&mut self) -> Result<Event, Problem> {
         let mut after = None;
         let mut first: Option<JobError> = None;
-        loop {
+        while self.job.spec.verify != VerifyMode::None {
             let page = Page { after, limit: PAGE };
             let moves = self
                 .host
@@ -134,6 +141,8 @@ impl Run<'_> {
                 .await?;
             let Some(last) = moves.last() else { break };
             after = Some(last.new);
+            let verify = self.job.spec.verify;
+            let moves = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
             if let Some(stop) = self.read_back_moves(moves, &mut first).await? {
                 return Ok(stopped(stop, first));
             }
@@ -167,9 +176,7 @@ impl Run<'_> {
 
     /// Reads back what lies on the first one's medium: two targets of one dock are never held together. Answers the
     /// first failure, and what was not tried.
-    async fn read_back_page(&mut self, moves: Vec<Move>) -> Result<(Option<JobError>, Vec<Move>), Problem> {
-        let verify = self.job.spec.verify;
-        let due: Vec<Move> = moves.into_iter().filter(|one| is_due(verify, one.new)).collect();
+    async fn read_back_page(&mut self, due: Vec<Move>) -> Result<(Option<JobError>, Vec<Move>), Problem> {
         let ids: Vec<ExtentId> = due.iter().map(|one| one.new).collect();
         let extents: BTreeMap<ExtentId, Extent> = self
             .host

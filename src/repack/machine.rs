@@ -1,7 +1,7 @@
 //! What a job does next. One loop for start, resume and retry: look at what still lives on the sources, plan, copy, look
 //! again, until nothing is left; then index commit, read-back, quarantine, reclaim.
 
-use dss::model::{JobError, JobSpec, JobState, Quarantine, VerifyMode};
+use dss::model::{JobError, JobSpec, JobState, Quarantine};
 
 /// The most rounds in a row that may pass without an extent moved or skipped before the job gives up.
 pub const MAX_IDLE_ROUNDS: u32 = 4;
@@ -127,7 +127,6 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Machine {
     quarantine: Quarantine,
-    verify: VerifyMode,
     only_some: bool,
     idle_rounds: u32,
     settled_in_round: u64,
@@ -144,7 +143,6 @@ impl Machine {
     pub fn new(spec: &JobSpec) -> Self {
         Self {
             quarantine: spec.quarantine,
-            verify: spec.verify,
             only_some: !spec.only.is_empty(),
             idle_rounds: 0,
             settled_in_round: 0,
@@ -189,10 +187,8 @@ impl Machine {
                 Effect::Release
             }
             Event::Released => self.released(),
-            Event::Indexed => match self.verify {
-                VerifyMode::None => self.after_read_back(),
-                VerifyMode::Full | VerifyMode::Sampled => Effect::ReadBack,
-            },
+            // Also where nothing of its own is to be read: what jobs before it left unread is its to read now.
+            Event::Indexed => Effect::ReadBack,
             Event::ReadBack { failed } => {
                 self.read_back_failed = failed;
                 self.after_read_back()
@@ -285,6 +281,7 @@ fn no_progress() -> JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dss::model::VerifyMode;
     use std::collections::BTreeSet;
 
     fn machine(quarantine: Quarantine, verify: VerifyMode) -> Machine {
@@ -349,7 +346,11 @@ mod tests {
     fn x01_a_source_with_a_skipped_extent_is_never_reclaimed() {
         let mut m = machine(Quarantine::None, VerifyMode::None);
         m.on(Event::Expanded { to_move: 0, skipped: 1 });
-        assert_eq!(m.on(Event::Indexed), Effect::Rest(Ending::DoneWithSkips));
+        assert_eq!(m.on(Event::Indexed), Effect::ReadBack);
+        assert_eq!(
+            m.on(Event::ReadBack { failed: None }),
+            Effect::Rest(Ending::DoneWithSkips)
+        );
     }
 
     #[test]
