@@ -113,9 +113,18 @@ pub async fn run(host: &Arc<Host>, id: JobId, controls: Controls) -> Result<Job,
     }
 }
 
-/// The jobs that go on by themselves when respoold starts: all that were neither paused nor at rest.
+/// The jobs that go on by themselves when respoold starts: all that were neither paused nor at rest. Ends those that
+/// were cancelled while they were paused.
 pub async fn unfinished(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
     let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    // The operator's wish was noted, and respoold ended before it was carried out; nobody works on a paused job.
+    let given_up = |job: &&Job| job.state == JobState::Paused && job.control == JobControl::Cancel;
+    for job in jobs.iter().filter(given_up) {
+        let now = host.clock.now();
+        host.catalogue
+            .advance_job(job.id, &[job.state], JobState::Cancelled, &job.tally, None, now)
+            .await?;
+    }
     let goes_on = |job: &&Job| {
         matches!(
             job.state,
