@@ -18,6 +18,8 @@ mod life;
 mod named;
 #[path = "sim/platter.rs"]
 mod platter;
+#[path = "sim/random/mod.rs"]
+mod random;
 #[path = "sim/scene.rs"]
 mod scene;
 #[path = "sim/scenes.rs"]

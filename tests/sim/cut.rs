@@ -12,7 +12,7 @@ impl File {
         let mut sizes = vec![left.len()];
         for (offset, bytes) in &self.writes {
             for (at, piece) in pages(*offset, bytes) {
-                if chance.quarters(kept) {
+                if chance.quarters(kept) && !self.wear.loses(at) {
                     lay(&mut left, at, piece);
                 }
             }
@@ -29,6 +29,7 @@ impl File {
             durable: left.clone(),
             now: left,
             writes: Vec::new(),
+            wear: self.wear.after_cut(),
         }
     }
 }
@@ -40,7 +41,7 @@ pub(super) fn lay(onto: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 }
 
 /// A write, cut where the device's pages end.
-fn pages(offset: u64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
+pub(super) fn pages(offset: u64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
     let (mut at, mut rest, mut pieces) = (offset, bytes, Vec::new());
     while !rest.is_empty() {
         let (piece, more) = rest.split_at(((PAGE - at % PAGE) as usize).min(rest.len()));

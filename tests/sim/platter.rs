@@ -7,6 +7,7 @@
 
 mod cut;
 mod rules;
+mod wear;
 
 use crate::chance::Chance;
 use cut::lay;
@@ -27,6 +28,7 @@ struct File {
     now: Vec<u8>,
     /// Since the last sync, in order.
     writes: Vec<(u64, Vec<u8>)>,
+    wear: wear::Wear,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -136,12 +138,13 @@ impl Platter {
         let file = self.file_mut(key)?;
         lay(&mut file.now, offset, bytes);
         file.writes.push((offset, bytes.to_vec()));
+        file.wear.written(offset, bytes.len());
         Ok(())
     }
 
     pub fn sync_file(&mut self, key: Key) -> DiskResult<()> {
         let file = self.file_mut(key)?;
-        file.durable = file.now.clone();
+        file.durable = file.after_sync();
         file.writes.clear();
         Ok(())
     }
