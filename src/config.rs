@@ -124,6 +124,10 @@ pub struct Memory {
     /// One buffer of it.
     #[serde(deserialize_with = "size")]
     pub chunk: ByteCount,
+    /// The most bytes that wait in the state folder while a dock changes its disk; no extent larger than this can be
+    /// moved between two disks of one dock. Used by staged repacks only, one spool for each at work.
+    #[serde(deserialize_with = "size")]
+    pub spool: ByteCount,
 }
 
 impl Default for Memory {
@@ -131,6 +135,7 @@ impl Default for Memory {
         Self {
             ring: ByteCount(64 << 20),
             chunk: ByteCount(1 << 20),
+            spool: ByteCount(4 << 30),
         }
     }
 }
@@ -201,6 +206,11 @@ impl Config {
                 self.memory.ring.0 < self.memory.chunk.0.saturating_mul(2),
                 "ring",
                 "holds at least two chunks",
+            ),
+            (
+                self.memory.spool < self.memory.chunk,
+                "spool",
+                "holds at least one chunk",
             ),
         ];
         rules
@@ -277,6 +287,7 @@ mod tests {
             ("[repack]\nsync_bytes = 1\nsync_seconds = 0\n", "respool.toml line 3"),
             ("[memory]\nring = \"lots\"\n", "respool.toml line 2"),
             ("[daemon]\nlease_seconds = 1\n", "respool.toml line 2"),
+            ("[memory]\nspool = 1\n", "respool.toml line 2"),
         ] {
             let problem = parse(text).unwrap_err();
             assert!(problem.message.starts_with(line), "{}", problem.message);

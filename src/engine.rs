@@ -1,8 +1,8 @@
 //! Turns the effects of `repack::machine` into calls on mover, lrs and dss, and their results into events. It decides
 //! nothing about what comes next.
 //!
-//! `submit`, `planning` and `round` are hops 1 to 4, `window` hops 5 to 10 (with `settle`; `substitute` for what could not
-//! be read), `read_back`, `reclaim`
+//! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `settle`; `substitute` for what could not
+//! be read, `spooling` for what goes by way of the spool), `read_back`, `reclaim`
 //! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
 //! `unread` looks after what earlier jobs did not read back.
 
@@ -12,11 +12,14 @@ mod reclaim;
 mod restore;
 mod round;
 mod settle;
+mod spooling;
 mod submit;
 mod substitute;
 mod sweep;
 mod takeover;
+mod targets;
 mod unread;
+mod waiting;
 mod window;
 
 pub use planning::{PlanStep, Planned, plan};
@@ -28,7 +31,7 @@ pub use takeover::take_over;
 
 use crate::api::Problem;
 use crate::host::Host;
-use crate::mover::Ring;
+use crate::mover::{Ring, Spool};
 use crate::repack::job::{JobEvent, sources_of};
 use crate::repack::machine::{Effect, Ending, Event, Machine, Stop};
 use crate::repack::turn::Turns;
@@ -58,6 +61,8 @@ pub(crate) struct Run<'a> {
     controls: Controls,
     machine: Machine,
     ring: Ring,
+    /// Made when a round is first staged.
+    spool: Option<Spool>,
     /// Tried in this run and left where they are.
     skipped: BTreeSet<ExtentId>,
     /// Not readable where they lie, and not tried in every other copy yet.
@@ -170,6 +175,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             machine: Machine::new(&job.spec),
             ring: Ring::new(memory.ring.0 as usize, memory.chunk.0 as usize),
+            spool: None,
             skipped: BTreeSet::new(),
             doubts: BTreeMap::new(),
             shut: BTreeMap::new(),
@@ -205,6 +211,7 @@ impl<'a> Run<'a> {
             Effect::Expand => self.expand().await,
             Effect::Plan => self.plan_round().await,
             Effect::Allocate => self.allocate().await,
+            Effect::Fill => self.fill().await,
             Effect::CopyWindow => self.copy_window().await,
             Effect::Release => self.release().await,
             Effect::CommitIndexes => self.commit_indexes().await,

@@ -4,6 +4,7 @@ use crate::api::Problem;
 use crate::config::Config;
 use dss::catalogue::{Catalogue, ClockVerdict};
 use dss::model::{CatalogueId, Checkpoints};
+use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, AllocateError, DriveGone, Lrs};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ pub struct Host {
     pub checkpoints: Arc<dyn Checkpoints>,
     /// What is configured.
     pub config: Arc<Config>,
+    /// Where bytes wait while a dock changes its disk.
+    pub spool: SpoolPlace,
     /// Which catalogue, as labels name it.
     pub catalogue_id: CatalogueId,
     /// Cancelled when respoold is to leave: jobs stop at the next extent boundary and go on by themselves in the next

@@ -79,6 +79,10 @@ impl StateFolder {
     pub fn catalogue_mark(&self) -> PathBuf {
         self.path.join("catalogue")
     }
+    /// Holds spools: nothing in it outlives the respoold that made it.
+    pub fn spool_folder(&self) -> PathBuf {
+        self.path.join("spool")
+    }
     /// Names this seat among all that may hold leases.
     pub fn seat_file(&self) -> PathBuf {
         self.path.join("seat")

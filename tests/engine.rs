@@ -8,3 +8,5 @@ mod rig;
 mod safety;
 #[path = "engine/turns.rs"]
 mod turns;
+#[path = "engine/waiting.rs"]
+mod waiting;

@@ -29,8 +29,12 @@ mod orders;
 mod places;
 #[path = "repack/racing.rs"]
 mod racing;
+#[path = "repack/room.rs"]
+mod room;
 #[path = "repack/seen.rs"]
 mod seen;
+#[path = "repack/staged.rs"]
+mod staged;
 #[path = "repack/stopping.rs"]
 mod stopping;
 #[path = "repack/substitute.rs"]

@@ -53,6 +53,17 @@ pub struct NotMoved {
     pub why: String,
 }
 
+/// Source and targets share a dock: bytes wait in a spool while it changes its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStaging {
+    /// The most bytes that wait at once.
+    pub spool_bytes: ByteCount,
+    /// How often the spool is filled.
+    pub rounds: u64,
+    /// How often a disk comes into a dock for that.
+    pub mounts: u64,
+}
+
 /// Everything of a plan but its steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanSummary {
@@ -70,6 +81,8 @@ pub struct PlanSummary {
     pub lower_bound_seconds: f64,
     /// Bytes that the sources will offer again.
     pub reclaimed_bytes: ByteCount,
+    /// Some when the bytes do not go straight from drive to drive.
+    pub staged: Option<PlanStaging>,
     /// What stays, and why.
     pub not_moved: Vec<NotMoved>,
     /// What the repack itself would be refused with, as things are.

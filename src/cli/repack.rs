@@ -106,6 +106,12 @@ fn told(plan: &PlanSummary) -> String {
         .iter()
         .map(|target| format!("{} ({} extents, {})", target.medium, target.extents, target.bytes))
         .collect();
+    let staged = plan.staged.map_or_else(String::new, |staged| {
+        format!(
+            ", staged through a spool of {} bytes, {} rounds, {} mounts",
+            staged.spool_bytes.0, staged.rounds, staged.mounts
+        )
+    });
     let mut text: String = plan
         .not_moved
         .iter()
@@ -115,7 +121,7 @@ fn told(plan: &PlanSummary) -> String {
         })
         .collect();
     text.push_str(&format!(
-        "{} in about {:.0} s from {} to {}; {} extents stay; {} of dead data are reclaimed",
+        "{} in about {:.0} s from {} to {}{staged}; {} extents stay; {} of dead data are reclaimed",
         plan.bytes,
         plan.predicted_seconds,
         plan.sources.join(", "),

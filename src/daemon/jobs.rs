@@ -6,7 +6,7 @@ use super::lists::names;
 use super::server::Daemon;
 use super::waits::{Waits, in_quarantine};
 use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
-use crate::api::plan::{Action, NotMoved, PlanTarget};
+use crate::api::plan::{Action, NotMoved, PlanStaging, PlanTarget};
 use crate::api::requests::JobRequest;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{MigrateRequest, PlanStep, PlanSummary, Problem, RepackRequest, exit};
@@ -151,6 +151,11 @@ async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackReque
             block_order_seconds: planned.predicted_seconds,
             lower_bound_seconds: planned.predicted_seconds,
             reclaimed_bytes: planned.reclaimed,
+            staged: planned.staged.map(|staging| PlanStaging {
+                spool_bytes: staging.spool,
+                rounds: staging.rounds,
+                mounts: staging.mounts,
+            }),
             not_moved: planned
                 .not_moved
                 .into_iter()

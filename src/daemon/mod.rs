@@ -30,6 +30,7 @@ use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
 use dss::pg::PgCatalogue;
 use dss::pg::embedded::EmbeddedCluster;
 use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
+use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use runner::Runner;
 use seat::Seat;
@@ -155,6 +156,10 @@ async fn assemble(
         drives: Drives::Threads,
     };
     let catalogue: Arc<dyn dss::catalogue::Catalogue> = opened.catalogue.clone();
+    let spool = SpoolPlace::below(&start.state.spool_folder(), faults.clone());
+    if let Err(error) = spool.clean() {
+        tracing::warn!(%error, "what an earlier respoold left in the spool stays there");
+    }
     let devices = Arc::new(Devices::new(faults));
     let lrs = Lrs::start(settings, Arc::clone(&catalogue), devices, Arc::clone(&clock));
     let host = Arc::new(Host {
@@ -163,6 +168,7 @@ async fn assemble(
         clock,
         checkpoints,
         config: Arc::clone(config),
+        spool,
         catalogue_id: opened.identity.id,
         stopping: stopping.clone(),
     });

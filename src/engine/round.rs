@@ -1,12 +1,15 @@
 //! One round of a job: what of its sources is moved where, and the one allocation for it (hops 2 to 4).
 
 use super::Run;
-use super::planning::{docks_of, look, targets_for};
+use super::planning::look;
 use super::substitute::Recourse;
+use super::targets::targets_for;
 use crate::api::Problem;
+use crate::host::Host;
 use crate::repack::machine::Event;
 use crate::repack::manifest::LeftOut;
-use crate::repack::plan::{EXTENT_OVERHEAD, Plan, assign, predicted_seconds};
+use crate::repack::plan::{Assigned, EXTENT_OVERHEAD, Plan, per_target, predicted_seconds};
+use crate::repack::stage::{Routed, Staging, Way};
 use dss::model::{ByteCount, ExtentId, JobError, MediumId, Step};
 use lrs::core::{Priority, Request, WriteWant};
 use std::collections::BTreeMap;
@@ -15,11 +18,47 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct Round {
     pub(crate) plan: Plan,
+    /// How its bytes go.
+    pub(crate) way: Way,
+    /// The first step that is not begun.
     pub(crate) next: usize,
+    /// Staged: the steps before this one were read into the spool, or found unreadable.
+    pub(crate) spooled_to: usize,
     /// The media that are read: the sources, or the one that holds other copies.
     pub(crate) reads: Vec<MediumId>,
     /// Which extent of another copy is read for which extent of a source; empty when the sources are read.
     pub(crate) others: BTreeMap<ExtentId, ExtentId>,
+}
+
+impl Round {
+    /// A plan that nothing was done of yet.
+    pub(super) fn new(routed: Routed, reads: Vec<MediumId>, others: BTreeMap<ExtentId, ExtentId>) -> Self {
+        Self {
+            plan: routed.plan,
+            way: routed.way,
+            next: 0,
+            spooled_to: 0,
+            reads,
+            others,
+        }
+    }
+
+    /// Modelled seconds for all of it.
+    fn predicted_seconds(&self, host: &Host) -> f64 {
+        let (bytes, extents) = (self.plan.bytes(), self.plan.steps.len() as u64);
+        match self.way {
+            Way::Direct => predicted_seconds(bytes, extents),
+            Way::Staged => Staging::of(&self.plan.steps, host.config.memory.spool).predicted_seconds(bytes, extents),
+        }
+    }
+
+    /// The steps that can be written now: all, or those of the batch in the spool.
+    pub(super) fn due(&self) -> &[Assigned] {
+        match self.way {
+            Way::Direct => &self.plan.steps,
+            Way::Staged => &self.plan.steps[..self.spooled_to],
+        }
+    }
 }
 
 impl Run<'_> {
@@ -37,9 +76,6 @@ impl Run<'_> {
             self.tally.live = known;
             self.tally.live_bytes = self.tally.bytes_moved + manifest.bytes();
         }
-        if self.tally.predicted_seconds.is_none() {
-            self.tally.predicted_seconds = Some(predicted_seconds(manifest.bytes(), to_move));
-        }
         self.manifest = Some(manifest);
         Ok(Event::Expanded { to_move, skipped })
     }
@@ -48,18 +84,18 @@ impl Run<'_> {
     pub(super) async fn plan_round(&mut self) -> Result<Event, Problem> {
         let manifest = self.manifest.take().expect("a plan is made of a manifest");
         let (doubtful, sound) = manifest.parted(|item| self.doubts.contains_key(&item.extent));
-        let targets = targets_for(self.host, &self.job.spec).await?;
-        let docks = docks_of(self.host, &self.job.spec.sources).await?;
-        let beside = targets.clone().beside(&docks);
-        let mut round = Round {
-            plan: assign(&sound, &beside.usable),
-            next: 0,
-            reads: self.job.spec.sources.clone(),
-            others: BTreeMap::new(),
-        };
-        let mut unplaced = beside.explain_unplaced(&round.plan);
+        let mut targets = targets_for(self.host, &self.job.spec).await?;
+        let sources = self.job.spec.sources.clone();
+        let routed = targets.route(self.host, &sound, &sources).await?;
+        let mut round = Round::new(routed, sources, BTreeMap::new());
+        let mut unplaced = targets.explain_unplaced(&round.plan);
+        if round.plan.steps.is_empty()
+            && let Some(event) = self.wait_for_a_target(&sound, &round.plan).await?
+        {
+            return Ok(event);
+        }
         if round.plan.steps.is_empty() {
-            match self.plan_substitution(doubtful, &targets).await? {
+            match self.plan_substitution(doubtful, &mut targets).await? {
                 Recourse::None => {}
                 Recourse::Skipped(settled) => return Ok(Event::Settled { settled }),
                 Recourse::Round(other) => {
@@ -75,34 +111,46 @@ impl Run<'_> {
         });
         let placed = round.plan.steps.len() as u64;
         self.host.checkpoints.reach(Step::PlanAfter);
+        if self.tally.predicted_seconds.is_none() {
+            self.tally.predicted_seconds = Some(round.predicted_seconds(self.host));
+        }
+        let way = round.way;
         self.round = Some(round);
-        Ok(Event::Planned { placed, unplaced })
+        Ok(Event::Planned { placed, way, unplaced })
     }
 
-    /// Hop 4: one request for everything that the round reads and writes.
+    /// Hop 4: one request for everything that the round reads and writes; staged, for what it writes.
     pub(super) async fn allocate(&mut self) -> Result<Event, Problem> {
+        self.give_back().await?;
         let round = self.round.as_ref().expect("an allocation is of a round");
-        let writes = round
-            .plan
-            .per_target()
+        let writes = per_target(&round.due()[round.next..])
             .into_iter()
-            .map(|(target, (extents, bytes))| WriteWant {
+            .map(|(target, sum)| WriteWant {
                 candidates: vec![target],
-                bytes: bytes + ByteCount(extents * EXTENT_OVERHEAD.0),
-                at_least: round.plan.largest_for(target) + EXTENT_OVERHEAD,
+                bytes: sum.bytes + ByteCount(sum.extents * EXTENT_OVERHEAD.0),
+                at_least: sum.largest + EXTENT_OVERHEAD,
             });
+        let (reads, writes) = match round.way {
+            Way::Direct => (round.reads.clone(), writes.collect()),
+            Way::Staged => (vec![], writes.collect()),
+        };
+        Ok(self.ask(reads, writes).await?.unwrap_or(Event::Granted))
+    }
+
+    /// Takes media for reading and writing, in ONE request. None: they are held; else what came in between.
+    pub(super) async fn ask(&mut self, reads: Vec<MediumId>, writes: Vec<WriteWant>) -> Result<Option<Event>, Problem> {
         let request = Request {
             purpose: format!("job {}", self.job.id),
             priority: Priority::Repack,
-            reads: round.reads.clone(),
-            writes: writes.collect(),
+            reads,
+            writes,
             exclusive: vec![],
         };
         let mut stop = self.controls.stop.clone();
         let allocated = tokio::select! {
             // A wish to stop ends the wait, so it comes before a grant that comes with it: nothing is begun after it.
             biased;
-            Ok(stop) = stop.wait_for(Option::is_some) => return Ok(Event::Stopped(stop.expect("just seen"))),
+            Ok(stop) = stop.wait_for(Option::is_some) => return Ok(Some(Event::Stopped(stop.expect("just seen")))),
             allocated = self.host.lrs.allocate(request) => allocated,
         };
         match allocated {
@@ -110,16 +158,16 @@ impl Run<'_> {
                 self.allocation = Some(allocation);
                 self.turns.granted();
                 self.host.checkpoints.reach(Step::AllocateAfterGrant);
-                Ok(Event::Granted)
+                Ok(None)
             }
-            Err(error) if self.ruled_out(&error).await => Ok(Event::Settled { settled: 1 }),
+            Err(error) if self.ruled_out(&error).await => Ok(Some(Event::Settled { settled: 1 })),
             Err(error) => {
                 let problem = Problem::from(error);
                 if problem.code == "catalogue_unavailable" {
                     return Err(problem);
                 }
                 let exit = problem.exit.max(crate::api::exit::ENVIRONMENT);
-                Ok(Event::Refused(JobError { exit, ..problem.into() }))
+                Ok(Some(Event::Refused(JobError { exit, ..problem.into() })))
             }
         }
     }

@@ -10,6 +10,7 @@ use dss::model::event::NewEvent;
 use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, MediumId, Owner, Step, Written};
 use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
+use lrs::ldm::spool::SpoolError;
 use lrs::service::Reported;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(super) struct Settled {
     pub(super) count: u64,
     /// Whether a target is out and the next round must plan anew.
     pub(super) replan: bool,
+    /// The spool failed: what it still has is not to be written.
+    pub(super) spool: Option<SpoolError>,
 }
 
 /// Why a window is void.
@@ -53,10 +56,11 @@ impl Run<'_> {
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
         let mut replan = !copied.not_begun.is_empty();
-        let mut bad = vec![];
+        let (mut bad, mut spool) = (vec![], None);
         for (item, failure) in copied.failed {
             match failure {
                 Failure::Source(ReadFailure::GivenUp) => replan = true,
+                Failure::Source(ReadFailure::Spool(error)) => spool = spool.or(Some(error)),
                 Failure::Source(failure) => bad.push(Bad {
                     old: item.old,
                     read: item.wanted.extent,
@@ -102,6 +106,7 @@ impl Run<'_> {
         Ok(Settled {
             count: swapped + put_aside,
             replan,
+            spool,
         })
     }
 
@@ -227,6 +232,9 @@ impl Run<'_> {
         for (entry, outcome) in durable.iter().zip(&outcomes) {
             let new = entry.new.extent();
             self.doubts.remove(&entry.old);
+            if let Some(spool) = &mut self.spool {
+                spool.forget(entry.old);
+            }
             match outcome {
                 SwapOutcome::Swapped => {
                     self.tally.moved += 1;
@@ -278,13 +286,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Gives everything back; the targets' indexes are committed first.
+    /// Gives everything back, and ends the round.
     pub(super) async fn release(&mut self) -> Result<Event, Problem> {
+        self.give_back().await?;
+        self.round = None;
+        if let Some(spool) = &mut self.spool
+            && let Err(error) = spool.clear().await
+        {
+            tracing::warn!(job = %self.job.id, %error, "the spool keeps its room until it is used again");
+        }
+        Ok(Event::Released)
+    }
+
+    /// Gives back what is held, if anything is; the targets' indexes are committed first.
+    pub(super) async fn give_back(&mut self) -> Result<(), Problem> {
         let indexed = self.index_targets().await;
         if let Some(allocation) = self.allocation.take() {
             allocation.release().await;
         }
-        self.round = None;
         if let Err(problem) = indexed {
             // The bytes are durable and the catalogue knows them; the next commit covers them.
             if problem.code == "catalogue_unavailable" {
@@ -292,6 +311,6 @@ impl Run<'_> {
             }
             tracing::warn!(job = %self.job.id, %problem, "an index was not committed before release");
         }
-        Ok(Event::Released)
+        Ok(())
     }
 }

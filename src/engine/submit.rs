@@ -1,10 +1,11 @@
 //! Hop 1: a request becomes a job, or is refused with nothing touched.
 
-use super::planning::{docks_of, look, targets_for};
+use super::planning::look;
+use super::targets::{awaited_for, targets_for};
 use crate::api::{Problem, exit};
 use crate::host::Host;
-use crate::repack::plan::assign;
-use dss::model::{AdmState, ExtentState, Job, JobKind, JobSpec, MediumId, Quarantine};
+use crate::repack::awaited::wait_for;
+use dss::model::{AdmState, ExtentState, Job, JobKind, JobSpec, JobState, MediumId, Quarantine};
 use lrs::core::{Priority, Request};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,16 +15,21 @@ use std::time::Duration;
 pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Job, Problem> {
     check(host, &spec).await?;
     check_extents(host, &spec).await?;
+    if kind == JobKind::Repack {
+        check_named(host, &spec).await?;
+    }
     for source in &spec.sources {
         reach(host, *source).await?;
     }
     let manifest = look(host, &spec, &BTreeSet::new()).await?;
     if !manifest.items.is_empty() {
-        let docks = docks_of(host, &spec.sources).await?;
-        let targets = targets_for(host, &spec).await?.beside(&docks);
-        let plan = assign(&manifest, &targets.usable);
-        if let Some(problem) = targets.explain_unplaced(&plan) {
-            return Err(problem);
+        let mut targets = targets_for(host, &spec).await?;
+        let routed = targets.route(host, &manifest, &spec.sources).await?;
+        if let Some(problem) = targets.explain_unplaced(&routed.plan) {
+            let awaited = awaited_for(host, &spec, None).await?;
+            if wait_for(&manifest, &routed.plan, &awaited).is_none() {
+                return Err(problem);
+            }
         }
     }
     Ok(host.catalogue.create_job(kind, spec, host.clock.now()).await?)
@@ -78,6 +84,21 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             "--drop-deleted drops versions when the source is erased, and --keep-source never erases it",
         )
         .next("leave out one of the two"));
+    }
+    Ok(())
+}
+
+/// A medium that is the only target a job may have is not taken away from it: neither would ever be done.
+async fn check_named(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
+    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+        let copies = matches!(job.state, JobState::Queued | JobState::Running | JobState::Paused);
+        let Some(to) = job.spec.to.filter(|to| copies && spec.sources.contains(to)) else {
+            continue;
+        };
+        let medium = host.catalogue.medium_by_id(to).await?;
+        let message = format!("medium {} is the only target of job {}", medium.name, job.id);
+        return Err(Problem::refused("target_of_job", &medium.name, message)
+            .next("wait for that job, or cancel it, then repeat"));
     }
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! Extents that could not be read: blamed, then read from another copy (E-12), or skipped with every reason.
 
 use super::Run;
-use super::planning::{Targets, docks_of};
 use super::round::Round;
+use super::targets::Targets;
 use crate::api::Problem;
 use crate::mover::ReadFailure;
 use crate::repack::manifest::Manifest;
-use crate::repack::plan::assign;
 use crate::repack::substitute::{Doubt, Other, Resort, against_reading, next_reader, resort};
 use dss::model::event::NewEvent;
 use dss::model::{Extent, ExtentId, Medium, MediumId, ObjectDetail, ObjectId, Oid, Skip, Substitution};
@@ -193,7 +192,7 @@ impl Run<'_> {
     pub(super) async fn plan_substitution(
         &mut self,
         mut doubtful: Manifest,
-        targets: &Targets,
+        targets: &mut Targets,
     ) -> Result<Recourse, Problem> {
         if doubtful.items.is_empty() {
             return Ok(Recourse::None);
@@ -206,13 +205,9 @@ impl Run<'_> {
             resorts.retain(|old, _| !others.contains_key(old));
             let (part, rest) = doubtful.parted(|item| others.contains_key(&item.extent));
             doubtful = rest;
-            let docks = docks_of(self.host, &[medium]).await?;
-            let round = Round {
-                plan: assign(&part, &targets.clone().beside(&docks).usable),
-                next: 0,
-                reads: vec![medium],
-                others,
-            };
+            let reads = vec![medium];
+            let routed = targets.route(self.host, &part, &reads).await?;
+            let round = Round::new(routed, reads, others);
             let placed = !round.plan.steps.is_empty();
             last = Some(round);
             if placed {

@@ -1,11 +1,13 @@
 //! Hops 5 to 8 for one window: record, read, verify, write. `settle` makes it durable and swaps it.
 
 use super::Run;
+use super::spooling::spool_problem;
 use crate::api::Problem;
-use crate::mover::{Copied, CopyStop, Item, copy};
+use crate::mover::{Copied, CopyStop, Item, Reads, copy};
 use crate::repack::batch::{WindowBounds, next_window};
 use crate::repack::machine::{Event, Stop};
 use crate::repack::plan::Assigned;
+use crate::repack::stage::Way;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
 use dss::model::{
     Address, ByteCount, Epoch, Extent, ExtentId, ExtentState, Generation, JobError, MediumId, NewExtent, Origin,
@@ -26,11 +28,11 @@ const FIRST_WINDOW_BYTES: ByteCount = ByteCount(64 << 20);
 const MOST_NAMES: u32 = 64;
 
 /// An extent of the window as the catalogue knows it now.
-struct Chosen {
+pub(super) struct Chosen {
     /// What is to be moved.
-    extent: Extent,
+    pub(super) extent: Extent,
     /// What is read: the same, or its like in another copy.
-    read: Extent,
+    pub(super) read: Extent,
     header: ObjectHeader,
     target: MediumId,
 }
@@ -40,11 +42,15 @@ impl Run<'_> {
     pub(super) async fn copy_window(&mut self) -> Result<Event, Problem> {
         let insists = self.turns.insists();
         let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
-        if !insists && allocation.should_yield() {
-            self.turns.gave_way();
-            return Ok(Event::Stopped(Stop::Yield));
-        }
+        let yields = !insists && allocation.should_yield();
         let round = self.round.as_mut().expect("a window is of a round");
+        if yields {
+            self.turns.gave_way();
+            return Ok(match round.way {
+                Way::Direct => Event::Stopped(Stop::Yield),
+                Way::Staged => Event::Interrupted { settled: 0 },
+            });
+        }
         let most = window_bytes(self.host, &self.tally, self.started, self.bytes_before);
         let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
         let bounds = WindowBounds {
@@ -61,17 +67,17 @@ impl Run<'_> {
                 self.host.config.repack.batch_extents
             },
         };
-        let steps: Vec<Assigned> = next_window(&round.plan.steps, round.next, bounds).to_vec();
+        let first = round.next;
+        let mut steps: Vec<Assigned> = next_window(round.due(), first, bounds).to_vec();
         round.next += steps.len();
-        let more = round.next < round.plan.steps.len();
+        if let (Way::Staged, Some(spool)) = (round.way, &self.spool) {
+            // What is not there could not be read, or is written already.
+            steps.retain(|step| spool.holds(step.item.extent));
+        }
         let (chosen, unneeded) = self.choose(&steps).await?;
-        let strays = self.strays(&unneeded).await?;
-        let left = unneeded.len() as u64;
-        self.tally.released += left - strays.len() as u64;
-        self.leave(strays).await?;
-        self.turns.settled(left);
+        let left = self.let_be(&unneeded).await?;
         if chosen.is_empty() {
-            return Ok(Event::Window { settled: left, more });
+            return Ok(self.after_window(left));
         }
         let items = match self.record(chosen).await {
             Ok(items) => items,
@@ -87,23 +93,49 @@ impl Run<'_> {
             self.turns.gave_way();
         }
         self.save().await?;
-        if let Some(stop) = stopped.or_else(|| self.limit_reached()) {
-            return Ok(Event::Stopped(stop));
+        if let Some(error) = settled.spool {
+            return Ok(Event::Failed(spool_problem(&error).into()));
         }
-        if settled.replan {
-            return Ok(Event::Window {
-                settled: left + settled.count,
+        let count = left + settled.count;
+        let stop = stopped.or_else(|| self.limit_reached());
+        let round = self.round.as_mut().expect("a window is of a round");
+        match stop {
+            // What the spool still has of this window is written when the target is granted again.
+            Some(Stop::Yield) if round.way == Way::Staged => {
+                round.next = first;
+                Ok(Event::Interrupted { settled: count })
+            }
+            Some(stop) => Ok(Event::Stopped(stop)),
+            None if settled.replan => Ok(Event::Window {
+                settled: count,
                 more: false,
-            });
+            }),
+            None => Ok(self.after_window(count)),
         }
-        Ok(Event::Window {
-            settled: left + settled.count,
-            more,
-        })
+    }
+
+    /// What is left of the round after a window that went as it should.
+    fn after_window(&self, settled: u64) -> Event {
+        let round = self.round.as_ref().expect("a window is of a round");
+        let more = round.next < round.due().len();
+        if !more && round.next < round.plan.steps.len() {
+            return Event::Drained { settled };
+        }
+        Event::Window { settled, more }
+    }
+
+    /// Counts what nothing references any more, and lists what cannot be explained; how many extents that settles.
+    pub(super) async fn let_be(&mut self, unneeded: &[ExtentId]) -> Result<u64, Problem> {
+        let strays = self.strays(unneeded).await?;
+        let left = unneeded.len() as u64;
+        self.tally.released += left - strays.len() as u64;
+        self.leave(strays).await?;
+        self.turns.settled(left);
+        Ok(left)
     }
 
     /// The catalogue as it is now for the steps of a window; and the extents that nothing references.
-    async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, Vec<ExtentId>), Problem> {
+    pub(super) async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, Vec<ExtentId>), Problem> {
         let ids: Vec<ExtentId> = steps.iter().map(|step| step.item.extent).collect();
         let mut extents: BTreeMap<ExtentId, Extent> = BTreeMap::new();
         for (_, entry) in self.host.catalogue.references(&ids).await? {
@@ -254,13 +286,18 @@ impl Run<'_> {
                 .map(|medium| (medium, allocation.volume(medium)))
                 .collect()
         };
-        let sources = handles(allocation.grant().reads.iter().map(|grant| grant.medium).collect());
+        let reads = match (self.round.as_ref().map(|round| round.way), &self.spool) {
+            (Some(Way::Staged), Some(spool)) => Reads::Spool(spool),
+            _ => Reads::Drives(handles(
+                allocation.grant().reads.iter().map(|grant| grant.medium).collect(),
+            )),
+        };
         let targets = handles(allocation.grant().writes.iter().map(|grant| grant.medium).collect());
         let stop = CopyStop::default();
         let mut asked = self.controls.stop.clone();
         let copying = copy(
             items,
-            sources,
+            reads,
             targets,
             &mut self.ring,
             &stop,

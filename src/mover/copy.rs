@@ -1,6 +1,6 @@
 //! One window: its extents are read and written at the same time, and each ends in exactly one list of [`Copied`].
 
-use super::reader::{ReadFailure, read_all};
+use super::reader::{ReadFailure, Readable, Reads, read_all};
 use super::ring::Ring;
 use super::writer::write_all;
 use dss::model::{Address, ByteCount, Checkpoints, Digests, ExtentId, MediumId, Oid, Recorded, Written};
@@ -33,6 +33,21 @@ pub struct Item {
     pub address: Address,
     /// What goes along.
     pub tag: ExtentTag,
+}
+
+impl Readable for Item {
+    fn old(&self) -> ExtentId {
+        self.old
+    }
+    fn source(&self) -> MediumId {
+        self.source
+    }
+    fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+    fn digests(&self) -> &Digests {
+        &self.digests
+    }
 }
 
 /// What is left of an item beside its evidence.
@@ -137,14 +152,14 @@ impl CopyStop {
 /// Copies a window. The extents' order is kept.
 pub async fn copy(
     items: Vec<Item>,
-    sources: BTreeMap<MediumId, DriveHandle>,
+    reads: Reads<'_>,
     targets: BTreeMap<MediumId, DriveHandle>,
     ring: &mut Ring,
     stop: &CopyStop,
     checkpoints: Arc<dyn Checkpoints>,
 ) -> Copied {
     let (to, from) = mpsc::channel(ring.count());
-    let reader = read_all(items, sources, ring, stop, checkpoints.clone(), to);
+    let reader = read_all(items, reads, ring, stop, checkpoints.clone(), to);
     let writer = write_all(targets, checkpoints, from);
     let ((), copied) = tokio::join!(reader, writer);
     copied

@@ -1,21 +1,43 @@
 //! Reads extents on their drives' threads, in the order given, and verifies them in stream.
 
-use super::copy::{CopyStop, Item};
+use super::copy::CopyStop;
 use super::ring::{Buffer, Ring};
+use super::spool::Spool;
 use super::verifier::{Mismatch, Verifier};
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Checkpoints, Digests, Extent, MediumId, ReadBack, Step};
+use dss::model::{ByteCount, Checkpoints, Digests, Extent, ExtentId, MediumId, ReadBack, Step};
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
+use lrs::ldm::spool::SpoolError;
 use lrs::ldm::{Fault, MediaError, Op};
 use lrs::worker::{DriveGone, DriveHandle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// Something to be read.
+pub(super) trait Readable {
+    /// The extent that it is read for.
+    fn old(&self) -> ExtentId;
+    /// From where.
+    fn source(&self) -> MediumId;
+    /// What.
+    fn wanted(&self) -> &Wanted;
+    /// What it must digest to.
+    fn digests(&self) -> &Digests;
+}
+
+/// Where bytes are read.
+pub enum Reads<'a> {
+    /// On their media, in these drives.
+    Drives(BTreeMap<MediumId, DriveHandle>),
+    /// In the spool, which has all of them.
+    Spool(&'a Spool),
+}
+
 /// What the writer gets.
-pub(super) enum Message {
+pub(super) enum Message<T> {
     /// An extent begins.
-    Begin(Box<Item>),
+    Begin(Box<T>),
     /// The next bytes of it.
     Bytes(Buffer),
     /// It ended and is what the catalogue says.
@@ -23,7 +45,7 @@ pub(super) enum Message {
     /// It could not be read, or is not what the catalogue says.
     Bad(ReadFailure),
     /// These were not begun: a stop was asked for.
-    NotBegun(Vec<Item>),
+    NotBegun(Vec<T>),
 }
 
 /// Why an extent was not read.
@@ -38,6 +60,9 @@ pub enum ReadFailure {
     /// The drive is gone.
     #[error(transparent)]
     Drive(#[from] DriveGone),
+    /// The spool failed, not the medium.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// It was given up because it would have kept a stop waiting.
     #[error("given up: it would have kept the stop waiting for more than a minute")]
     GivenUp,
@@ -49,7 +74,7 @@ impl ReadFailure {
         match self {
             Self::Mismatch(_) => true,
             Self::Media(error) => error.is_integrity(),
-            Self::Drive(_) | Self::GivenUp => false,
+            Self::Drive(_) | Self::Spool(_) | Self::GivenUp => false,
         }
     }
 
@@ -68,19 +93,19 @@ impl ReadFailure {
                 | Fault::NeedsReopen
                 | Fault::Unfit(_) => false,
             },
-            Self::Drive(_) | Self::GivenUp => false,
+            Self::Drive(_) | Self::Spool(_) | Self::GivenUp => false,
         }
     }
 }
 
 /// Reads items until the last, a stop, or a writer that went away.
-pub(super) async fn read_all(
-    items: Vec<Item>,
-    sources: BTreeMap<MediumId, DriveHandle>,
+pub(super) async fn read_all<T: Readable>(
+    items: Vec<T>,
+    reads: Reads<'_>,
     ring: &mut Ring,
     stop: &CopyStop,
     checkpoints: Arc<dyn Checkpoints>,
-    to: mpsc::Sender<Message>,
+    to: mpsc::Sender<Message<T>>,
 ) {
     let mut items = items.into_iter();
     while let Some(item) = items.next() {
@@ -90,8 +115,8 @@ pub(super) async fn read_all(
             let _ = to.send(Message::NotBegun(rest)).await;
             return;
         }
-        let source = sources[&item.source].clone();
-        let (wanted, digests) = (item.wanted.clone(), item.digests.clone());
+        let (old, source) = (item.old(), item.source());
+        let (wanted, digests) = (item.wanted().clone(), item.digests().clone());
         if to.send(Message::Begin(Box::new(item))).await.is_err() {
             return;
         }
@@ -101,7 +126,11 @@ pub(super) async fn read_all(
             checkpoints: &checkpoints,
             to: &to,
         };
-        let message = match read_one(&source, wanted, digests, feed).await {
+        let read = match &reads {
+            Reads::Drives(drives) => read_one(&drives[&source], wanted, digests, feed).await,
+            Reads::Spool(spool) => read_spooled(spool, old, digests, feed).await,
+        };
+        let message = match read {
             Ok(receipt) => Message::Good(receipt),
             Err(failure) => Message::Bad(failure),
         };
@@ -111,19 +140,19 @@ pub(super) async fn read_all(
     }
 }
 
-struct Feed<'a> {
+struct Feed<'a, T> {
     ring: &'a mut Ring,
     stop: &'a CopyStop,
     checkpoints: &'a Arc<dyn Checkpoints>,
-    to: &'a mpsc::Sender<Message>,
+    to: &'a mpsc::Sender<Message<T>>,
 }
 
 /// Opens, reads and closes one extent. A small one costs a single trip to the drive's thread.
-async fn read_one(
+async fn read_one<T>(
     source: &DriveHandle,
     wanted: Wanted,
     digests: Digests,
-    feed: Feed<'_>,
+    feed: Feed<'_, T>,
 ) -> Result<DigestReceipt, ReadFailure> {
     let mut verifier = Verifier::new(digests);
     let mut buffer = feed.ring.take().await;
@@ -181,6 +210,33 @@ async fn read_one(
             .await?;
         feed.stop.moved(ByteCount(step.1.bytes().len() as u64));
     }
+}
+
+/// The same of an extent in the spool, verified once more: what the spool made of it is not what the medium gave.
+async fn read_spooled<T>(
+    spool: &Spool,
+    old: ExtentId,
+    digests: Digests,
+    feed: Feed<'_, T>,
+) -> Result<DigestReceipt, ReadFailure> {
+    let mut verifier = Verifier::new(digests);
+    let mut remaining = spool.bytes_of(old);
+    let whole = remaining;
+    while remaining > 0 {
+        let buffer = spool.read(old, whole - remaining, feed.ring.take().await).await?;
+        let bytes = buffer.bytes().len() as u64;
+        remaining -= bytes;
+        let taken = verifier.take(buffer.bytes());
+        taken.map_err(|_| spool.corrupt())?;
+        if feed.to.send(Message::Bytes(buffer)).await.is_err() {
+            return Err(ReadFailure::GivenUp);
+        }
+        feed.stop.moved(ByteCount(bytes));
+        if feed.stop.would_wait_too_long(ByteCount(remaining)) {
+            return Err(ReadFailure::GivenUp);
+        }
+    }
+    verifier.finish().map_err(|_| spool.corrupt().into())
 }
 
 /// Digests large pieces off the runtime's threads' critical path only when it pays; a piece of the ring is at most a few

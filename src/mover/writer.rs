@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 pub(super) async fn write_all(
     targets: BTreeMap<MediumId, DriveHandle>,
     checkpoints: Arc<dyn Checkpoints>,
-    mut from: mpsc::Receiver<Message>,
+    mut from: mpsc::Receiver<Message<Item>>,
 ) -> Copied {
     let mut writer = Writer {
         targets,
@@ -57,7 +57,7 @@ enum Under {
 }
 
 impl Writer {
-    async fn extent(&mut self, item: Item, from: &mut mpsc::Receiver<Message>) {
+    async fn extent(&mut self, item: Item, from: &mut mpsc::Receiver<Message<Item>>) {
         let mut under = if self.closed.contains(&item.target) {
             Under::Shut
         } else {

@@ -1,6 +1,7 @@
 //! What a job does next. One loop for start, resume and retry: look at what still lives on the sources, plan, copy, look
 //! again, until nothing is left; then index commit, read-back, quarantine, reclaim.
 
+use super::stage::Way;
 use dss::model::{JobError, JobSpec, JobState, Quarantine};
 
 /// The most rounds in a row that may pass without an extent moved or skipped before the job gives up.
@@ -17,6 +18,8 @@ pub enum Effect {
     Plan,
     /// Hop 4: one request for all sources and targets of the plan.
     Allocate,
+    /// Hops 4, 6 and 7 of a staged plan: hold the sources alone, read its next batch into the spool, give them back.
+    Fill,
     /// Hops 5 to 10 for the next window of the plan.
     CopyWindow,
     /// Give everything back.
@@ -83,6 +86,8 @@ pub enum Event {
     Planned {
         /// Extents with a target.
         placed: u64,
+        /// How their bytes go.
+        way: Way,
         /// What speaks for those without.
         unplaced: Option<JobError>,
     },
@@ -96,6 +101,23 @@ pub enum Event {
         settled: u64,
         /// Whether the plan has more steps and the grants hold.
         more: bool,
+    },
+    /// A batch was read; nothing is held.
+    Filled {
+        /// Extents found gone, or that cannot be read from there.
+        settled: u64,
+        /// Extents in the spool.
+        kept: u64,
+    },
+    /// The last window of a batch is done, and the plan has another batch.
+    Drained {
+        /// Extents settled in that window.
+        settled: u64,
+    },
+    /// Somebody with precedence waits for a target of a staged plan; the spool has what is left of the batch.
+    Interrupted {
+        /// Extents settled in that window.
+        settled: u64,
     },
     /// Extents were settled without a window: what is left is looked at anew.
     Settled {
@@ -163,7 +185,7 @@ impl Machine {
             Event::SourceInUse(error) => self.in_use(error),
             Event::Swept => Effect::Expand,
             Event::Expanded { to_move, skipped } => self.expanded(to_move, skipped),
-            Event::Planned { placed, unplaced } => self.planned(placed, unplaced),
+            Event::Planned { placed, way, unplaced } => self.planned(placed, way, unplaced),
             Event::Granted => Effect::CopyWindow,
             Event::Refused(error) => {
                 self.refusal = Some(error);
@@ -172,6 +194,18 @@ impl Machine {
             Event::Window { settled, more } => {
                 self.settled_in_round += settled;
                 if more { Effect::CopyWindow } else { Effect::Release }
+            }
+            Event::Filled { settled, kept } => {
+                self.settled_in_round += settled;
+                if kept > 0 { Effect::Allocate } else { Effect::Release }
+            }
+            Event::Drained { settled } => {
+                self.settled_in_round += settled;
+                Effect::Fill
+            }
+            Event::Interrupted { settled } => {
+                self.settled_in_round += settled;
+                Effect::Allocate
             }
             Event::Settled { settled } => {
                 self.settled_in_round += settled;
@@ -210,12 +244,13 @@ impl Machine {
         Effect::Plan
     }
 
-    fn planned(&mut self, placed: u64, unplaced: Option<JobError>) -> Effect {
+    fn planned(&mut self, placed: u64, way: Way, unplaced: Option<JobError>) -> Effect {
         self.unplaced = unplaced;
-        if placed == 0 {
-            return Effect::CommitIndexes;
+        match (placed, way) {
+            (0, _) => Effect::CommitIndexes,
+            (_, Way::Direct) => Effect::Allocate,
+            (_, Way::Staged) => Effect::Fill,
         }
-        Effect::Allocate
     }
 
     fn released(&mut self) -> Effect {
@@ -316,6 +351,7 @@ mod tests {
             (
                 Event::Planned {
                     placed: 2,
+                    way: Way::Direct,
                     unplaced: None,
                 },
                 Effect::Allocate,
@@ -340,6 +376,36 @@ mod tests {
         for (event, effect) in events {
             assert_eq!(m.on(event.clone()), effect, "after {event:?}");
         }
+    }
+
+    #[test]
+    fn x10_a_staged_plan_reads_and_writes_in_turn_and_looks_again_at_its_end() {
+        let mut m = machine(Quarantine::None, VerifyMode::Full);
+        let staged = Event::Planned {
+            placed: 4,
+            way: Way::Staged,
+            unplaced: None,
+        };
+        let events = [
+            (staged, Effect::Fill),
+            (Event::Filled { settled: 0, kept: 2 }, Effect::Allocate),
+            (Event::Granted, Effect::CopyWindow),
+            (Event::Interrupted { settled: 1 }, Effect::Allocate),
+            (Event::Granted, Effect::CopyWindow),
+            (Event::Drained { settled: 1 }, Effect::Fill),
+            (Event::Filled { settled: 1, kept: 0 }, Effect::Release),
+            (Event::Released, Effect::Sweep),
+        ];
+        for (event, effect) in events {
+            assert_eq!(m.on(event.clone()), effect, "after {event:?}");
+        }
+    }
+
+    #[test]
+    fn x10_a_spool_that_takes_nothing_ends_the_job() {
+        let mut m = machine(Quarantine::None, VerifyMode::Full);
+        m.on(Event::Failed(error()));
+        assert_eq!(m.on(Event::Released), Effect::Rest(Ending::Failed(error())));
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Manifest {
     }
 
     /// The items for which something holds, and the others.
-    pub fn parted(self, holds: impl Fn(&Item) -> bool) -> (Self, Self) {
+    pub fn parted(&self, holds: impl Fn(&Item) -> bool) -> (Self, Self) {
         let with = |items| Self {
             items,
             sources: self.sources.clone(),

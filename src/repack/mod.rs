@@ -1,15 +1,18 @@
 //! The repack core: pure functions that decide what moves where, in which order, and what comes next. No clock, no
 //! I/O, no randomness; `engine` acts on what is decided here.
 //!
-//! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `substitute` what is
-//! read in place of what cannot be, `batch` what is recorded and swapped together, `job` how a job's state moves,
-//! `machine` what comes next, `turn` when it gives way.
+//! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `stage` whether by
+//! way of the spool, `awaited` which other job is waited for, `substitute` what is read in place of what cannot be,
+//! `batch` what is recorded and swapped together, `job` how a job's state moves, `machine` what comes next, `turn` when
+//! it gives way.
 
+pub mod awaited;
 pub mod batch;
 pub mod job;
 pub mod machine;
 pub mod manifest;
 pub mod order;
 pub mod plan;
+pub mod stage;
 pub mod substitute;
 pub mod turn;

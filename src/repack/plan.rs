@@ -20,6 +20,17 @@ pub struct Target {
     pub dock: Option<String>,
 }
 
+/// Why an item finds no place. The order is the one in which reasons are told: the last is the most telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    /// No medium may take it at all.
+    NoMedium,
+    /// So many bytes are missing on the roomiest medium that may take it.
+    Room(ByteCount),
+    /// It can only be staged, and the spool is so many bytes too small for it.
+    Spool(ByteCount),
+}
+
 /// One item with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assigned {
@@ -34,9 +45,8 @@ pub struct Assigned {
 pub struct Plan {
     /// In access order.
     pub steps: Vec<Assigned>,
-    /// What finds no place, with the bytes missing on the roomiest medium that might have taken it (None: no medium may
-    /// take it at all).
-    pub unplaced: Vec<(ExtentId, Option<ByteCount>)>,
+    /// What finds no place, and why.
+    pub unplaced: Vec<(ExtentId, Lack)>,
     /// The room that all of these need.
     pub unplaced_bytes: ByteCount,
     /// What waits for a later round, when another disk is in its dock. Never anything unless something is placed.
@@ -47,31 +57,33 @@ pub struct Plan {
 pub const EXTENT_OVERHEAD: ByteCount = ByteCount(8 << 10);
 
 impl Plan {
-    /// What each target gets.
-    pub fn per_target(&self) -> BTreeMap<MediumId, (u64, ByteCount)> {
-        let mut sums: BTreeMap<MediumId, (u64, ByteCount)> = BTreeMap::new();
-        for step in &self.steps {
-            let sum = sums.entry(step.target).or_default();
-            sum.0 += 1;
-            sum.1 += step.item.bytes;
-        }
-        sums
-    }
-
     /// All bytes to be moved.
     pub fn bytes(&self) -> ByteCount {
         self.steps.iter().map(|step| step.item.bytes).sum()
     }
+}
 
-    /// The largest extent that goes to a target: what a grant must have room for.
-    pub fn largest_for(&self, target: MediumId) -> ByteCount {
-        self.steps
-            .iter()
-            .filter(|step| step.target == target)
-            .map(|step| step.item.bytes)
-            .max()
-            .unwrap_or_default()
+/// What some steps bring to one target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// How many extents.
+    pub extents: u64,
+    /// Their bytes.
+    pub bytes: ByteCount,
+    /// The largest of them: what a grant must have room for.
+    pub largest: ByteCount,
+}
+
+/// What each target gets.
+pub fn per_target(steps: &[Assigned]) -> BTreeMap<MediumId, Sum> {
+    let mut sums: BTreeMap<MediumId, Sum> = BTreeMap::new();
+    for step in steps {
+        let sum = sums.entry(step.target).or_default();
+        sum.extents += 1;
+        sum.bytes += step.item.bytes;
+        sum.largest = sum.largest.max(step.item.bytes);
     }
+    sums
 }
 
 /// Gives every item of the manifest, in its order, a target: never a medium with another copy of its object (I10), never
@@ -115,8 +127,8 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
             None => {
                 let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
                 plan.unplaced_bytes += need;
-                plan.unplaced
-                    .push((item.extent, roomiest.map(|room| need.saturating_sub(room))));
+                let lack = roomiest.map_or(Lack::NoMedium, |room| Lack::Room(need.saturating_sub(room)));
+                plan.unplaced.push((item.extent, lack));
             }
         }
     }
@@ -187,10 +199,14 @@ pub fn not_moved(manifest: &Manifest, plan: &Plan) -> Vec<(ExtentId, String)> {
         .left_out
         .iter()
         .map(|(item, why)| (item.extent, why.to_string()));
-    let unplaced = plan.unplaced.iter().map(|(extent, missing)| {
-        let why = match missing {
-            None => LeftOut::NoTarget.to_string(),
-            Some(bytes) => format!("{} missing on the roomiest target ({} bytes)", bytes, bytes.0),
+    let unplaced = plan.unplaced.iter().map(|(extent, lack)| {
+        let why = match lack {
+            Lack::NoMedium => LeftOut::NoTarget.to_string(),
+            Lack::Room(bytes) => format!("{} missing on the roomiest target ({} bytes)", bytes, bytes.0),
+            Lack::Spool(bytes) => format!(
+                "{} too large for the spool ({} bytes), and its targets share a dock with the source",
+                bytes, bytes.0
+            ),
         };
         (*extent, why)
     });
@@ -268,7 +284,7 @@ mod tests {
             &manifest(vec![item(100, 1, 0)], BTreeSet::from([targets[0].medium])),
             &targets[..1],
         );
-        assert_eq!(nowhere.unplaced[0].1, None);
+        assert_eq!(nowhere.unplaced[0].1, Lack::NoMedium);
     }
 
     #[test]
@@ -301,7 +317,7 @@ mod tests {
             &manifest(vec![item(60_000, 0, 0), item(60_000, 0, 0)], BTreeSet::new()),
             &targets,
         );
-        assert_eq!(plan.per_target().len(), 2);
+        assert_eq!(per_target(&plan.steps).len(), 2);
         assert!(plan.unplaced.is_empty());
     }
 
@@ -314,7 +330,7 @@ mod tests {
         assert_eq!(plan.steps.len(), 1);
         assert_eq!(
             plan.unplaced[0].1,
-            Some(ByteCount((1 << 30) + EXTENT_OVERHEAD.0 - (1 << 20)))
+            Lack::Room(ByteCount((1 << 30) + EXTENT_OVERHEAD.0 - (1 << 20)))
         );
     }
 
@@ -324,7 +340,10 @@ mod tests {
         targets.iter_mut().for_each(|target| target.dock = Some("d".into()));
         let items = vec![item(60_000, 0, 0), item(60_000, 0, 0), item(10, 0, 0)];
         let plan = assign(&manifest(items, BTreeSet::new()), &targets);
-        assert_eq!((plan.steps.len(), plan.per_target().len(), plan.later.len()), (2, 1, 1));
+        assert_eq!(
+            (plan.steps.len(), per_target(&plan.steps).len(), plan.later.len()),
+            (2, 1, 1)
+        );
         assert!(plan.unplaced.is_empty());
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use lrs::ldm::MediaResult;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
 use lrs::ldm::fs::{Label, Volume, dir};
+use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
@@ -105,7 +106,12 @@ fn start(
         margin_seconds: 1,
         drives: Drives::Threads,
     };
-    let lrs = Lrs::start(settings, catalogue.clone(), Arc::new(Devices { faults }), clock.clone());
+    let lrs = Lrs::start(
+        settings,
+        catalogue.clone(),
+        Arc::new(Devices { faults: faults.clone() }),
+        clock.clone(),
+    );
     Arc::new(Host {
         catalogue: catalogue.clone(),
         lrs,
@@ -113,6 +119,7 @@ fn start(
         checkpoints,
         config,
         catalogue_id,
+        spool: SpoolPlace::in_memory(faults),
         stopping: Default::default(),
     })
 }

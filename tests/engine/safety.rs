@@ -9,6 +9,8 @@ use respool::engine;
 use respool::repack::machine::Stop;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Objects on medium a, with b empty and in service.
@@ -257,28 +259,71 @@ async fn x13_a_stop_does_not_wait_for_a_large_extent_to_be_read_back() {
 }
 
 #[tokio::test]
-async fn e01_a_target_in_the_dock_of_the_source_is_none() {
+async fn e01_x10_a_target_in_the_dock_of_the_source_is_reached_by_way_of_the_spool() {
     let rig = Rig::new(&[]).await;
     rig.add_in("a", None, Some("d")).await;
     let objects = objects(6);
     rig.put(&objects, 1).await;
     rig.add_in("b", None, Some("d")).await;
-    let refused = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
-        .await
-        .unwrap_err();
-    assert_eq!((refused.code.as_str(), refused.exit), ("no_target", 2));
-    assert!(
-        refused.message.contains("b (in dock d with the source)"),
-        "{}",
-        refused.message
-    );
-    assert_eq!(rig.medium("a").await.adm_state, AdmState::InService);
+    let planned = engine::plan(&rig.host, &rig.spec("a").await).await.unwrap();
+    let staged = planned.staged.expect("there is one dock");
+    assert_eq!((staged.rounds, staged.mounts), (1, 2));
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+    assert_eq!(rig.extents(Some("b"), Some(ExtentState::Sync)).await.len(), 6);
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x10_a_target_in_another_dock_is_preferred_to_staging() {
+    let rig = Rig::new(&[]).await;
+    rig.add_in("a", None, Some("d")).await;
+    let objects = objects(6);
+    rig.put(&objects, 1).await;
+    rig.add_in("b", None, Some("d")).await;
     rig.add("c", Some(8 << 20)).await;
+    let planned = engine::plan(&rig.host, &rig.spec("a").await).await.unwrap();
+    assert_eq!(planned.staged, None);
     let job = rig.repack(rig.spec("a").await).await;
     assert_eq!(job.state, JobState::Done, "{:?}", job.error);
     assert_eq!(
         job.tally.targets.keys().collect::<Vec<_>>(),
         [&rig.medium("c").await.id]
+    );
+    rig.all_are_there(&objects).await;
+}
+
+#[tokio::test]
+async fn x10_a_get_in_the_write_half_interrupts_it_and_nothing_is_read_again() {
+    let rig = Rig::new(&[]).await;
+    rig.add_in("a", None, Some("d")).await;
+    let objects = objects(40);
+    rig.put(&objects, 1).await;
+    rig.add_in("b", None, Some("d")).await;
+    let (host, reads) = (rig.host.clone(), Arc::new(AtomicU32::new(0)));
+    let (seen, mut written) = (reads.clone(), 0);
+    rig.at_steps(move |step| {
+        seen.fetch_add(u32::from(step == Step::ReadMiddle), Ordering::Relaxed);
+        written += u32::from(step == Step::WriteAfter);
+        if step == Step::WriteAfter && written == 5 {
+            // It wants the dock's other disk.
+            let host = host.clone();
+            tokio::spawn(async move {
+                let oid = "d/0039".parse().unwrap();
+                let mut stream = respool::store::get::open(&host, &oid, None).await.unwrap();
+                while let Some(piece) = stream.next().await {
+                    piece.unwrap();
+                }
+            });
+        }
+    });
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 40), "{:?}", job.error);
+    rig.at_steps(|_| {});
+    assert_eq!(
+        reads.load(Ordering::Relaxed),
+        40,
+        "each extent was read once by the mover"
     );
     rig.all_are_there(&objects).await;
 }

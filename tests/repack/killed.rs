@@ -28,6 +28,8 @@ enum Verb {
 /// The verb of a step, and how often the step is passed before respoold dies there: in the middle of things.
 fn course(step: &str) -> (Verb, u32) {
     match step {
+        "spool.middle" => (Verb::Repack, 137),
+        "spool.filled" => (Verb::Repack, 4),
         "put.after_record" | "put.after_sync" | "put.after_commit" => (Verb::Put, 1),
         "delete.before_commit" => (Verb::Delete, 1),
         "restore.before_commit" | "restore.after_commit" => (Verb::Restore, 1),
@@ -42,9 +44,27 @@ fn course(step: &str) -> (Verb, u32) {
     }
 }
 
+/// Where the two media are driven: apart, or in one dock, so that a repack is staged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Docks {
+    Apart,
+    One,
+}
+
+impl Docks {
+    fn of(step: &str) -> Self {
+        if step.starts_with("spool.") {
+            Self::One
+        } else {
+            Self::Apart
+        }
+    }
+}
+
 /// A site on which one repack after another goes back and forth between two media; a third has second copies.
 struct Road {
     site: Site,
+    docks: Docks,
     held: Held,
     /// Where everything lies, and where it goes next.
     from: &'static str,
@@ -55,9 +75,19 @@ struct Road {
 }
 
 impl Road {
-    fn new() -> Self {
+    fn new(docks: Docks) -> Self {
         let site = Site::new(RESPOOL);
-        site.disks(&["a", "b", "c"]);
+        match docks {
+            Docks::Apart => site.disks(&["a", "b", "c"]),
+            Docks::One => {
+                site.disks(&["c"]);
+                for name in ["a", "b"] {
+                    let path = site.disk(name).display().to_string();
+                    std::fs::create_dir(&path).unwrap();
+                    site.ok(&["dir", "add", name, &path, "--capacity", "1GiB", "--dock", "d"]);
+                }
+            }
+        }
         site.ok(&["medium", "set", "c", "tags=c,second"]);
         for medium in ["a", "b"] {
             site.ok(&["medium", "set", medium, &format!("tags={medium},first,second")]);
@@ -74,6 +104,7 @@ impl Road {
         site.ok(&["medium", "unlock", "b"]);
         Self {
             site,
+            docks,
             held,
             from: "a",
             to: "b",
@@ -282,12 +313,12 @@ fn work(queue: &Mutex<VecDeque<String>>, table: &Mutex<Vec<Line>>) {
         let Some(step) = queue.lock().unwrap().pop_front() else {
             return;
         };
-        let begun = Instant::now();
+        let (begun, docks) = (Instant::now(), Docks::of(&step));
         let walked = catch_unwind(AssertUnwindSafe(|| {
             let mut on = road
                 .take()
-                .filter(|road: &Road| road.round * 8 + 10 < OBJECTS)
-                .unwrap_or_else(Road::new);
+                .filter(|road: &Road| road.docks == docks && road.round * 8 + 10 < OBJECTS)
+                .unwrap_or_else(|| Road::new(docks));
             let report = on.walk(&step);
             (on, report)
         }));

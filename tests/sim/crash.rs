@@ -8,7 +8,7 @@ use crate::around::Surroundings;
 use crate::chance::{Chance, mix};
 use crate::life::{Life, live_in};
 use crate::scene::{Scene, bytes_of, what_was_told_is_so};
-use crate::scenes::{Deletes, Format, Import, Puts, Quarantined, Repack, Restore};
+use crate::scenes::{Deletes, Format, Import, Puts, Quarantined, Repack, Restore, Staged};
 use crate::universe::{Crash, Instant, Universe};
 use dss::model::Step;
 use std::collections::BTreeSet;
@@ -212,6 +212,11 @@ fn e15_a_crash_at_any_instant_of_a_repack_loses_nothing_and_the_repack_ends() {
 }
 
 #[test]
+fn e15_x10_a_crash_at_any_instant_of_a_staged_repack_loses_nothing_and_the_repack_ends() {
+    crash_everywhere(&Staged);
+}
+
+#[test]
 fn e15_a_crash_at_any_instant_up_to_a_quarantine_keeps_the_old_bytes_and_the_repack_ends() {
     crash_everywhere(&Quarantined);
 }
@@ -239,7 +244,16 @@ fn e15_a_crash_at_any_instant_of_an_import_forgets_nothing_and_the_import_ends()
 /// A step before a commit is told within the transaction, and leaves what the call's beginning left.
 #[test]
 fn e15_every_step_that_a_drill_can_name_is_an_instant_that_is_crashed() {
-    let scenes: [&dyn Scene; 7] = [&Puts, &Repack, &Quarantined, &Restore, &Deletes, &Format, &Import];
+    let scenes: [&dyn Scene; 8] = [
+        &Puts,
+        &Repack,
+        &Staged,
+        &Quarantined,
+        &Restore,
+        &Deletes,
+        &Format,
+        &Import,
+    ];
     let noted: BTreeSet<String> = scenes
         .iter()
         .flat_map(|scene| instants(*scene))

@@ -100,6 +100,7 @@ impl Life {
             checkpoints: universe.checkpoints(),
             config: Arc::new(config),
             catalogue_id: universe.id,
+            spool: Default::default(),
             stopping: Default::default(),
         };
         Self {
@@ -134,6 +135,11 @@ impl Life {
     }
 
     pub async fn add_medium(&self, name: &str) {
+        self.add_medium_in(name, None).await;
+    }
+
+    /// A disk in a dock, which holds one at a time.
+    pub async fn add_medium_in(&self, name: &str, dock: Option<&str>) {
         self.universe.add_disk(name);
         let (id, now) = (MediumId::fresh(), self.host.clock.now());
         let medium = NewMedium {
@@ -143,7 +149,7 @@ impl Life {
             technology: "dir".to_owned(),
             location: Location {
                 path: format!("{SHELF}{name}"),
-                dock: None,
+                dock: dock.map(str::to_owned),
                 library: None,
             },
             tags: BTreeSet::new(),
@@ -209,8 +215,8 @@ impl Life {
         Ok(all)
     }
 
-    pub async fn submit(&self, source: &str, quarantine: Quarantine) -> Job {
-        let spec = JobSpec {
+    pub async fn spec(&self, source: &str, quarantine: Quarantine) -> JobSpec {
+        JobSpec {
             sources: vec![self.medium(source).await.id],
             only: BTreeSet::new(),
             to: None,
@@ -220,7 +226,11 @@ impl Life {
             drop_deleted: false,
             limit_bytes: None,
             limit_seconds: None,
-        };
+        }
+    }
+
+    pub async fn submit(&self, source: &str, quarantine: Quarantine) -> Job {
+        let spec = self.spec(source, quarantine).await;
         engine::submit(&self.host, JobKind::Repack, spec).await.unwrap()
     }
 

@@ -5,7 +5,9 @@ use crate::scene::{Scene, bytes_of, objects};
 use crate::universe::Universe;
 use async_trait::async_trait;
 use dss::catalogue::{Adopt, MediumChange};
-use dss::model::{AdmState, CopyNo, ExtentState, FsState, JobState, Metadata, Object, ObjectId, Quarantine, Version};
+use dss::model::{
+    AdmState, ByteCount, CopyNo, ExtentState, FsState, JobState, Metadata, Object, ObjectId, Quarantine, Version,
+};
 use respool::config::Config;
 use respool::engine::{self, Erased};
 use respool::store::import::import;
@@ -104,6 +106,45 @@ impl Scene for Repack {
             (AdmState::InService, FsState::Empty, 1)
         );
         assert_eq!(life.extents(&source).await, []);
+    }
+}
+
+/// A repack between two disks of one dock: two batches by way of the spool. X-10.
+pub struct Staged;
+
+#[async_trait(?Send)]
+impl Scene for Staged {
+    fn name(&self) -> &'static str {
+        "staged"
+    }
+
+    fn configure(&self, config: &mut Config) {
+        config.memory.spool = ByteCount(10 << 10);
+    }
+
+    async fn before(&self, life: &Life) {
+        life.add_medium_in("a", Some("dock")).await;
+        life.put(&objects(&["back", "empty", "pages"]), 1).await;
+        life.add_medium_in("b", Some("dock")).await;
+        let spec = life.spec("a", Quarantine::None).await;
+        let staged = engine::plan(&life.host, &spec)
+            .await
+            .unwrap()
+            .staged
+            .expect("there is one dock");
+        assert!(staged.rounds >= 2, "the scene is what it says: {staged:?}");
+    }
+
+    async fn act(&self, life: &Life) {
+        Repack.act(life).await;
+    }
+
+    async fn again(&self, life: &Life) {
+        Repack.again(life).await;
+    }
+
+    async fn holds(&self, life: &Life) {
+        Repack.holds(life).await;
     }
 }
 

@@ -88,6 +88,7 @@ impl World {
             checkpoints: Arc::new(NoDrill),
             config: Arc::new(config),
             catalogue_id: id,
+            spool: Default::default(),
             stopping: Default::default(),
         });
         let mut world = Self {

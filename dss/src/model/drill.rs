@@ -28,6 +28,10 @@ words! {
         WriteMiddle = "write.middle",
         /// Hop 8: an extent was written whole.
         WriteAfter = "write.after",
+        /// Hop 6 of a staged round: in the middle of reading an extent into the spool.
+        SpoolMiddle = "spool.middle",
+        /// Hop 7 of a staged round: a batch is in the spool, and no medium is held.
+        SpoolFilled = "spool.filled",
         /// Hop 9: before the target is asked to sync.
         SyncBefore = "sync.before",
         /// Hop 9: durable, not swapped.

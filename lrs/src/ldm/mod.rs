@@ -1,11 +1,12 @@
 //! Local device management: what touches media. Everything here blocks; `worker` gives each drive a thread of its own.
 //!
 //! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
-//! it that describe themselves, `faults` rehearses disasters.
+//! it that describe themselves, `spool` is room beside the media, `faults` rehearses disasters.
 
 pub mod disk;
 pub mod error;
 pub mod faults;
 pub mod fs;
+pub mod spool;
 
 pub use error::{Blame, Disposition, Fault, MediaError, MediaResult, Op};

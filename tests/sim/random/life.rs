@@ -133,6 +133,7 @@ impl Life {
             clock,
             checkpoints: world.checkpoints(),
             config: Arc::new(config.clone()),
+            spool: Default::default(),
             catalogue_id: world.id,
             stopping: Default::default(),
         });

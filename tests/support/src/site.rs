@@ -32,6 +32,7 @@ lease_seconds = 5
 [memory]
 ring = "64 KiB"
 chunk = "16 KiB"
+spool = "128 KiB"
 "#;
 
 /// How long anything that is waited for may take.

@@ -1,0 +1,207 @@
+//! The media that a job may write to: which, with how much room, and what stands against the others (hop 3).
+
+use crate::api::Problem;
+use crate::host::Host;
+use crate::repack::awaited::{Awaited, gives_back};
+use crate::repack::manifest::Manifest;
+use crate::repack::plan::{Lack, Plan, Target};
+use crate::repack::stage::{Routed, Terms, route};
+use dss::model::{ByteCount, FsState, Health, JobId, JobSpec, Medium, MediumId, Presence};
+use lrs::core::{Priority, Request};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Of how many media the way out is told.
+const WAYS_TOLD: usize = 2;
+
+/// How long a probe for free space may wait for a busy drive before the catalogue's own figure is used for planning.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
+
+/// The media that may be targets, and the reason against each that may not.
+pub(crate) struct Targets {
+    usable: Vec<Target>,
+    refused: Vec<String>,
+    /// What would make those usable.
+    ways_out: Vec<String>,
+    /// Not asked for their room yet.
+    unprobed: Vec<Medium>,
+}
+
+impl Targets {
+    /// A round for what lives on these media: straight from them to other docks, or by way of the spool. A disk in their
+    /// docks is asked for its room only when the others do not do: to ask, it must be put in.
+    pub(crate) async fn route(
+        &mut self,
+        host: &Arc<Host>,
+        manifest: &Manifest,
+        reads: &[MediumId],
+    ) -> Result<Routed, Problem> {
+        let mut docks = BTreeSet::new();
+        for id in reads {
+            docks.extend(host.catalogue.medium_by_id(*id).await?.location.dock);
+        }
+        let terms = Terms {
+            docks: &docks,
+            spool: host.config.memory.spool,
+        };
+        self.probe(host, |dock| dock.is_none_or(|dock| !docks.contains(dock)))
+            .await;
+        let routed = route(manifest, &self.usable, terms);
+        if routed.plan.unplaced.is_empty() || self.unprobed.is_empty() {
+            return Ok(routed);
+        }
+        self.probe(host, |_| true).await;
+        Ok(route(manifest, &self.usable, terms))
+    }
+
+    async fn probe(&mut self, host: &Arc<Host>, which: impl Fn(Option<&String>) -> bool) {
+        let (now, later): (Vec<Medium>, Vec<Medium>) = std::mem::take(&mut self.unprobed)
+            .into_iter()
+            .partition(|medium| which(medium.location.dock.as_ref()));
+        self.unprobed = later;
+        for medium in now {
+            match room_on(host, &medium).await {
+                Ok(free) => self.usable.push(Target {
+                    medium: medium.id,
+                    free,
+                    begun: medium.fs_state == FsState::Used,
+                    groupings: medium.groupings.clone(),
+                    dock: medium.location.dock.clone(),
+                }),
+                Err(why) => self.refused.push(format!("{} ({why})", medium.name)),
+            }
+        }
+    }
+
+    /// What to say when a plan leaves something without a place.
+    pub(crate) fn explain_unplaced(&self, plan: &Plan) -> Option<Problem> {
+        let (_, worst) = plan.unplaced.iter().max_by_key(|(_, lack)| *lack)?;
+        let against = if self.refused.is_empty() {
+            String::new()
+        } else {
+            format!("; not usable: {}", self.refused.join(", "))
+        };
+        let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes.0);
+        let why = match worst {
+            Lack::Room(short) => format!(
+                "the largest of them is {} bytes too large for the roomiest medium",
+                short.0
+            ),
+            Lack::Spool(short) => format!(
+                "source and targets share a dock, and the largest of them is {} bytes too large for the spool",
+                short.0
+            ),
+            Lack::NoMedium if self.usable.is_empty() => "there is no medium that may take them".to_owned(),
+            Lack::NoMedium => "every medium that could take them holds another copy of their objects".to_owned(),
+        };
+        let message = format!("{count} extents find no target, {missing} bytes are missing: {why}{against}");
+        let spool = match worst {
+            Lack::Spool(_) => Some("enlarge [memory] spool".to_owned()),
+            Lack::NoMedium | Lack::Room(_) => None,
+        };
+        let others = "add a medium with `respool dir add`, or name or free another one".to_owned();
+        let known = self.ways_out.iter().take(WAYS_TOLD).cloned();
+        let ways: Vec<String> = spool.into_iter().chain(known).chain([others]).collect();
+        Some(Problem::refused("no_target", "targets", message).next(format!("{}; then repeat", ways.join("; or "))))
+    }
+}
+
+/// Every medium that may be a target of this job.
+pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targets, Problem> {
+    let mut targets = Targets {
+        usable: vec![],
+        refused: vec![],
+        ways_out: vec![],
+        unprobed: vec![],
+    };
+    let media = host.catalogue.media().await?;
+    for medium in media {
+        if !is_asked(spec, &medium) {
+            continue;
+        }
+        if let Err(why) = medium.may_take_extents() {
+            targets.refused.push(format!("{} ({why})", medium.name));
+            targets.ways_out.extend(why.way_out(&medium.name));
+            continue;
+        }
+        targets.unprobed.push(medium);
+    }
+    Ok(targets)
+}
+
+/// Whether a job's own words allow a medium as target.
+fn is_asked(spec: &JobSpec, medium: &Medium) -> bool {
+    !spec.sources.contains(&medium.id)
+        && spec.to.is_none_or(|to| to == medium.id)
+        && spec.to_tags.is_subset(&medium.tags)
+}
+
+/// The media that other jobs are emptying and give back by themselves, as they will be then. `own` is the job that may
+/// wait for them; a new one comes after all others.
+pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<JobId>) -> Result<Vec<Awaited>, Problem> {
+    let mut awaited = vec![];
+    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+        if !gives_back(&job, own) {
+            continue;
+        }
+        for source in &job.spec.sources {
+            let medium = host.catalogue.medium_by_id(*source).await?;
+            let will_do = is_asked(spec, &medium) && !medium.locked && medium.health == Health::Ok;
+            if !will_do || medium.presence != Presence::Attached {
+                continue;
+            }
+            let used = host.catalogue.usage(medium.id, host.clock.now()).await?.used;
+            // What cannot be asked for its room is not waited for.
+            let Ok(free) = room_on(host, &medium).await else {
+                continue;
+            };
+            awaited.push(Awaited {
+                target: Target {
+                    medium: medium.id,
+                    free: free + used,
+                    begun: false,
+                    groupings: BTreeSet::new(),
+                    dock: medium.location.dock.clone(),
+                },
+                job: job.id,
+            });
+        }
+    }
+    Ok(awaited)
+}
+
+/// How much a medium can take, from the medium itself; where its drive is busy, from the catalogue. A probe that fails
+/// closes the medium, it never opens it.
+async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String> {
+    let request = Request {
+        purpose: format!("free space of {}", medium.name),
+        priority: Priority::Get,
+        reads: vec![medium.id],
+        writes: vec![],
+        exclusive: vec![],
+    };
+    match tokio::time::timeout(PROBE_WAIT, host.lrs.allocate(request)).await {
+        Ok(Ok(allocation)) => {
+            let probed = allocation.volume(medium.id).run(|volume| volume.space()).await;
+            allocation.release().await;
+            match probed {
+                Ok(Ok(space)) => Ok(space.free),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(gone) => Err(gone.to_string()),
+            }
+        }
+        Ok(Err(error)) => Err(Problem::from(error).message),
+        Err(_) => {
+            let usage = host
+                .catalogue
+                .usage(medium.id, host.clock.now())
+                .await
+                .map_err(|error| error.to_string())?;
+            medium
+                .capacity
+                .map(|capacity| capacity.saturating_sub(usage.used))
+                .ok_or("its drive is busy".to_owned())
+        }
+    }
+}
