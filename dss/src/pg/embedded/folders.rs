@@ -196,6 +196,11 @@ pub(super) fn socket_path(folder: &Path) -> PathBuf {
     folder.join(SOCKET_NAME)
 }
 
+/// The lock that a server holds beside its socket.
+pub(super) fn socket_lock(folder: &Path) -> PathBuf {
+    folder.join(format!("{SOCKET_NAME}.lock"))
+}
+
 fn make_private(folder: &Path, account: Option<&Account>) -> Result<(), EmbeddedError> {
     DirBuilder::new()
         .mode(0o700)

@@ -81,21 +81,31 @@ pub(super) fn stop_fast(pid: i32, data: &Path) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Removes a pid file that names a living process which is not of this cluster; with no process of the cluster left,
-/// the file says nothing true. PostgreSQL itself handles a pid that is dead or of another user, but refuses to start
-/// when the number was given to another process of its own user. The caller has waited until no process is left.
-pub(super) fn remove_reused_pid_file(data: &Path) -> Result<(), EmbeddedError> {
-    let Some(file) = PidFile::read(data)? else {
-        return Ok(());
-    };
-    let alive = Path::new("/proc").join(file.pid.to_string()).exists();
-    if alive && processes(data).is_empty() {
-        let path = data.join("postmaster.pid");
-        tracing::info!(
-            pid = file.pid,
-            "postmaster.pid names a process that is not PostgreSQL; removed"
-        );
-        fs::remove_file(&path).map_err(EmbeddedError::io("remove the stale", &path))?;
+/// Removes lock files (the data folder's and the socket's) that name a living process which is not of this cluster; with
+/// no process of the cluster left, they say nothing true. PostgreSQL itself handles a pid that is dead or of another
+/// user, but refuses to start when the number was given to another process of its own user, or when its dead server is
+/// still in the process table because nobody has waited for it. The caller has waited until no process is left.
+pub(super) fn remove_reused_locks(data: &Path, socket_lock: &Path) -> Result<(), EmbeddedError> {
+    for path in [&data.join("postmaster.pid"), socket_lock] {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            Err(e) => return Err(EmbeddedError::io("read", path)(e)),
+        };
+        // A stand-alone backend writes its pid negated: PostgreSQL sees to that one.
+        let Some(pid) = text
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok())
+            .filter(|pid: &i32| *pid > 0)
+        else {
+            continue;
+        };
+        let alive = Path::new("/proc").join(pid.to_string()).exists();
+        if alive && processes(data).is_empty() {
+            tracing::info!(pid, lock = %path.display(), "a lock names a process that is not PostgreSQL; removed");
+            fs::remove_file(path).map_err(EmbeddedError::io("remove the stale", path))?;
+        }
     }
     Ok(())
 }
@@ -124,14 +134,19 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_file_with_a_reused_pid_is_removed_and_one_with_a_dead_pid_is_left_to_postgres() {
+    fn a_lock_with_a_reused_pid_is_removed_and_one_with_a_dead_pid_is_left_to_postgres() {
         let data = tempfile::tempdir().unwrap();
-        let file = data.path().join("postmaster.pid");
-        fs::write(&file, format!("{}\n", std::process::id())).unwrap();
-        remove_reused_pid_file(data.path()).unwrap();
-        assert!(!file.exists());
-        fs::write(&file, "2147483646\n").unwrap();
-        remove_reused_pid_file(data.path()).unwrap();
-        assert!(file.exists());
+        let (file, socket) = (data.path().join("postmaster.pid"), data.path().join("socket.lock"));
+        for lock in [&file, &socket] {
+            fs::write(lock, format!("{}\n", std::process::id())).unwrap();
+            remove_reused_locks(data.path(), &socket).unwrap();
+            assert!(!lock.exists());
+            for dead in ["2147483646\n", "-1\n", ""] {
+                fs::write(lock, dead).unwrap();
+                remove_reused_locks(data.path(), &socket).unwrap();
+                assert!(lock.exists());
+            }
+            fs::remove_file(lock).unwrap();
+        }
     }
 }
