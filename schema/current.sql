@@ -196,7 +196,7 @@ BEGIN
         RAISE EXCEPTION 'I6: erasing medium % takes the next generation', OLD.name
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = OLD.id::text;
     END IF;
-    IF OLD.adm_state = 'erasing' AND NEW.adm_state NOT IN ('erasing', 'in_service') THEN
+    IF OLD.adm_state = 'erasing' AND NEW.adm_state NOT IN ('erasing', coalesce(OLD.operator_state, 'in_service')) THEN
         RAISE EXCEPTION 'I6: medium % may only be erased again', OLD.name
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = OLD.id::text;
     END IF;
@@ -412,10 +412,12 @@ CREATE TABLE public.medium (
     quarantined_until timestamp with time zone,
     emptied_by bigint,
     created_at timestamp with time zone NOT NULL,
+    operator_state public.adm_state,
     CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
     CONSTRAINT medium_generation_check CHECK ((generation >= 0)),
     CONSTRAINT medium_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT medium_operator_state CHECK ((operator_state = ANY (ARRAY['in_service'::public.adm_state, 'read_only'::public.adm_state, 'draining'::public.adm_state, 'abandon_ship'::public.adm_state, 'retired'::public.adm_state]))),
     CONSTRAINT medium_quarantine CHECK (((adm_state = 'quarantined'::public.adm_state) OR (quarantined_until IS NULL))),
     CONSTRAINT medium_revision_check CHECK ((revision >= 0))
 );
@@ -493,6 +495,7 @@ CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
 CREATE INDEX extent_by_object ON public.extent USING btree (object_id);
 CREATE INDEX extent_by_oid ON public.extent USING hash (oid);
 CREATE INDEX extent_pending ON public.extent USING btree (medium, id) WHERE (state = 'pending'::public.extent_state);
+CREATE INDEX job_active ON public.job USING btree (id) WHERE (state = ANY (ARRAY['queued'::public.job_state, 'running'::public.job_state, 'paused'::public.job_state, 'verifying'::public.job_state, 'quarantined'::public.job_state, 'reclaiming'::public.job_state]));
 CREATE INDEX job_move_by_job ON public.job_move USING btree (job, state, new_extent);
 CREATE INDEX job_move_by_old ON public.job_move USING btree (old_extent);
 CREATE INDEX job_source_by_medium ON public.job_source USING btree (medium, job);

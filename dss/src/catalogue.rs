@@ -504,8 +504,8 @@ pub trait Catalogue: Send + Sync {
         now: Timestamp,
     ) -> Result<BTreeMap<Owner, (u64, ByteCount)>>;
     /// Orphans of a medium whose hold is over and whose bytes may be removed one by one: the medium is not quarantined,
-    /// not erasing, and no orphan shares its address with a live or pending extent.
-    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>>;
+    /// not erasing, not locked, and no orphan shares its address with a live or pending extent. By id.
+    async fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>>;
     /// Deletes orphan rows whose bytes are gone from the medium, at the generation given.
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64>;
     /// Notes that the medium's own index names these extents, as of this revision.
@@ -521,6 +521,9 @@ pub trait Catalogue: Send + Sync {
     async fn job(&self, id: JobId) -> Result<Job>;
     /// All jobs, newest first, at most `limit`.
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>>;
+    /// The jobs that still hold their sources ([`JobState::is_active`]), newest first. Costs these alone, however many
+    /// have ended.
+    async fn active_jobs(&self) -> Result<Vec<Job>>;
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
     /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
     /// Where an operator's wish means nothing any more (quarantined, reclaiming, ended), an earlier one is forgotten. A
@@ -572,7 +575,8 @@ pub trait Catalogue: Send + Sync {
     /// Quarantines an emptied source: nothing pending, and nothing live but, when the job's spec says `drop_deleted`,
     /// extents referenced only by deleted or overwritten versions; else `Conflict`. Its orphans are held until then.
     async fn quarantine(&self, job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()>;
-    /// Ends the quarantine of a job's sources after a restore: they are *read_only* again.
+    /// Ends the quarantine of a job's sources after a restore: they are *read_only* again, or what the operator had said
+    /// that takes nothing new either.
     async fn end_quarantine(&self, job: JobId, now: Timestamp) -> Result<()>;
     /// The fence of I6, in statements of their own: lock the medium's row, recheck, persist *erasing* with the next
     /// generation. With `drop_deleted`, layouts of versions that are deleted or overwritten go first, in the same
@@ -588,8 +592,8 @@ pub trait Catalogue: Send + Sync {
         epoch: Epoch,
         now: Timestamp,
     ) -> Result<Fence>;
-    /// After the new label was read back: orphan rows of earlier generations go, groupings go, the medium is *empty*
-    /// and *in_service*.
+    /// After the new label was read back: orphan rows of earlier generations go, groupings go, the medium is *empty* and
+    /// has the administrative status that the operator last gave it; its health stays what it is.
     async fn finish_erase(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<()>;
 
     // --- import

@@ -293,7 +293,11 @@ impl Run {
             } => self.import(self.medium(&medium), &from, adopt, fresh).await,
             Call::ForgetOrphans(medium) => {
                 let medium = self.medium(&medium);
-                let gone = self.catalogue.removable(medium, 3, now).await.unwrap();
+                let gone = self
+                    .catalogue
+                    .removable(medium, Page { after: None, limit: 3 }, now)
+                    .await
+                    .unwrap();
                 let ids: Vec<_> = gone.iter().map(|extent| extent.id).collect();
                 if let Some(first) = gone.first() {
                     let forgotten = self

@@ -3,7 +3,7 @@
 
 use crate::api::Problem;
 use crate::host::Host;
-use dss::catalogue::ClockVerdict;
+use dss::catalogue::{ClockVerdict, Page};
 use dss::model::{Extent, ExtentId, Generation, Medium};
 use jiff::Timestamp;
 use lrs::core::{Priority, Request};
@@ -41,15 +41,8 @@ pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
         if !medium.may_be_read() {
             continue;
         }
-        let due = host.catalogue.removable(medium.id, BATCH, now).await?;
-        if due.is_empty() {
-            continue;
-        }
-        match sweep_medium(host, &medium, due, now).await {
-            Ok(one) => {
-                swept.removed += one.removed;
-                swept.refused.extend(one.refused);
-            }
+        match sweep_medium(host, &medium, now, &mut swept).await {
+            Ok(()) => {}
             Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
             Err(problem) => tracing::warn!(medium = %medium.name, %problem, "its orphans wait for the next sweep"),
         }
@@ -57,7 +50,28 @@ pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
     Ok(swept)
 }
 
-async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>, now: Timestamp) -> Result<Swept, Problem> {
+/// Step by step to the last orphan: those that the medium does not let go of are passed over. Whoever waits for the
+/// medium has it between two steps.
+async fn sweep_medium(host: &Arc<Host>, medium: &Medium, now: Timestamp, swept: &mut Swept) -> Result<(), Problem> {
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: BATCH };
+        let due = host.catalogue.removable(medium.id, page, now).await?;
+        let Some(last) = due.last() else { return Ok(()) };
+        let next = Some(last.id);
+        let one = sweep_page(host, medium, (page, due), now).await?;
+        swept.removed += one.removed;
+        swept.refused.extend(one.refused);
+        after = next;
+    }
+}
+
+async fn sweep_page(
+    host: &Arc<Host>,
+    medium: &Medium,
+    (page, due): (Page<ExtentId>, Vec<Extent>),
+    now: Timestamp,
+) -> Result<Swept, Problem> {
     let request = Request {
         purpose: format!("removal of orphans from {}", medium.name),
         priority: Priority::Background,
@@ -69,7 +83,7 @@ async fn sweep_medium(host: &Arc<Host>, medium: &Medium, due: Vec<Extent>, now: 
     // What was removable a moment ago may be wanted again now that nobody else is on the medium.
     let still: Vec<ExtentId> = host
         .catalogue
-        .removable(medium.id, BATCH, now)
+        .removable(medium.id, page, now)
         .await?
         .iter()
         .map(|extent| extent.id)

@@ -88,13 +88,14 @@ overhear! {
     fn extents(filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
     fn manifest(source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>>;
     fn sweep_pending(medium: Option<MediumId>, now: Timestamp) -> Result<BTreeMap<Owner, (u64, ByteCount)>>;
-    fn removable(medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>>;
+    fn removable(medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>>;
     fn forget_orphans(medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64>;
     fn mark_indexed(medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64>;
     fn suspect(medium: MediumId, why: &str, now: Timestamp) -> Result<()>;
     fn create_job(kind: JobKind, spec: JobSpec, now: Timestamp) -> Result<Job>;
     fn job(id: JobId) -> Result<Job>;
     fn jobs(limit: u32) -> Result<Vec<Job>>;
+    fn active_jobs() -> Result<Vec<Job>>;
     fn advance_job(
         id: JobId,
         expected: &[JobState],

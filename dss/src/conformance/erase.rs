@@ -4,7 +4,7 @@ use super::World;
 use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Fence, MediumChange, SwapTerms};
 use crate::model::{
-    AdmState, ExtentState, FsState, Generation, Hold, JobId, JobState, MediumId, SessionId, Step, Version,
+    AdmState, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, SessionId, Step, Version,
 };
 
 /// A source with one object that was moved off it.
@@ -40,7 +40,11 @@ pub async fn a_quarantine_holds_the_source(w: &World) {
     let orphans = w.on(source, ExtentState::Orphan).await;
     assert!(orphans.iter().all(|orphan| orphan.hold == Hold::Until(at(100))));
     assert!(
-        w.catalogue.removable(source, 9, at(1_000)).await.unwrap().is_empty(),
+        w.catalogue
+            .removable(source, all(), at(1_000))
+            .await
+            .unwrap()
+            .is_empty(),
         "none one by one"
     );
     w.catalogue
@@ -148,7 +152,7 @@ pub async fn an_erasing_medium_is_only_erased_again(w: &World) {
     assert!(is_conflict(
         &w.catalogue.quarantine(job, source, Hold::None, at(9)).await
     ));
-    assert!(w.catalogue.removable(source, 9, at(9)).await.unwrap().is_empty());
+    assert!(w.catalogue.removable(source, all(), at(9)).await.unwrap().is_empty());
     let epoch = w.lease(source).await.epoch;
     let again = w
         .catalogue
@@ -253,6 +257,66 @@ pub async fn an_erased_medium_starts_anew(w: &World) {
     assert!(w.row(target).await.groupings.contains("films"));
     assert!(w.on(source, ExtentState::Orphan).await.is_empty());
     assert_eq!(w.first("a").await.medium, target);
+}
+
+async fn erase(w: &World, medium: MediumId, job: Option<JobId>, now: jiff::Timestamp) {
+    let epoch = w.epoch(medium);
+    let fence = w.catalogue.fence_medium(medium, job, false, epoch, now).await.unwrap();
+    let Fence::Erasing(generation) = fence else {
+        panic!("{fence:?}");
+    };
+    w.catalogue.finish_erase(medium, generation, now).await.unwrap();
+}
+
+/// An erase changes neither what the operator had said of a medium nor what is thought of its health.
+pub async fn an_erased_medium_is_what_the_operator_had_said(w: &World) {
+    let said = [
+        AdmState::InService,
+        AdmState::ReadOnly,
+        AdmState::Draining,
+        AdmState::AbandonShip,
+        AdmState::Retired,
+    ];
+    for (number, state) in said.into_iter().enumerate() {
+        let disk = w.medium(&format!("disk-{number}")).await;
+        let set = |state| MediumChange {
+            adm_state: Some(state),
+            health: Some(Health::Suspect),
+            ..MediumChange::default()
+        };
+        w.catalogue.change_medium(disk, set(state), at(1)).await.unwrap();
+        // Twice, so that a job's own *read_only* is not taken for the operator's, and once given back in between.
+        let cancelled = w.repack(&[disk]).await;
+        w.catalogue
+            .quarantine(cancelled, disk, Hold::None, at(2))
+            .await
+            .unwrap();
+        w.catalogue.end_quarantine(cancelled, at(3)).await.unwrap();
+        let between = w.row(disk).await.adm_state;
+        let takes_nothing = if state == AdmState::InService {
+            AdmState::ReadOnly
+        } else {
+            state
+        };
+        assert_eq!(between, takes_nothing, "{state} after its quarantine was ended");
+        w.advance(cancelled, JobState::Cancelled).await;
+        let job = w.repack(&[disk]).await;
+        w.catalogue.quarantine(job, disk, Hold::None, at(4)).await.unwrap();
+        erase(w, disk, Some(job), at(5)).await;
+        let row = w.row(disk).await;
+        assert_eq!((row.adm_state, row.health), (state, Health::Suspect));
+        assert_eq!(row.fs_state, FsState::Empty);
+        w.advance(job, JobState::Done).await;
+        // Formatted by an operator, without a job; and what is said last holds.
+        erase(w, disk, None, at(6)).await;
+        assert_eq!(w.row(disk).await.adm_state, state);
+        w.catalogue
+            .change_medium(disk, set(AdmState::Draining), at(7))
+            .await
+            .unwrap();
+        erase(w, disk, None, at(8)).await;
+        assert_eq!(w.row(disk).await.adm_state, AdmState::Draining);
+    }
 }
 
 /// A medium that is not erasing has no erase to finish.

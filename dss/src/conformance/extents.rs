@@ -125,9 +125,40 @@ pub async fn a_held_orphan_is_not_removable(w: &World) {
     };
     w.catalogue.swap_batch(terms, &[entry]).await.unwrap();
     assert_eq!(w.catalogue.extent(old.id).await.unwrap().hold, Hold::Until(at(100)));
-    assert!(w.catalogue.removable(source, 9, at(99)).await.unwrap().is_empty());
-    let over = w.catalogue.removable(source, 9, at(100)).await.unwrap();
+    assert!(w.catalogue.removable(source, all(), at(99)).await.unwrap().is_empty());
+    let over = w.catalogue.removable(source, all(), at(100)).await.unwrap();
     assert_eq!(over.iter().map(|extent| extent.id).collect::<Vec<_>>(), [old.id]);
+}
+
+/// Orphans that cannot be removed do not hide the others: they are asked for page by page.
+pub async fn removable_orphans_are_found_page_by_page(w: &World) {
+    let disk = w.medium("disk").await;
+    let mut ids = vec![];
+    for name in ["a", "b", "c"] {
+        let staged = w.stage(&w.simple(name, disk, name), SessionId::fresh()).await;
+        let recorded = &staged.places[0].1;
+        w.catalogue.abandon(recorded.owner(), None, at(3)).await.unwrap();
+        ids.push(recorded.extent().id);
+    }
+    ids.sort();
+    let mut after = None;
+    for id in ids {
+        let page = Page { after, limit: 1 };
+        let found = w.catalogue.removable(disk, page, at(5)).await.unwrap();
+        assert_eq!(found.iter().map(|extent| extent.id).collect::<Vec<_>>(), [id]);
+        after = Some(id);
+    }
+    let page = Page { after, limit: 1 };
+    assert!(w.catalogue.removable(disk, page, at(5)).await.unwrap().is_empty());
+    let lock = crate::catalogue::MediumChange {
+        locked: Some(true),
+        ..crate::catalogue::MediumChange::default()
+    };
+    w.catalogue.change_medium(disk, lock, at(6)).await.unwrap();
+    assert!(
+        w.catalogue.removable(disk, all(), at(7)).await.unwrap().is_empty(),
+        "locked"
+    );
 }
 
 /// I11: only orphans lose their rows, and only those of the medium and generation named.
@@ -173,7 +204,7 @@ pub async fn an_address_is_never_shared(w: &World) {
             .await
     };
     assert!(record().await.is_err());
-    let removable = w.catalogue.removable(disk, 9, at(5)).await.unwrap();
+    let removable = w.catalogue.removable(disk, all(), at(5)).await.unwrap();
     assert_eq!(
         removable.iter().map(|extent| extent.id).collect::<Vec<_>>(),
         [orphan.id]
@@ -183,7 +214,7 @@ pub async fn an_address_is_never_shared(w: &World) {
         .await
         .unwrap();
     record().await.unwrap();
-    assert!(w.catalogue.removable(disk, 9, at(6)).await.unwrap().is_empty());
+    assert!(w.catalogue.removable(disk, all(), at(6)).await.unwrap().is_empty());
     let same_batch = vec![w.new_extent("c", disk, "1"), w.new_extent("d", disk, "2")];
     let same_batch = same_batch.into_iter().map(|mut extent| {
         extent.address = crate::model::Address("objects/same".to_owned());

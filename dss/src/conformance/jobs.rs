@@ -1,7 +1,7 @@
 //! Jobs.
 
 use super::World;
-use super::support::{at, is_conflict, is_not_found, oid, spec};
+use super::support::{all, at, is_conflict, is_not_found, oid, spec};
 use crate::catalogue::{MediumChange, Page, SwapTerms};
 use crate::model::{
     AdmState, Extent, ExtentId, Hold, JobControl, JobError, JobId, JobKind, JobState, Owner, Skip, Substitution, Tally,
@@ -78,9 +78,9 @@ pub async fn a_migration_leaves_its_medium_in_use_and_lets_go(w: &World) {
         now: at(5),
     };
     w.catalogue.swap_batch(terms, &[entry]).await.unwrap();
-    assert!(w.catalogue.removable(source, 9, at(6)).await.unwrap().is_empty());
+    assert!(w.catalogue.removable(source, all(), at(6)).await.unwrap().is_empty());
     w.advance(job, JobState::Done).await;
-    let removable = w.catalogue.removable(source, 9, at(7)).await.unwrap();
+    let removable = w.catalogue.removable(source, all(), at(7)).await.unwrap();
     assert_eq!(removable.iter().map(|extent| extent.id).collect::<Vec<_>>(), [old.id]);
 }
 
@@ -329,6 +329,29 @@ pub async fn jobs_are_listed_newest_first(w: &World) {
     };
     assert_eq!(listed(9).await, ids);
     assert_eq!(listed(2).await, ids[..2]);
+}
+
+/// The jobs that hold their sources are found among all that ended.
+pub async fn only_active_jobs_are_listed_as_active(w: &World) {
+    let mut expected = vec![];
+    for (number, state) in JobState::ALL.iter().enumerate() {
+        let disk = w.medium(&format!("disk-{number}")).await;
+        let job = w.repack(&[disk]).await;
+        if *state != JobState::Queued {
+            w.advance(job, *state).await;
+        }
+        if state.is_active() {
+            expected.insert(0, job);
+        }
+    }
+    let found = w.catalogue.active_jobs().await.unwrap();
+    assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), expected);
+    assert!(found.iter().all(|job| job.state.is_active()));
+    let all = w.catalogue.jobs(99).await.unwrap();
+    assert_eq!(
+        found,
+        all.into_iter().filter(|job| job.state.is_active()).collect::<Vec<_>>()
+    );
 }
 
 /// Hop 1: a request cut short left no job and no source changed.

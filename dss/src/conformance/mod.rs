@@ -54,6 +54,7 @@ macro_rules! conformance {
                 a_locked_medium_is_not_erased
                 a_source_is_not_formatted_under_its_job
                 an_erased_medium_starts_anew
+                an_erased_medium_is_what_the_operator_had_said
                 nothing_is_finished_that_was_not_begun
                 every_order_of_put_and_fence_is_safe
                 a_quarantine_cut_short_did_not_happen;
@@ -64,6 +65,7 @@ macro_rules! conformance {
                 an_extent_of_no_bytes_is_live
                 extents_are_filtered_and_paged
                 a_held_orphan_is_not_removable
+                removable_orphans_are_found_page_by_page
                 only_orphans_are_forgotten
                 an_address_is_never_shared
                 headers_say_what_the_object_is
@@ -98,6 +100,7 @@ macro_rules! conformance {
                 a_skip_is_listed_once
                 e12_a_substitution_is_told_when_it_is_swapped
                 jobs_are_listed_newest_first
+                only_active_jobs_are_listed_as_active
                 a_request_cut_short_did_not_happen;
             leases:
                 the_same_seat_takes_over_at_once

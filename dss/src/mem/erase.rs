@@ -38,6 +38,7 @@ impl Tables {
             Hold::Until(until) => Some(until),
             Hold::Forever => None,
         };
+        self.keep_operator_state(id)?;
         let medium = self.medium_mut(id)?;
         medium.adm_state = AdmState::Quarantined;
         medium.quarantined_until = until;
@@ -47,6 +48,15 @@ impl Tables {
             self.extent_mut(orphan).hold = hold;
         }
         self.log("medium.quarantined", name, json!({ "job": job, "until": until }), now);
+        Ok(())
+    }
+
+    /// Before a job's own state takes the place of the operator's.
+    fn keep_operator_state(&mut self, id: MediumId) -> Result<()> {
+        let state = self.medium(id)?.adm_state;
+        if state != AdmState::Quarantined {
+            self.operator_states.entry(id).or_insert(state);
+        }
         Ok(())
     }
 
@@ -62,8 +72,13 @@ impl Tables {
         let theirs = |medium: &&Medium| medium.adm_state == AdmState::Quarantined && medium.emptied_by == Some(job);
         let media: Vec<MediumId> = self.media.values().filter(theirs).map(|medium| medium.id).collect();
         for id in media {
+            let said = self.operator_states.get(&id).copied();
+            let to = said.filter(|said| matches!(said, AdmState::Draining | AdmState::AbandonShip | AdmState::Retired));
+            if said != Some(AdmState::InService) {
+                self.operator_states.remove(&id);
+            }
             let medium = self.medium_mut(id)?;
-            medium.adm_state = AdmState::ReadOnly;
+            medium.adm_state = to.unwrap_or(AdmState::ReadOnly);
             medium.quarantined_until = None;
             medium.emptied_by = None;
             let name = medium.name.clone();
@@ -100,6 +115,7 @@ impl Tables {
         if live + pending > 0 {
             return Ok(Fence::InUse { live, pending });
         }
+        self.keep_operator_state(id)?;
         let medium = self.medium_mut(id)?;
         medium.adm_state = AdmState::Erasing;
         medium.generation = Generation(medium.generation.0 + 1);
@@ -166,7 +182,7 @@ impl Tables {
                 format!("it is at generation {}", medium.generation),
             ));
         }
-        if medium.adm_state == AdmState::InService && medium.fs_state == FsState::Empty {
+        if !matches!(medium.adm_state, AdmState::Erasing | AdmState::Quarantined) && medium.fs_state == FsState::Empty {
             return Ok(());
         }
         if medium.adm_state != AdmState::Erasing {
@@ -181,8 +197,9 @@ impl Tables {
                 self.remove_extent(orphan);
             }
         }
+        let said = self.operator_states.remove(&id);
         let medium = self.medium_mut(id)?;
-        medium.adm_state = AdmState::InService;
+        medium.adm_state = said.unwrap_or(AdmState::InService);
         medium.fs_state = FsState::Empty;
         medium.groupings.clear();
         medium.emptied_by = None;

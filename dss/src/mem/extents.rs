@@ -87,7 +87,7 @@ impl Tables {
         swept
     }
 
-    pub(super) fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>> {
+    pub(super) fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>> {
         let row = self.medium(medium)?;
         if row.locked
             || matches!(
@@ -106,7 +106,8 @@ impl Tables {
             .extents_on(medium)
             .filter(|extent| extent.state == ExtentState::Orphan && extent.hold.is_over(now))
             .filter(|extent| extent.generation == row.generation && !in_use.contains(&extent.address))
-            .take(limit as usize)
+            .filter(|extent| page.after.is_none_or(|after| extent.id > after))
+            .take(page.limit as usize)
             .cloned()
             .collect())
     }

@@ -23,6 +23,7 @@ impl Tables {
             let medium = self.medium_mut(*source)?;
             if kind == JobKind::Repack && medium.adm_state == AdmState::InService {
                 medium.adm_state = AdmState::ReadOnly;
+                self.operator_states.insert(*source, AdmState::InService);
             }
         }
         let id = JobId(self.jobs.last_key().map_or(1, |last| last.0 + 1));
@@ -64,6 +65,11 @@ impl Tables {
     pub(super) fn jobs_newest(&self, limit: u32) -> Vec<Job> {
         let newest = self.jobs.values().rev().take(limit as usize);
         newest.map(|job| self.told(job)).collect()
+    }
+
+    pub(super) fn jobs_active(&self) -> Vec<Job> {
+        let newest = self.jobs.values().rev();
+        newest.filter(|job| job.state.is_active()).cloned().collect()
     }
 
     pub(super) fn advance_job(

@@ -184,6 +184,10 @@ impl Tables {
             }
             medium.adm_state = to;
         }
+        if change.adm_state.is_some() {
+            self.operator_states.remove(&id);
+        }
+        let medium = self.medium_mut(id)?;
         if let Some(generation) = change.generation
             && generation != medium.generation
         {

@@ -158,8 +158,8 @@ impl Catalogue for MemCatalogue {
     ) -> Result<BTreeMap<Owner, (u64, ByteCount)>> {
         self.change(|tables| Ok(tables.sweep_pending(medium, now)))
     }
-    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>> {
-        self.read(|tables| tables.removable(medium, limit, now))
+    async fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>> {
+        self.read(|tables| tables.removable(medium, page, now))
     }
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64> {
         self.change(|tables| tables.forget_orphans(medium, generation, extents))
@@ -180,6 +180,9 @@ impl Catalogue for MemCatalogue {
     }
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
         Ok(self.read(|tables| tables.jobs_newest(limit)))
+    }
+    async fn active_jobs(&self) -> Result<Vec<Job>> {
+        Ok(self.read(|tables| tables.jobs_active()))
     }
     async fn advance_job(
         &self,

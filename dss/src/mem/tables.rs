@@ -4,12 +4,12 @@ use super::table::{Index, Table};
 use crate::catalogue::{CatalogueError, Identity, Result};
 use crate::model::event::NewEvent;
 use crate::model::{
-    Address, CopyNo, Epoch, Event, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold, HolderId,
-    Job, JobId, LayoutEntry, Medium, MediumId, Move, MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Resource,
-    Version,
+    Address, AdmState, CopyNo, Epoch, Event, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold,
+    HolderId, Job, JobId, LayoutEntry, Medium, MediumId, Move, MoveState, Object, ObjectDetail, ObjectId, Oid, Owner,
+    Resource, Version,
 };
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A place in a layout of one object version.
@@ -32,6 +32,8 @@ pub(super) struct Tables {
     pub(super) identity: Identity,
     pub(super) clock: Option<Timestamp>,
     pub(super) media: Table<MediumId, Medium>,
+    /// What the operator had said of media whose state is a job's now.
+    pub(super) operator_states: BTreeMap<MediumId, AdmState>,
     pub(super) leases: Table<String, LeaseRow>,
     /// A version without a layout was ended; its row stays as a tombstone.
     pub(super) objects: Table<ObjectId, Object>,
@@ -79,6 +81,7 @@ impl Tables {
             identity,
             clock: None,
             media: Table::default(),
+            operator_states: BTreeMap::new(),
             leases: Table::default(),
             objects: Table::default(),
             names: Table::default(),

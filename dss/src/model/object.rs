@@ -1,9 +1,9 @@
 //! Objects, their copies and layouts.
 
-use super::{ByteCount, CopyNo, Extent, ExtentIndex, ObjectId, Oid, Version};
+use super::{ByteCount, CopyNo, Extent, ExtentIndex, MediumId, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The attributes that travel with an object's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,15 @@ impl ObjectDetail {
         let mut numbers: Vec<CopyNo> = self.entries.iter().map(|entry| entry.copy).collect();
         numbers.dedup();
         numbers
+    }
+
+    /// How many copies have no extent on any of these media.
+    pub fn copies_off(&self, media: &BTreeSet<MediumId>) -> u64 {
+        let touched = |copy: &CopyNo| {
+            let mut entries = self.entries.iter().filter(|entry| entry.copy == *copy);
+            entries.any(|entry| media.contains(&entry.extent.medium))
+        };
+        self.copy_numbers().iter().filter(|copy| !touched(copy)).count() as u64
     }
 }
 

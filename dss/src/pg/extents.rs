@@ -90,33 +90,47 @@ pub(super) async fn manifest(
         .fetch_all(&mut *conn)
         .await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let facts = sqlx::query!(
-            r#"SELECT x.id AS "id!", NOT EXISTS (
-                        SELECT 1 FROM layout l JOIN object o ON o.id = l.object_id
-                         WHERE l.extent = x.id AND o.deleted_at IS NULL) AS "deleted_only!",
-                    (SELECT o."grouping" FROM extent e JOIN object o ON o.id = e.object_id WHERE e.id = x.id)
-                        AS "grouping",
-                    ARRAY(SELECT other.medium FROM layout l
-                            JOIN layout others ON others.object_id = l.object_id AND others.copy_no <> l.copy_no
-                            JOIN extent other ON other.id = others.extent WHERE l.extent = x.id
-                          UNION
-                          SELECT other.medium FROM layout l
-                            JOIN extent other ON other.object_id = l.object_id AND other.copy_no <> l.copy_no
-                           WHERE l.extent = x.id AND other.state <> 'orphan') AS "avoid!: Vec<Uuid>"
-                 FROM unnest($1::uuid[]) AS x (id)"#,
+        // Whole sets are asked for, not a question for each extent: with the statistics of a fresh catalogue the
+        // planner would answer each of those by reading the whole table.
+        let groupings = sqlx::query!(
+            "SELECT e.id, o.\"grouping\" FROM extent e JOIN object o ON o.id = e.object_id WHERE e.id = ANY ($1)",
             &ids
         )
         .fetch_all(&mut *conn)
         .await?;
-        let mut facts: BTreeMap<Uuid, _> = facts.into_iter().map(|row| (row.id, row)).collect();
+        let alive = sqlx::query_scalar!(
+            "SELECT DISTINCT l.extent FROM layout l JOIN object o ON o.id = l.object_id
+              WHERE l.extent = ANY ($1) AND o.deleted_at IS NULL",
+            &ids
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let others = sqlx::query!(
+            r#"SELECT l.extent AS "extent!", other.medium AS "medium!" FROM layout l
+                 JOIN layout others ON others.object_id = l.object_id AND others.copy_no <> l.copy_no
+                 JOIN extent other ON other.id = others.extent WHERE l.extent = ANY ($1)
+               UNION
+               SELECT l.extent, other.medium FROM layout l
+                 JOIN extent other ON other.object_id = l.object_id AND other.copy_no <> l.copy_no
+                WHERE l.extent = ANY ($1) AND other.state <> 'orphan'"#,
+            &ids
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let alive: BTreeSet<Uuid> = alive.into_iter().collect();
+        let mut groupings: BTreeMap<Uuid, _> = groupings.into_iter().map(|row| (row.id, row.grouping)).collect();
+        let mut avoid: BTreeMap<Uuid, BTreeSet<MediumId>> = BTreeMap::new();
+        for other in others {
+            avoid.entry(other.extent).or_default().insert(MediumId(other.medium));
+        }
         let mut manifest = Vec::with_capacity(rows.len());
         for row in rows {
-            let fact = facts.remove(&row.id).expect("unnest gives every id once");
+            let id = row.id;
             manifest.push(ManifestRow {
                 extent: row.try_into()?,
-                deleted_only: fact.deleted_only,
-                avoid: fact.avoid.into_iter().map(MediumId).collect::<BTreeSet<_>>(),
-                grouping: fact.grouping,
+                deleted_only: !alive.contains(&id),
+                avoid: avoid.remove(&id).unwrap_or_default(),
+                grouping: groupings.remove(&id).flatten(),
             });
         }
         manifest
@@ -165,19 +179,20 @@ pub(super) async fn sweep_pending(
 pub(super) async fn removable(
     catalogue: &PgCatalogue,
     medium: MediumId,
-    limit: u32,
+    page: Page<ExtentId>,
     now: Timestamp,
 ) -> Result<Vec<Extent>> {
+    let after = page.after.map_or(Uuid::nil(), |id| id.0);
     Ok(reading!(catalogue, conn => {
         let rows = extent_rows!(
             "JOIN medium m ON m.id = e.medium AND m.generation = e.generation
-                 AND m.adm_state NOT IN ('quarantined', 'erasing', 'dead')
-              WHERE e.medium = $1 AND e.state = 'orphan' AND NOT e.hold_forever
+                 AND m.adm_state NOT IN ('quarantined', 'erasing', 'dead') AND NOT m.locked
+              WHERE e.medium = $1 AND e.state = 'orphan' AND e.id > $4 AND NOT e.hold_forever
                 AND (e.hold_until IS NULL OR e.hold_until <= $2)
                 AND NOT EXISTS (SELECT 1 FROM extent other WHERE other.medium = e.medium AND other.state <> 'orphan'
                                    AND other.generation = e.generation AND other.address = e.address)
               ORDER BY e.id LIMIT $3",
-            medium.0, stamp(now) as _, i64::from(limit)
+            medium.0, stamp(now) as _, i64::from(page.limit), after
         )
         .fetch_all(&mut *conn)
         .await?;

@@ -172,8 +172,8 @@ impl Catalogue for PgCatalogue {
         extents::sweep_pending(self, medium, now).await
     }
 
-    async fn removable(&self, medium: MediumId, limit: u32, now: Timestamp) -> Result<Vec<Extent>> {
-        extents::removable(self, medium, limit, now).await
+    async fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>> {
+        extents::removable(self, medium, page, now).await
     }
 
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64> {
@@ -198,6 +198,10 @@ impl Catalogue for PgCatalogue {
 
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
         jobs::list(self, limit).await
+    }
+
+    async fn active_jobs(&self) -> Result<Vec<Job>> {
+        jobs::active(self).await
     }
 
     async fn advance_job(

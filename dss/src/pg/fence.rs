@@ -159,7 +159,10 @@ async fn erase(
 ) -> std::result::Result<Generation, Stop> {
     let generation = sqlx::query_scalar!(
         "UPDATE medium SET adm_state = 'erasing', generation = generation + 1, quarantined_until = NULL,
-                emptied_by = $2 WHERE id = $1 RETURNING generation",
+                emptied_by = $2,
+                operator_state = CASE WHEN adm_state = 'quarantined' THEN operator_state
+                                      ELSE coalesce(operator_state, adm_state) END
+          WHERE id = $1 RETURNING generation",
         medium.id.0,
         job.map(|job| job.0)
     )
@@ -176,7 +179,7 @@ async fn erase(
     Ok(Generation(generation))
 }
 
-/// The new label was read back: what was on the medium before is forgotten, and it is in service again.
+/// The new label was read back: what was on the medium before is forgotten, and it is again what the operator had said.
 pub(super) async fn finish(
     catalogue: &PgCatalogue,
     medium: MediumId,
@@ -187,7 +190,7 @@ pub(super) async fn finish(
     repeat!(catalogue, "finish_erase", tx => {
         let row = media::lock(tx.on(), medium).await?;
         // Asked again after a lost answer: nothing has landed on it since.
-        let done = row.adm_state == AdmState::InService
+        let done = !matches!(row.adm_state, AdmState::Erasing | AdmState::Quarantined)
             && row.generation == generation
             && row.fs_state == FsState::Empty;
         if !done {
@@ -204,7 +207,8 @@ pub(super) async fn finish(
             forget_tombstones(tx.on(), &objects).await?;
             sqlx::query!("DELETE FROM medium_grouping WHERE medium = $1", medium.0).execute(tx.on()).await?;
             sqlx::query!(
-                "UPDATE medium SET adm_state = 'in_service', fs_state = 'empty', emptied_by = NULL WHERE id = $1",
+                "UPDATE medium SET adm_state = coalesce(operator_state, 'in_service'), operator_state = NULL,
+                        fs_state = 'empty', emptied_by = NULL WHERE id = $1",
                 medium.0
             )
             .execute(tx.on())

@@ -92,7 +92,8 @@ async fn claim_sources(on: &mut PgConnection, kind: JobKind, spec: &JobSpec) -> 
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         // Draining, abandon_ship and retired say more than read_only, and take nothing new either.
         sqlx::query!(
-            "UPDATE medium SET adm_state = 'read_only' WHERE id = ANY ($1) AND adm_state = 'in_service'",
+            "UPDATE medium SET adm_state = 'read_only', operator_state = 'in_service'
+              WHERE id = ANY ($1) AND adm_state = 'in_service'",
             &ids
         )
         .execute(on)
@@ -110,6 +111,19 @@ pub(super) async fn by_id(catalogue: &PgCatalogue, id: JobId) -> Result<Job> {
 pub(super) async fn list(catalogue: &PgCatalogue, limit: u32) -> Result<Vec<Job>> {
     Ok(reading!(catalogue, conn => {
         let rows = job_query!("ORDER BY j.id DESC LIMIT $1", i64::from(limit)).fetch_all(&mut *conn).await?;
+        job_rows::with_skips(conn, rows).await?
+    }))
+}
+
+/// The jobs that hold their sources, newest first. The states stand in the index `job_active`, too.
+pub(super) async fn active(catalogue: &PgCatalogue) -> Result<Vec<Job>> {
+    Ok(reading!(catalogue, conn => {
+        let rows = job_query!(
+            "WHERE j.state IN ('queued', 'running', 'paused', 'verifying', 'quarantined', 'reclaiming')
+              ORDER BY j.id DESC"
+        )
+        .fetch_all(&mut *conn)
+        .await?;
         job_rows::with_skips(conn, rows).await?
     }))
 }

@@ -224,7 +224,8 @@ pub(super) async fn change(
         refuse_change(&medium, &change)?;
         sqlx::query!(
             "UPDATE medium SET
-                adm_state = coalesce(($2::text)::adm_state, adm_state), locked = coalesce($3, locked),
+                adm_state = coalesce(($2::text)::adm_state, adm_state),
+                operator_state = CASE WHEN $2::text IS NULL THEN operator_state END, locked = coalesce($3, locked),
                 health = coalesce(($4::text)::health, health), presence = coalesce(($5::text)::presence, presence),
                 fs_state = coalesce(($6::text)::fs_state, fs_state), tags = coalesce($7, tags),
                 class = CASE WHEN $8 THEN $9 ELSE class END, capacity = CASE WHEN $10 THEN $11 ELSE capacity END,

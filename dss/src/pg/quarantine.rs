@@ -68,7 +68,10 @@ pub(super) async fn begin(
             return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
         }
         sqlx::query!(
-            "UPDATE medium SET adm_state = 'quarantined', quarantined_until = $2, emptied_by = $3 WHERE id = $1",
+            "UPDATE medium SET adm_state = 'quarantined', quarantined_until = $2, emptied_by = $3,
+                    operator_state = CASE WHEN adm_state = 'quarantined' THEN operator_state
+                                          ELSE coalesce(operator_state, adm_state) END
+              WHERE id = $1",
             medium.0, until as _, job.0
         )
         .execute(tx.on())
@@ -86,11 +89,14 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// Ends the quarantine of a job's sources.
+/// Ends the quarantine of a job's sources: they take nothing new, as the operator or the job had it.
 pub(super) async fn end(catalogue: &PgCatalogue, job: JobId, now: Timestamp) -> Result<()> {
     repeat!(catalogue, "end_quarantine", tx => {
         let names = sqlx::query_scalar!(
-            "UPDATE medium SET adm_state = 'read_only', quarantined_until = NULL, emptied_by = NULL
+            "UPDATE medium SET quarantined_until = NULL, emptied_by = NULL,
+                    adm_state = CASE WHEN operator_state IN ('draining', 'abandon_ship', 'retired') THEN operator_state
+                                     ELSE 'read_only' END,
+                    operator_state = CASE WHEN operator_state = 'in_service' THEN operator_state END
               WHERE emptied_by = $1 AND adm_state = 'quarantined' RETURNING name",
             job.0
         )

@@ -7,7 +7,7 @@ use crate::model::{MediumId, Step};
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::{Duration, Instant};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// With the pauses below, about 13 s: a restart of PostgreSQL passes, an operator is not kept waiting.
 const ATTEMPTS: u32 = 12;
@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(13);
 /// A transaction whose client vanished ends as soon as the server notices.
 const RESOLVE_ATTEMPTS: u32 = 50;
+
+/// Said in the log once for every commit whose answer was lost, with what became of it.
+const LOST_ANSWER: &str = "the lost answer to a commit is resolved";
 
 /// Why one attempt at a transaction ended without its result.
 #[derive(Debug)]
@@ -168,8 +171,14 @@ async fn resolve(catalogue: &PgCatalogue, xid: &str, lost: sqlx::Error) -> std::
             .fetch_one(&catalogue.pool)
             .await;
         match status {
-            Ok(Some(status)) if status == "committed" => return Ok(()),
-            Ok(Some(status)) if status == "aborted" => return Err(Stop::RolledBack),
+            Ok(Some(status)) if status == "committed" => {
+                info!(xid, became = "committed", "{LOST_ANSWER}");
+                return Ok(());
+            }
+            Ok(Some(status)) if status == "aborted" => {
+                info!(xid, became = "rolled back", "{LOST_ANSWER}");
+                return Err(Stop::RolledBack);
+            }
             // Still in progress: the server has not noticed yet that its client is gone.
             Ok(Some(_)) => {}
             Ok(None) => break,
@@ -179,6 +188,7 @@ async fn resolve(catalogue: &PgCatalogue, xid: &str, lost: sqlx::Error) -> std::
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    warn!(xid, became = "not known", "{LOST_ANSWER}");
     Err(Stop::Answer(CatalogueError::Unavailable(format!(
         "it is not known whether transaction {xid} was committed ({lost}); look again before anything is repeated"
     ))))
