@@ -111,6 +111,8 @@ pub async fn run(host: &Arc<Host>, id: JobId, controls: Controls) -> Result<Job,
                         }
                         return Err(problem);
                     }
+                    // respoold leaves while the job waits for media: the next one goes on, whatever the job was at.
+                    Err(problem) if problem.code == "stopping" => Event::Stopped(Stop::Handover),
                     Err(problem) => Event::Failed(problem.into()),
                 };
             }
@@ -121,7 +123,7 @@ pub async fn run(host: &Arc<Host>, id: JobId, controls: Controls) -> Result<Job,
 /// The jobs that go on by themselves when respoold starts: all that were neither paused nor at rest. Ends those that
 /// were cancelled while they were paused.
 pub async fn unfinished(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
-    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let jobs = host.catalogue.active_jobs().await?;
     // The operator's wish was noted, and respoold ended before it was carried out; nobody works on a paused job.
     let given_up = |job: &&Job| job.state == JobState::Paused && job.control == JobControl::Cancel;
     for job in jobs.iter().filter(given_up) {
@@ -280,7 +282,7 @@ impl<'a> Run<'a> {
             Ending::Paused => self.advance(JobEvent::Pause, None).await?,
             Ending::Cancelled => self.advance(JobEvent::Cancel, None).await?,
             Ending::Failed(error) => {
-                match self.let_go().await {
+                match self.let_go_unless(&error).await {
                     Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
                     Err(problem) => tracing::warn!(job = %self.job.id, %problem, "a source stays quarantined"),
                     Ok(()) => {}
@@ -293,15 +295,16 @@ impl<'a> Run<'a> {
         Ok(self.job)
     }
 
-    /// A job that failed erases nothing any more: a source that it quarantined, and that was out of reach when that
-    /// ended or whose sibling was, would otherwise be of no use to anybody for ever.
-    async fn let_go(&self) -> Result<(), Problem> {
-        let now = self.host.clock.now();
-        self.host.catalogue.end_quarantine(self.job.id, now).await?;
-        for source in &self.job.spec.sources {
-            self.host.lrs.medium_changed(*source).await?;
+    /// Unless the old bytes may be the last good ones: nothing sweeps a quarantined medium, and `job restore` can go back.
+    async fn let_go_unless(&self, error: &JobError) -> Result<(), Problem> {
+        if error.code == reclaim::TARGET_IN_DOUBT {
+            return Ok(());
         }
-        Ok(())
+        self.let_go().await
+    }
+
+    async fn let_go(&self) -> Result<(), Problem> {
+        let_go(self.host, &self.job).await
     }
 
     /// The name of a medium for messages; its id when the catalogue does not answer.
@@ -312,6 +315,23 @@ impl<'a> Run<'a> {
             .await
             .map_or_else(|_| medium.to_string(), |row| row.name)
     }
+}
+
+/// What a job that a bug ended had under way: its pending extents, which its own end would have put away, and its sources.
+/// Nobody works on it any more.
+pub async fn clean_up_after_bug(host: &Arc<Host>, job: &Job) -> Result<(), Problem> {
+    takeover::give_up_moves(host, job.id).await?;
+    let_go(host, job).await
+}
+
+/// A job that failed erases nothing any more: a source that it quarantined, and that was out of reach when that ended or
+/// whose sibling was, would otherwise be of no use to anybody for ever.
+async fn let_go(host: &Arc<Host>, job: &Job) -> Result<(), Problem> {
+    host.catalogue.end_quarantine(job.id, host.clock.now()).await?;
+    for source in &job.spec.sources {
+        host.lrs.medium_changed(*source).await?;
+    }
+    Ok(())
 }
 
 /// Counts what a job moved from its moves: a crash may have come between a swap and the note of it.

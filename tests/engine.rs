@@ -1,5 +1,7 @@
 //! The engine on real directories, over the catalogue in memory: repack, read-back, quarantine, restore, reclaim.
 
+#[path = "engine/ends.rs"]
+mod ends;
 #[path = "engine/repack.rs"]
 mod repack;
 #[path = "engine/rig.rs"]

@@ -5,6 +5,8 @@
 mod again;
 #[path = "repack/basics.rs"]
 mod basics;
+#[path = "repack/bugs.rs"]
+mod bugs;
 #[path = "repack/cost.rs"]
 mod cost;
 #[path = "repack/damage.rs"]
@@ -23,6 +25,8 @@ mod holding;
 mod house;
 #[path = "repack/killed.rs"]
 mod killed;
+#[path = "repack/lost.rs"]
+mod lost;
 #[path = "repack/orders.rs"]
 mod orders;
 #[path = "repack/places.rs"]

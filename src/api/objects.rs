@@ -5,7 +5,7 @@ use super::extents::{self, ExtentView};
 use dss::model::{ByteCount, CopyNo, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct ObjectView {
     pub version: Version,
     /// Its size.
     pub bytes: ByteCount,
-    /// How many copies it has.
+    /// How many copies it has; one with an extent on a dead medium is none.
     pub copies: u64,
     /// How many were asked for.
     pub copies_wanted: CopyNo,
@@ -51,9 +51,18 @@ pub enum PutResult {
     },
 }
 
+/// What must be known of media to tell about what lies on them.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// What the operator calls them.
+    pub of: BTreeMap<MediumId, String>,
+    /// Those that are lost or destroyed.
+    pub dead: BTreeSet<MediumId>,
+}
+
 /// Composes an object's view. An extent that serves several objects is told under this object's name and place.
-pub fn view(detail: ObjectDetail, names: &BTreeMap<MediumId, String>) -> ObjectView {
-    let copies = detail.copy_numbers().len() as u64;
+pub fn view(detail: ObjectDetail, names: &Names) -> ObjectView {
+    let copies = detail.copies_off(&names.dead);
     let object = detail.object;
     let extents = detail
         .entries
@@ -63,7 +72,7 @@ pub fn view(detail: ObjectDetail, names: &BTreeMap<MediumId, String>) -> ObjectV
             version: object.version,
             copy: entry.copy,
             index: entry.index,
-            ..extents::view(entry.extent, names)
+            ..extents::view(entry.extent, &names.of)
         })
         .collect();
     ObjectView {

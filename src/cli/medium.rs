@@ -30,14 +30,23 @@ pub enum Medium {
     Unlock(Which),
     /// Take back that a medium is suspect, missing or full, after it was mended, found or freed
     Trust(Which),
-    /// Declare a medium lost or destroyed
-    Dead(Which),
+    /// Declare a medium lost or destroyed: nothing on it counts as a copy any more
+    Dead(Dead),
     /// Whether `format` would erase a medium now, and why not
     CheckErase(Which),
     /// Erase a medium on which nothing is live
     Format(Which),
     /// Make known what a medium holds, from the medium alone
     Import(Import),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Dead {
+    #[command(flatten)]
+    which: Which,
+    /// It is lost for good, and nothing on it is to be relied upon
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +88,7 @@ impl Medium {
             Self::Lock(which) => one(context, "/v1/medium/lock", which).await,
             Self::Unlock(which) => one(context, "/v1/medium/unlock", which).await,
             Self::Trust(which) => one(context, "/v1/medium/trust", which).await,
-            Self::Dead(which) => one(context, "/v1/medium/dead", which).await,
+            Self::Dead(dead) => dead.run(context).await,
             Self::Format(which) => one(context, "/v1/medium/format", which).await,
             Self::CheckErase(which) => check_erase(context, which).await,
             Self::Set(set) => set.run(context).await,
@@ -119,6 +128,24 @@ async fn check_erase(context: &Context, which: Which) -> Done {
         false => format!("{} may not be erased: {}", verdict.medium, verdict.reasons.join("; ")),
     });
     Ok(if verdict.erasable { exit::DONE } else { exit::REFUSED })
+}
+
+impl Dead {
+    /// There is no way back, so that a slip of the finger must not be enough.
+    async fn run(self, context: &Context) -> Done {
+        if !self.yes {
+            let name = &self.which.medium;
+            return Err(Problem::refused(
+                "not_confirmed",
+                name,
+                format!("`medium dead` was not confirmed: no copy on {name} would count any more; nothing was changed"),
+            )
+            .next(format!(
+                "see `respool medium extents {name}`, then `respool medium dead {name} --yes` if it is lost for good"
+            )));
+        }
+        one(context, "/v1/medium/dead", self.which).await
+    }
 }
 
 impl Set {

@@ -4,7 +4,7 @@
 use crate::api::Problem;
 use crate::api::hello::Terms;
 use jiff::{SignedDuration, Timestamp};
-use lrs::ldm::faults::FaultPlan;
+use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
 use lrs::service::AgeClock;
 use std::path::Path;
 
@@ -47,6 +47,14 @@ pub fn faults(terms: &Terms) -> Result<FaultPlan, Problem> {
     };
     FaultPlan::load(Path::new(path)).map_err(|error| {
         Problem::refused("bad_drill", "RESPOOL_FAULTS", error.to_string()).next("correct the file; nothing was started")
+    })
+}
+
+/// The steps at which the drill ends respoold, and their trace.
+pub fn checkpoints(faults: FaultPlan) -> Result<CrashCheckpoints, Problem> {
+    CrashCheckpoints::new(faults).map_err(|error| {
+        let message = format!("the trace that RESPOOL_FAULTS asks for cannot be written: {error}");
+        Problem::refused("bad_drill", "RESPOOL_FAULTS", message).next("name a file in a folder that exists")
     })
 }
 

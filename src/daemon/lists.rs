@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use dss::catalogue::{ExtentFilter, Finding, ObjectFilter, Page, Severity};
-use dss::model::MediumId;
+use dss::model::{AdmState, MediumId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,17 +26,29 @@ pub async fn names(host: &Host) -> Result<BTreeMap<MediumId, String>, Problem> {
     Ok(media.into_iter().map(|medium| (medium.id, medium.name)).collect())
 }
 
+/// What must be known of all media to tell about objects.
+pub async fn for_objects(host: &Host) -> Result<objects::Names, Problem> {
+    let mut names = objects::Names::default();
+    for medium in host.catalogue.media().await? {
+        if medium.adm_state == AdmState::Dead {
+            names.dead.insert(medium.id);
+        }
+        names.of.insert(medium.id, medium.name);
+    }
+    Ok(names)
+}
+
 /// `object show`.
 pub async fn object_show(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Answer<ObjectView> {
     let detail = daemon.host.catalogue.object(&request.oid, request.version).await?;
-    Ok(Json(objects::view(detail, &names(&daemon.host).await?)))
+    Ok(Json(objects::view(detail, &for_objects(&daemon.host).await?)))
 }
 
 /// `object list`.
 pub async fn object_list(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectListRequest>) -> Response {
     let host = Arc::clone(&daemon.host);
     lines::<_, Nothing, _>(|sink| async move {
-        let names = names(&host).await?;
+        let names = for_objects(&host).await?;
         let filter = ObjectFilter {
             prefix: request.prefix,
             deleted: request.deleted,

@@ -333,7 +333,10 @@ fn apply(wish: &mut MediumChange, key: &str, value: &str) -> Result<(), Problem>
     };
     let some = (!value.is_empty()).then(|| value.to_owned());
     match key {
-        "adm_state" => wish.adm_state = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
+        "adm_state" => match value.parse().map_err(|error| refuse(format!("{error}")))? {
+            AdmState::Dead => return Err(refuse("a medium is declared dead with `respool medium dead`".into())),
+            other => wish.adm_state = Some(other),
+        },
         "health" => wish.health = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
         "presence" => wish.presence = Some(value.parse().map_err(|error| refuse(format!("{error}")))?),
         "tags" => wish.tags = Some(words(value)),
@@ -376,7 +379,7 @@ async fn require_settable(host: &Host, medium: &Medium, to: AdmState) -> Result<
         )
         .next("jobs quarantine and erase media; see `respool job list`"));
     }
-    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let jobs = host.catalogue.active_jobs().await?;
     let busy = jobs
         .iter()
         .find(|job| job.state.is_active() && job.spec.sources.contains(&medium.id));
@@ -423,7 +426,7 @@ async fn check_erase(State(daemon): State<Arc<Daemon>>, Json(request): Json<Medi
 async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> {
     let now = host.clock.now();
     let usage = host.catalogue.usage(medium.id, now).await?;
-    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let jobs = host.catalogue.active_jobs().await?;
     let at_work = jobs.iter().find(|job| {
         job.state.is_active() && job.state != JobState::Quarantined && job.spec.sources.contains(&medium.id)
     });

@@ -29,7 +29,7 @@ use devices::Devices;
 use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
 use dss::pg::PgCatalogue;
 use dss::pg::embedded::EmbeddedCluster;
-use lrs::ldm::faults::{CrashCheckpoints, FaultPlan};
+use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use runner::Runner;
@@ -108,7 +108,7 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
     let checkpoints: Arc<dyn Checkpoints> = if faults.is_empty() {
         Arc::new(NoDrill)
     } else {
-        Arc::new(CrashCheckpoints::new(faults.clone()))
+        Arc::new(drill::checkpoints(faults.clone())?)
     };
     let (folder, beside) = seat.socket_folders()?;
     let opened = open::open(&start.state, &config, beside, start.create, Arc::clone(&checkpoints)).await?;

@@ -2,7 +2,7 @@
 //! client names for data.
 
 use super::answer::{Answer, ClientLeft, Failure, lines};
-use super::lists::names;
+use super::lists::for_objects;
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::frame::{Decoder, Frame, FrameError, Kind, head, json};
@@ -65,7 +65,7 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
             let told = match result.outcome {
                 Ok(detail) => {
                     // Without the catalogue an id will do: the object is stored.
-                    let names = names(&host).await.unwrap_or_default();
+                    let names = for_objects(&host).await.unwrap_or_default();
                     PutResult::Stored(Box::new(view(*detail, &names)))
                 }
                 Err(failure) => PutResult::Refused {
@@ -159,7 +159,7 @@ fn cut(error: &axum::Error) -> Problem {
 
 async fn get(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Result<Response, Failure> {
     let mut stream = store::get::open(&daemon.host, &request.oid, request.version).await?;
-    let described = view(stream.detail().clone(), &names(&daemon.host).await?);
+    let described = view(stream.detail().clone(), &for_objects(&daemon.host).await?);
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(FRAMES_AHEAD);
     tokio::spawn(async move {
         let mut whole = blake3::Hasher::new();
@@ -206,5 +206,5 @@ async fn undelete(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectR
 
 async fn marked(host: &Host, object: Object) -> Answer<ObjectView> {
     let detail = host.catalogue.object_by_id(object.id).await?;
-    Ok(Json(view(detail, &names(host).await?)))
+    Ok(Json(view(detail, &for_objects(host).await?)))
 }

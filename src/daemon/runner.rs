@@ -143,6 +143,11 @@ impl Runner {
         let host = &self.0.host;
         let noted = async {
             let job = host.catalogue.job(id).await?;
+            // What it held goes back as when any other failure ends a job; what cannot be let go now waits for the next
+            // life, and the failure is noted all the same.
+            if let Err(problem) = engine::clean_up_after_bug(host, &job).await {
+                tracing::warn!(job = %id, %problem, "not all that a broken job held was let go");
+            }
             let from = sources_of(JobEvent::Fail);
             host.catalogue
                 .advance_job(id, &from, JobState::Failed, &job.tally, Some(&error), host.clock.now())

@@ -286,7 +286,9 @@ impl Run<'_> {
                 allocation.release().await;
                 done?
             }
-            Err(problem) if problem.code == "catalogue_unavailable" => return Err(problem),
+            Err(problem) if ["catalogue_unavailable", "stopping"].contains(&problem.code.as_str()) => {
+                return Err(problem);
+            }
             // The failed read-back is what is told; this is only why it was not mended.
             Err(problem) => format!("the old bytes are out of reach ({problem}); both are kept"),
         };

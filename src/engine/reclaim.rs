@@ -2,15 +2,15 @@
 //! *erasing* is erased again and nothing else is done with it (X-32).
 
 use super::Run;
-use super::unread::{is_due, unread};
+use super::unread::{doubtful, is_due, unread};
 use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next};
 use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
 use dss::model::{
-    AdmState, Checkpoints, Extent, ExtentId, ExtentState, Generation, Hold, Job, JobError, JobId, JobState, Medium,
-    MediumId, Quarantine, Step,
+    AdmState, Checkpoints, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job, JobError, JobId,
+    JobState, Medium, MediumId, Quarantine, Step,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
@@ -22,6 +22,9 @@ use std::sync::Arc;
 
 /// How many rows are asked for at once.
 const PAGE: u32 = 5_000;
+
+/// A job that ends with this keeps its sources quarantined: their bytes may be the last good ones.
+pub(super) const TARGET_IN_DOUBT: &str = "target_in_doubt";
 
 /// What became of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +104,18 @@ fn in_use(subject: &str, why: &str) -> JobError {
 /// left alone.
 pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<Erased, Problem> {
     let medium = host.catalogue.medium_by_id(id).await?;
-    let erased_before = job.is_some() && medium.adm_state == AdmState::InService && medium.emptied_by.is_none();
+    let erased_before = job.is_some()
+        && medium.fs_state == FsState::Empty
+        && medium.emptied_by.is_none()
+        && !matches!(medium.adm_state, AdmState::Quarantined | AdmState::Erasing);
     if erased_before {
         return Ok(Erased::Done);
     }
-    if job.is_none() && medium.adm_state != AdmState::Erasing {
-        refuse_unread(host, &medium).await?;
+    if medium.adm_state != AdmState::Erasing {
+        if job.is_none() {
+            refuse_unread(host, &medium).await?;
+        }
+        refuse_doubtful(host, &medium).await?;
     }
     let request = Request {
         purpose: match job {
@@ -142,6 +151,38 @@ async fn refuse_unread(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem>
         "run `respool repack {}`: it reads them back, then erases it",
         medium.name
     )))
+}
+
+/// The old bytes stay while the medium that took them over is in doubt and nothing was read back from it since.
+async fn refuse_doubtful(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem> {
+    let doubtful = doubtful(host, medium.id).await?;
+    let Some(first) = doubtful.first() else { return Ok(()) };
+    let target = host.catalogue.medium_by_id(first.medium).await?;
+    let message = format!(
+        "medium {} is not erased: {} extents that were moved off it lie on media that are in doubt, {} on {} among them, \
+         which is {}; their old bytes are kept",
+        medium.name,
+        doubtful.len(),
+        first.origin.oid,
+        target.name,
+        standing(&target),
+    );
+    Err(
+        Problem::environment(TARGET_IN_DOUBT, "medium", &target.name, message).next(format!(
+            "go back to the old bytes with `respool job restore` of the job that emptied {0}; or, if {1} is well, run \
+         `respool medium trust {1}` and `respool medium format {0}`",
+            medium.name, target.name
+        )),
+    )
+}
+
+/// What speaks against a medium, in one word.
+fn standing(medium: &Medium) -> String {
+    match (medium.adm_state, medium.health) {
+        (AdmState::Dead, _) => AdmState::Dead.to_string(),
+        (_, Health::Ok) => medium.presence.to_string(),
+        (_, health) => health.to_string(),
+    }
 }
 
 /// I11: erasing removes all that the medium's own index names. What no row names may be the only bytes of something that
@@ -206,7 +247,9 @@ async fn fence_and_erase(
         }
     };
     host.checkpoints.reach(Step::ReclaimAfterFence);
-    let strangers = erase_volume(host, allocation, medium, generation).await?;
+    // What a failed erasure left of the mount is not to be built upon: the next try begins with the label on the medium.
+    let erased = erase_volume(host, allocation, medium, generation).await;
+    let strangers = erased.inspect_err(|_| allocation.distrust(medium.id))?;
     if !strangers.is_empty() {
         tracing::warn!(
             medium = %medium.name, files = strangers.len(),
@@ -281,7 +324,7 @@ async fn for_extents(
 /// Media found *erasing* that no unfinished job will erase: an operator's format that was cut short, or a job that
 /// failed in the middle.
 pub async fn erase_fenced(host: &Arc<Host>) -> Result<Vec<MediumId>, Problem> {
-    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?;
+    let jobs = host.catalogue.active_jobs().await?;
     let mut erased = vec![];
     for medium in host.catalogue.media().await? {
         let at_work = jobs
@@ -307,7 +350,7 @@ pub async fn reclaim_due(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
         return Ok(vec![]);
     }
     let mut due = vec![];
-    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+    for job in host.catalogue.active_jobs().await? {
         if job.state != JobState::Quarantined || !is_over(host, &job, now).await? {
             continue;
         }

@@ -163,7 +163,7 @@ impl Run<'_> {
             Err(error) if self.ruled_out(&error).await => Ok(Some(Event::Settled { settled: 1 })),
             Err(error) => {
                 let problem = Problem::from(error);
-                if problem.code == "catalogue_unavailable" {
+                if ["catalogue_unavailable", "stopping"].contains(&problem.code.as_str()) {
                     return Err(problem);
                 }
                 let exit = problem.exit.max(crate::api::exit::ENVIRONMENT);

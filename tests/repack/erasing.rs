@@ -109,3 +109,42 @@ fn x32_a_medium_found_erasing_takes_nothing_until_it_is_erased() {
     site.wait_until("the medium is erased", || erased(&site, "a"));
     all_is_well(&site, &held);
 }
+
+/// What a failed erasure left of the mount is not built upon: the same respoold tries again and succeeds.
+#[test]
+fn x32_a_format_that_failed_succeeds_when_it_is_asked_for_again() {
+    for op in ["delete", "sync"] {
+        let site = site(&["a", "b"]);
+        let held = fill(&site, "things", &mixed(9), &["--tags", "a"]);
+        let kept = site.ok(&["repack", "a", "--to", "b", "--keep-source"]);
+        site.ok(&["job", "restore", &job_of(&kept)]);
+        site.ok(&["medium", "set", "a", "adm_state=in_service"]);
+        site.faults(&format!("[[fault]]\nmedium = \"b\"\nop = \"{op}\"\nerror = \"eio\"\n"));
+        let failed = site.run(&["medium", "format", "b"]);
+        assert_eq!(failed.code, 3, "{op}: {failed:?}");
+        assert_eq!(site.medium("b")["adm_state"], "erasing", "{op}");
+        let pid = site.pid();
+        site.run(&["medium", "format", "b"]).expect(0);
+        assert_eq!(site.pid(), pid, "{op}: by the same respoold");
+        assert!(erased(&site, "b"), "{op}: {:#}", site.medium("b"));
+        assert!(site.files("b").is_empty(), "{op}");
+        all_is_well(&site, &held);
+    }
+}
+
+/// An erase takes back nothing of what the operator had said, nor what is thought of the medium's health.
+#[test]
+fn x14_a_retired_and_suspect_source_is_retired_and_suspect_when_it_is_erased() {
+    let site = site(&["a", "b"]);
+    let held = fill(&site, "things", &mixed(9), &["--tags", "a"]);
+    site.ok(&["medium", "set", "a", "adm_state=retired", "health=suspect"]);
+    let report = site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+    assert_eq!(report["state"], "done", "{report:#}");
+    let source = site.medium("a");
+    assert_eq!(
+        (&source["adm_state"], &source["health"], &source["fs_state"]),
+        (&"retired".into(), &"suspect".into(), &"empty".into()),
+        "{source:#}"
+    );
+    all_is_well(&site, &held);
+}

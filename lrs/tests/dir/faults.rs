@@ -225,7 +225,7 @@ fn a_crash_ends_the_process_as_sigkill_does() {
     let name = "dir::faults::a_crash_ends_the_process_as_sigkill_does";
     if std::env::var_os(CRASHING).is_some() {
         let plan = FaultPlan::parse("[[fault]]\ncrash = 'sync.after'\nnth = 2\n", "faults.toml").unwrap();
-        let drill = CrashCheckpoints::new(plan);
+        let drill = CrashCheckpoints::new(plan).unwrap();
         drill.reach(Step::SyncAfter);
         println!("passed once");
         drill.reach(Step::SyncBefore);

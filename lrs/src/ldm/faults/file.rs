@@ -1,10 +1,11 @@
 //! The fault file: TOML, checked whole before anything runs. A drill that would silently never fire proves nothing, so
 //! whatever cannot mean anything is refused with its file and line.
 
-use super::{Count, Crash, Effect, Fault, Filter, Inner, Place, Sense};
+use super::{Count, Crash, Effect, End, Fault, Filter, Inner, Place, Sense};
 use crate::ldm::Op;
 use dss::model::{ExtentId, Oid, Step};
 use serde::Deserialize;
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// A fault file that cannot be used.
@@ -34,6 +35,7 @@ impl FaultFileError {
 struct Raw {
     #[serde(default)]
     fault: Vec<Spanned<RawFault>>,
+    trace: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +53,7 @@ struct RawFault {
     error: Option<Spanned<String>>,
     times: Option<u64>,
     crash: Option<Spanned<String>>,
+    panic: Option<Spanned<String>>,
 }
 
 /// What is wrong, and at which byte.
@@ -66,7 +69,10 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Inner, FaultFileError> {
         let at = error.span().map_or(0, |span| span.start);
         located(Wrong(at, error.message().to_owned()))
     })?;
-    let mut inner = Inner::default();
+    let mut inner = Inner {
+        trace: raw.trace,
+        ..Inner::default()
+    };
     for fault in raw.fault {
         let at = fault.span().start;
         add(&mut inner, at, fault.into_inner()).map_err(located)?;
@@ -80,12 +86,13 @@ fn add(inner: &mut Inner, at: usize, raw: RawFault) -> Result<(), Wrong> {
         Some(nth) => *nth.get_ref(),
         None => 1,
     };
-    if let Some(crash) = &raw.crash {
+    let ends = [(&raw.crash, End::Kill), (&raw.panic, End::Panic)];
+    if let Some((crash, end)) = ends.into_iter().find_map(|(step, end)| Some((step.as_ref()?, end))) {
         let others = raw.medium.is_some() || raw.drive.is_some() || raw.library.is_some() || raw.op.is_some();
-        if others || raw.error.is_some() {
+        if others || raw.error.is_some() || raw.crash.is_some() && raw.panic.is_some() {
             return Err(Wrong(
                 at,
-                "a crash has a step and may have nth, nothing else".to_owned(),
+                "a crash or panic has a step and may have nth, nothing else".to_owned(),
             ));
         }
         let step: Step = crash.get_ref().parse().map_err(|_| {
@@ -93,7 +100,7 @@ fn add(inner: &mut Inner, at: usize, raw: RawFault) -> Result<(), Wrong> {
             Wrong(crash.span().start, why)
         })?;
         let count = counted(nth, 1);
-        inner.crashes.push(Crash { step, count });
+        inner.crashes.push(Crash { step, end, count });
         return Ok(());
     }
     let place = place(at, &raw)?;
@@ -271,8 +278,8 @@ mod tests {
     #[test]
     fn a_step_is_counted_and_died_at_once() {
         let plan = FaultPlan::parse("[[fault]]\ncrash = 'swap.before_commit'\nnth = 2\n", "f").unwrap();
-        assert!(!plan.crash_at(Step::SwapAfterCommit));
+        assert_eq!(plan.crash_at(Step::SwapAfterCommit), None);
         let answers = [(); 3].map(|()| plan.crash_at(Step::SwapBeforeCommit));
-        assert_eq!(answers, [false, true, false]);
+        assert_eq!(answers, [None, Some(End::Kill), None]);
     }
 }

@@ -15,7 +15,7 @@ use super::Op;
 use super::disk::LabelRead;
 use dss::model::{ExtentId, Oid, Step};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// SCSI sense: what a drive says it has.
@@ -179,9 +179,19 @@ struct Fault {
     count: Count,
 }
 
+/// How a step ends what passes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The process, as SIGKILL does.
+    Kill,
+    /// The task, as a bug does.
+    Panic,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Crash {
     step: Step,
+    end: End,
     count: Count,
 }
 
@@ -189,6 +199,7 @@ struct Crash {
 struct Inner {
     faults: Vec<Fault>,
     crashes: Vec<Crash>,
+    trace: Option<PathBuf>,
 }
 
 /// A plan of faults, shared by all its clones.
@@ -218,9 +229,14 @@ impl FaultPlan {
         })
     }
 
-    /// Whether nothing can go wrong.
+    /// Whether nothing can go wrong, and nobody wants to know the steps.
     pub fn is_empty(&self) -> bool {
-        self.with(|inner| inner.faults.is_empty() && inner.crashes.is_empty())
+        self.with(|inner| inner.faults.is_empty() && inner.crashes.is_empty() && inner.trace.is_none())
+    }
+
+    /// The file in which the last step that was passed is kept.
+    pub fn trace(&self) -> Option<PathBuf> {
+        self.with(|inner| inner.trace.clone())
     }
 
     /// Counts an operation against every fault it matches, and answers what becomes of it: the first that fires.
@@ -244,14 +260,16 @@ impl FaultPlan {
             .is_some()
     }
 
-    /// Whether the process is to end now, as SIGKILL ends it.
-    pub fn crash_at(&self, step: Step) -> bool {
+    /// Whether the process or the task is to end now.
+    pub fn crash_at(&self, step: Step) -> Option<End> {
         self.with(|inner| {
-            let mut dies = false;
+            let mut end = None;
             for crash in inner.crashes.iter_mut().filter(|crash| crash.step == step) {
-                dies |= crash.count.strike();
+                if crash.count.strike() {
+                    end = end.or(Some(crash.end));
+                }
             }
-            dies
+            end
         })
     }
 
