@@ -363,10 +363,16 @@ impl Drop for Site {
 
 /// Waits until something holds; panics when it does not.
 #[track_caller]
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_until_within(PATIENCE, what, holds);
+}
+
+/// The same with another limit.
+#[track_caller]
+pub fn wait_until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < end, "for {PATIENCE:?} it was not so that {what}");
+        assert!(Instant::now() < end, "for {limit:?} it was not so that {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
