@@ -118,7 +118,8 @@ fn x10_an_extent_larger_than_the_spool_is_refused_before_anything_is_touched() {
     add(&site, "a", "1GiB", Some("d"));
     add(&site, "b", "1GiB", Some("d"));
     let held = fill(&site, "things", &[5_000, 40_000], &["--tags", "a"]);
-    let told = plan(&site);
+    // A plan that a job would be refused for ends as the job would.
+    let told = site.run(&["repack", "a", "--plan"]).expect(2);
     let short = 40_000 - (32 << 10);
     let why = told["not_moved"][0]["why"].as_str().unwrap();
     assert!(
@@ -127,11 +128,10 @@ fn x10_an_extent_larger_than_the_spool_is_refused_before_anything_is_touched() {
     );
     let refused = site.run(&REPACK);
     assert_eq!(refused.code, 2, "{refused:?}");
+    let message = refused.json["error"]["message"].as_str().unwrap();
     assert!(
-        refused
-            .problem()
-            .contains(&format!("{short} bytes too large for the spool")),
-        "{refused:?}"
+        message.contains(&format!("{short} bytes too large for the spool")),
+        "{message}"
     );
     assert_eq!(site.medium("a")["adm_state"], "in_service");
     // A target elsewhere is a way out.
