@@ -23,6 +23,7 @@ async fn x12_a_job_that_waits_for_its_erase_while_respoold_stops_is_handed_over(
     let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
         .await
         .unwrap();
+    let id = job.id;
     let (tell, mut told) = watch::channel(false);
     rig.at_steps(move |step| {
         if step == Step::ReadBackMiddle {
@@ -41,8 +42,9 @@ async fn x12_a_job_that_waits_for_its_erase_while_respoold_stops_is_handed_over(
         };
         let held = rig.host.lrs.allocate(request).await.unwrap();
         let erase_waits = async || {
+            let reclaims = rig.catalogue.job(id).await.unwrap().state == JobState::Reclaiming;
             let waiting = rig.host.lrs.waiting().await;
-            waiting.iter().any(|one| one.purpose.starts_with("erasing"))
+            reclaims && waiting.iter().any(|one| one.purpose.contains(&format!("job {id}")))
         };
         while !erase_waits().await {
             tokio::time::sleep(Duration::from_millis(5)).await;

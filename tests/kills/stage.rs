@@ -63,9 +63,13 @@ pub fn prepare(site: &Site, ledger: &Ledger) -> (Vec<String>, Vec<Vec<String>>) 
     (kept, given)
 }
 
+/// The steps that a repack between two media comes to, each with a drive of its own.
 pub fn step_names(site: &Site) -> Vec<String> {
     let listed = site.ok(&["drill", "steps"]);
     let steps = listed["steps"].as_array().expect("a list of steps");
     let name = |step: &Value| step.as_str().or(step["name"].as_str()).expect("a name").to_owned();
-    steps.iter().map(name).collect()
+    let (spooled, here): (Vec<String>, Vec<String>) =
+        steps.iter().map(name).partition(|step| step.starts_with("spool."));
+    println!("not killed in {}: they need two disks of one dock", spooled.join(", "));
+    here
 }
