@@ -318,7 +318,12 @@ async fn x10_a_get_in_the_write_half_interrupts_it_and_nothing_is_read_again() {
         }
     });
     let job = rig.repack(rig.spec("a").await).await;
-    assert_eq!((job.state, job.tally.moved), (JobState::Done, 40), "{:?}", job.error);
+    assert_eq!(
+        (job.state, job.tally.moved, job.tally.released),
+        (JobState::Done, 40, 0),
+        "{:?}",
+        job.error
+    );
     rig.at_steps(|_| {});
     assert_eq!(
         reads.load(Ordering::Relaxed),
