@@ -66,6 +66,11 @@ CREATE TYPE public.presence AS ENUM (
     'unseen',
     'missing'
 );
+CREATE TYPE public.standing AS ENUM (
+    'level',
+    'ahead',
+    'unseen'
+);
 CREATE FUNCTION public.copies_share_medium(of_object uuid, of_copy smallint, on_medium uuid) RETURNS boolean
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
@@ -147,12 +152,14 @@ CREATE FUNCTION public.guard_media(media uuid[], takes_new boolean) RETURNS void
 DECLARE
     bad record;
 BEGIN
-    SELECT m.id, m.name, m.adm_state, m.locked INTO bad FROM medium m
-     WHERE m.id = ANY (media) AND (m.adm_state = 'erasing' OR takes_new AND (m.adm_state <> 'in_service' OR m.locked))
+    SELECT m.id, m.name, m.adm_state, m.locked, m.standing INTO bad FROM medium m
+     WHERE m.id = ANY (media)
+       AND (m.adm_state = 'erasing' OR takes_new AND (m.adm_state <> 'in_service' OR m.locked OR m.standing <> 'level'))
      ORDER BY m.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'I6: medium % is % and takes nothing', bad.name,
-            CASE WHEN bad.locked THEN 'locked' ELSE bad.adm_state::text END
+            CASE WHEN bad.locked THEN 'locked'
+                 WHEN bad.standing <> 'level' THEN bad.standing::text ELSE bad.adm_state::text END
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = bad.id::text;
     END IF;
 END $$;
@@ -223,6 +230,7 @@ CREATE TABLE public.catalogue (
     clock timestamp with time zone,
     chain_length bigint DEFAULT 0 NOT NULL,
     chain_head bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+    restored_at timestamp with time zone,
     CONSTRAINT catalogue_chain_head_check CHECK ((octet_length(chain_head) = 32)),
     CONSTRAINT catalogue_only_one_check CHECK (only_one)
 );
@@ -413,6 +421,7 @@ CREATE TABLE public.medium (
     emptied_by bigint,
     created_at timestamp with time zone NOT NULL,
     operator_state public.adm_state,
+    standing public.standing DEFAULT 'level'::public.standing NOT NULL,
     CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
     CONSTRAINT medium_generation_check CHECK ((generation >= 0)),
@@ -502,6 +511,7 @@ CREATE INDEX job_source_by_medium ON public.job_source USING btree (medium, job)
 CREATE UNIQUE INDEX job_source_one_active ON public.job_source USING btree (medium) WHERE active;
 CREATE INDEX job_substitution_by_job ON public.job_substitution USING btree (job, new_extent);
 CREATE INDEX layout_by_extent ON public.layout USING btree (extent);
+CREATE INDEX medium_in_doubt ON public.medium USING btree (name) WHERE (standing <> 'level'::public.standing);
 CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
 CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_inserted();

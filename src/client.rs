@@ -54,7 +54,7 @@ impl Client {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 StartLine::Problem(problem) => return Err(problem),
-                StartLine::Stopped => return Err(gone(&"it ended")),
+                StartLine::Stopped | StartLine::Verified(_) | StartLine::Restored(_) => return Err(gone(&"it ended")),
             }
         }
     }
@@ -196,7 +196,9 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
     match line {
         StartLine::Ready { .. } => {}
         // It is on its way out: whoever looks after this command finds it gone.
-        StartLine::Stopped | StartLine::Problem(_) => drop(child.wait()),
+        StartLine::Stopped | StartLine::Verified(_) | StartLine::Restored(_) | StartLine::Problem(_) => {
+            drop(child.wait());
+        }
     }
     Ok(line)
 }

@@ -7,7 +7,7 @@ use dss::model::{ByteCount, VerifyMode};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that can be configured, with its defaults.
@@ -87,11 +87,30 @@ impl Default for Repack {
 }
 
 /// `[catalogue]`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catalogue {
     /// A PostgreSQL that is run by somebody else; None: a private one below the state folder.
     pub url: Option<String>,
+    /// Where automatic backups go: a folder on another device than the state folder's. None: in the state folder, which
+    /// does not outlive its disk.
+    pub backup_dir: Option<PathBuf>,
+    /// How often one is made; 0: only before the schema is changed.
+    #[serde(deserialize_with = "span")]
+    pub backup_every: Duration,
+    /// How many of them are kept.
+    pub backup_keep: u32,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self {
+            url: None,
+            backup_dir: None,
+            backup_every: Duration::from_secs(86_400),
+            backup_keep: 7,
+        }
+    }
 }
 
 /// `[daemon]`.
@@ -193,6 +212,12 @@ impl Config {
             ),
             (self.repack.index_seconds == 0, "index_seconds", "is at least 1"),
             (
+                self.catalogue.backup_dir.as_ref().is_some_and(|dir| !dir.is_absolute()),
+                "backup_dir",
+                "is an absolute path",
+            ),
+            (self.catalogue.backup_keep == 0, "backup_keep", "is at least 1"),
+            (
                 !(5..=3600).contains(&self.daemon.lease_seconds),
                 "lease_seconds",
                 "is between 5 and 3600",
@@ -288,6 +313,8 @@ mod tests {
             ("[memory]\nring = \"lots\"\n", "respool.toml line 2"),
             ("[daemon]\nlease_seconds = 1\n", "respool.toml line 2"),
             ("[memory]\nspool = 1\n", "respool.toml line 2"),
+            ("[catalogue]\nbackup_dir = \"here\"\n", "respool.toml line 2"),
+            ("[catalogue]\nbackup_keep = 0\n", "respool.toml line 2"),
         ] {
             let problem = parse(text).unwrap_err();
             assert!(problem.message.starts_with(line), "{}", problem.message);

@@ -4,11 +4,12 @@
 //! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `settle`; `substitute` for what could not
 //! be read, `spooling` for what goes by way of the spool), `read_back`, `reclaim`
 //! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
-//! `unread` looks after what earlier jobs did not read back.
+//! `recognise` compares media with a catalogue that may be older than they are (E-16), `unread` looks after what earlier jobs did not read back.
 
 mod planning;
 mod read_back;
 mod reclaim;
+mod recognise;
 mod restore;
 mod round;
 mod settle;
@@ -24,6 +25,7 @@ mod window;
 
 pub use planning::{PlanStep, Planned, plan};
 pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
+pub use recognise::{recognise, recognise_unseen};
 pub use restore::{Restored, restore};
 pub use submit::submit;
 pub use sweep::{Swept, sweep};

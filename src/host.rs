@@ -1,6 +1,7 @@
 //! What this host's requests share. Made once by respoold's start (or a test) and handed to store and engine.
 
 use crate::api::Problem;
+use crate::api::standing::in_doubt;
 use crate::config::Config;
 use dss::catalogue::{Catalogue, ClockVerdict};
 use dss::model::{CatalogueId, Checkpoints};
@@ -31,6 +32,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether anything may be destroyed at all: not while a medium may hold what the catalogue does not know (E-16).
+    pub async fn may_destroy(&self) -> Result<(), Problem> {
+        let media = self.catalogue.media().await?;
+        match in_doubt(&media, "nothing is erased, swept or purged before it is reconciled") {
+            Some(problem) => Err(problem),
+            None => Ok(()),
+        }
+    }
+
     /// Whether anything may be destroyed because of its age. A clock that jumped refuses until an operator accepts it.
     pub async fn may_destroy_by_age(&self) -> Result<(), Problem> {
         let now = self.clock.now();

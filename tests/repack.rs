@@ -27,6 +27,8 @@ mod house;
 mod killed;
 #[path = "repack/lost.rs"]
 mod lost;
+#[path = "repack/older.rs"]
+mod older;
 #[path = "repack/orders.rs"]
 mod orders;
 #[path = "repack/places.rs"]

@@ -8,10 +8,10 @@ use crate::model::event::NewEvent;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    AdmState, ByteCount, CatalogueId, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState, Generation, Health,
-    Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata,
-    Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded, Resource, Revision,
-    SessionId, Skip, Substitution, Synced, Tally, Version,
+    AdmState, ByteCount, CatalogueId, Compared, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState,
+    Generation, Health, Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium,
+    MediumId, Metadata, Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded,
+    Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -76,6 +76,10 @@ pub enum CatalogueError {
         /// What was tried.
         detail: String,
     },
+    /// Some media saw a history that this catalogue does not have, or may have: it was restored from an older backup, and
+    /// nothing is destroyed before they are reconciled (E-16).
+    #[error("the catalogue may be older than what media hold ({0}): nothing is erased, swept or purged")]
+    InDoubt(String),
     /// The catalogue cannot be reached or fails.
     #[error("the catalogue is not available: {0}")]
     Unavailable(String),
@@ -314,6 +318,19 @@ pub enum Adopt {
     No,
     /// Verified complete copies become objects.
     Yes,
+    /// The same, for a medium of this catalogue's own lost history: also a version newer than any known one, unless a
+    /// known one was made or deleted after it.
+    Newer,
+}
+
+impl Adopt {
+    /// Whether unknown objects may become known: every extent is read whole first, then.
+    pub fn adopts(self) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes | Self::Newer => true,
+        }
+    }
 }
 
 /// What an import did.
@@ -338,6 +355,15 @@ pub struct Imported {
     pub unadopted: u64,
     /// The names of some of them.
     pub unadopted_names: Vec<Oid>,
+}
+
+/// What ended because its bytes are nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Copies of versions that have another one.
+    pub copies: u64,
+    /// Versions of which nothing is left.
+    pub versions: Vec<(Oid, Version)>,
 }
 
 /// How bad a finding is.
@@ -409,6 +435,38 @@ pub trait Catalogue: Send + Sync {
     async fn events(&self, page: Page<i64>) -> Result<Vec<Event>>;
     /// Appends an event that belongs to no change of the catalogue's own, such as a corrupt extent found by a get.
     async fn note(&self, event: NewEvent, now: Timestamp) -> Result<()>;
+
+    // --- its history
+    /// Seals what is committed and answers the end of the chain, with the revision. Both survive a crash of the database
+    /// when they are answered: a medium that bears them is never ahead by an accident.
+    async fn stamp(&self) -> Result<Stamp>;
+    /// Compares what a medium says with what this catalogue knows, and keeps the outcome. *Ahead* stays until the medium
+    /// was reconciled: it takes no new extents, and `removable`, `purge` and `fence_medium` are refused for all media.
+    /// Orphans on it are held for ever, and rows of puts that were never committed go, so that an import can find what
+    /// became of them. A medium that is behind is suspect.
+    async fn compare_medium(&self, medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared>;
+    /// Moves a medium's standing from one to another: *unseen* to what a look at its index found, *ahead* to *level*
+    /// after it was reconciled. `Conflict` when it stands otherwise.
+    async fn set_standing(
+        &self,
+        medium: MediumId,
+        (from, to): (Standing, Standing),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Medium>;
+    /// Makes the revision greater than this one, so that no medium is ahead for its revision alone any more.
+    async fn raise_revision(&self, above: Revision) -> Result<()>;
+    /// Points layouts from extents whose bytes are gone to extents of the same place and digests that were just read and
+    /// verified. The new ones become *sync*, the old ones orphans that are held for ever. Answers for each pair whether
+    /// any layout was repointed; a pair of different bytes or places, or one that would bring two copies together, is
+    /// left alone.
+    async fn repoint_found(&self, pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>>;
+    /// Takes over the generation on a medium's label, when the medium was erased behind the catalogue's back. Rows of
+    /// earlier generations go with their bytes. `Conflict` while anything on it is live or pending.
+    async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium>;
+    /// Ends copies of which these extents are a part: an operator says that their bytes are nowhere. A version without
+    /// another copy is forgotten without a tombstone, so that an import can still bring it back.
+    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
 
     // --- media
     /// Adds a medium.

@@ -4,6 +4,8 @@ mod evidence;
 #[path = "pg/support.rs"]
 mod support;
 
+#[path = "pg/backup.rs"]
+mod backup;
 #[path = "pg/bulk.rs"]
 mod bulk;
 #[path = "pg/checks.rs"]

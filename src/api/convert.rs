@@ -38,6 +38,11 @@ impl From<CatalogueError> for Problem {
                 .next("stop the other respoold, or wait until its lease ends"),
             CatalogueError::Invariant { invariant, .. } => Self::integrity("invariant", "us", invariant, message)
                 .next("run `respool check`; the transaction was undone"),
+            CatalogueError::InDoubt(names) => {
+                let first = names.split(',').next().unwrap_or_default().to_owned();
+                let next = format!("run `respool medium import {first} --reconcile`");
+                Self::integrity("medium_ahead", "us", first, message).next(next)
+            }
             CatalogueError::Unavailable(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
                 .next("see why PostgreSQL does not answer (its log is below `pg` in the state folder), then repeat"),
             CatalogueError::Unfit(_) => Self::environment("catalogue_unfit", "us", "catalogue", message)
@@ -67,6 +72,7 @@ fn media_code(fault: &Fault) -> &'static str {
         Fault::NoSpace => "no_space",
         Fault::Absent => "absent",
         Fault::WrongMedium { .. } => "wrong_medium",
+        Fault::ErasedSince { .. } => "medium_ahead",
         Fault::Unlabelled(_) => "unlabelled",
         Fault::Damaged(_) => "damaged",
         Fault::NeedsReopen => "needs_reopen",
@@ -84,6 +90,9 @@ fn media_advice(fault: &Fault) -> &'static str {
         }
         Fault::NoSpace => "add a medium, or repack one to regain its dead bytes",
         Fault::WrongMedium { .. } => "mount the right disk there; nothing was read or written",
+        Fault::ErasedSince { .. } => {
+            "the catalogue was restored from an older backup: run `respool medium import NAME --reconcile`"
+        }
         Fault::Unlabelled(_) => "mount the disk, or correct its path with `respool medium set`",
         Fault::Damaged(_) => "keep the medium as it is and repack what reads; `respool check` tells what depends on it",
         Fault::NeedsReopen => "repeat the request: the medium is opened anew",

@@ -1,6 +1,7 @@
 //! How a client and a respoold find out whether they belong together.
 
 use super::Problem;
+use super::backup::{BackupReport, RestoreReport};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -123,6 +124,10 @@ pub enum StartLine {
     },
     /// It stopped the private PostgreSQL, if one ran, and ended.
     Stopped,
+    /// It looked at a backup, and ended.
+    Verified(Box<BackupReport>),
+    /// It put a backup back, and ended.
+    Restored(Box<RestoreReport>),
     /// It ended again.
     Problem(Problem),
 }

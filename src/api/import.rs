@@ -1,7 +1,7 @@
 //! What `medium import` prints.
 
 use dss::catalogue::{Adopt, Imported};
-use dss::model::{AdmState, ByteCount, ExtentId, MediumId, Oid};
+use dss::model::{AdmState, ByteCount, ExtentId, MediumId, Oid, Version};
 use serde::{Deserialize, Serialize};
 
 /// What became known of a medium.
@@ -28,8 +28,56 @@ pub struct ImportReport {
     pub relabelled: bool,
     /// What the medium may be used for from now on.
     pub adm_state: AdmState,
+    /// With `--reconcile`: how it came level with the catalogue, or what is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Reconciled>,
     /// What to do about what serves nothing.
     pub next: Option<String>,
+}
+
+/// What a reconciliation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// Whether the medium was erased since the backup was made.
+    pub erased_since: bool,
+    /// Extents that were gone from it, and whose layouts follow to the same bytes elsewhere now, read and verified.
+    pub repointed: u64,
+    /// Extents that are gone from it and were found nowhere: the medium stays ahead.
+    pub missing: Vec<MissingExtent>,
+    /// Copies that ended because the operator says that their bytes are nowhere; another copy is left.
+    pub forgotten_copies: u64,
+    /// Versions that ended likewise, as `oid@version`; nothing of them is left.
+    pub forgotten: Vec<String>,
+    /// Media that are still ahead, or were not compared since the restore. None: erasing, sweeping and purging go on.
+    pub in_doubt: Vec<String>,
+}
+
+impl Reconciled {
+    /// What to do next.
+    pub fn advice(&self, medium: &str) -> Option<String> {
+        if !self.missing.is_empty() {
+            return Some(format!(
+                "reconcile the other media first, also those that were added since the backup (`respool medium import \
+                 PATH --reconcile`), then {medium} again; what was deleted since the backup is nowhere: add \
+                 --forget-missing for that"
+            ));
+        }
+        let next = self.in_doubt.first()?;
+        Some(format!("run `respool medium import {next} --reconcile`"))
+    }
+}
+
+/// An extent that a layout names and that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingExtent {
+    /// Which.
+    pub extent: ExtentId,
+    /// Of which object.
+    pub oid: Oid,
+    /// Of which version.
+    pub version: Version,
+    /// The medium it was on.
+    pub medium: String,
 }
 
 /// An extent that the index names and whose bytes are not there, or wrong.
@@ -49,7 +97,8 @@ impl ImportReport {
     /// The exit code: bad bytes, then unreadable ones, then what stayed unknown.
     pub fn exit(&self) -> u8 {
         use super::exit::{DONE, INTEGRITY, SKIPS};
-        if self.bad.iter().any(|bad| bad.damaged) {
+        let missing = self.reconciled.as_ref().is_some_and(|done| !done.missing.is_empty());
+        if missing || self.bad.iter().any(|bad| bad.damaged) {
             INTEGRITY
         } else if !self.bad.is_empty() || !self.imported.is_complete() {
             SKIPS
@@ -71,7 +120,7 @@ impl ImportReport {
         if found.unadopted > 0 {
             return Some(match adopt {
                 Adopt::No => "import it again with --adopt, which reads everything and adopts whole copies".to_owned(),
-                Adopt::Yes => format!(
+                Adopt::Yes | Adopt::Newer => format!(
                     "import the other media that hold these objects with --adopt, then {} again; until then do not \
                      format it",
                     self.medium

@@ -2,7 +2,7 @@
 
 use dss::model::medium::{ExtentCounts, Usage};
 use dss::model::{
-    AdmState, ByteCount, Family, FsState, Generation, Health, JobId, Medium, MediumId, Presence, Revision,
+    AdmState, ByteCount, Family, FsState, Generation, Health, JobId, Medium, MediumId, Presence, Revision, Standing,
 };
 use jiff::Timestamp;
 use lrs::ldm::fs::Space;
@@ -62,6 +62,8 @@ pub struct MediumView {
     pub held_bytes: ByteCount,
     /// Bytes that the medium's own index does not name yet.
     pub unindexed_bytes: ByteCount,
+    /// Whether it has seen more than the catalogue knows: level, ahead, or unseen since a restore.
+    pub standing: Standing,
     /// When its quarantine ends; None while quarantined: never.
     pub quarantined_until: Option<Timestamp>,
     /// The job that emptied it.
@@ -147,6 +149,7 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
         dead_bytes: usage.dead,
         held_bytes: usage.held,
         unindexed_bytes: usage.unindexed,
+        standing: medium.standing,
         quarantined_until: medium.quarantined_until,
         emptied_by: medium.emptied_by,
         extents: usage.extents,

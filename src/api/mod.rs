@@ -1,6 +1,7 @@
 //! What clients and respoold say to each other, version 1. Pure: requests, results, problems and events, and how results
 //! are composed from what the catalogue knows. `--json` prints a result unchanged, so every key here is a contract.
 
+pub mod backup;
 pub mod check;
 pub mod convert;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod objects;
 pub mod plan;
 pub mod problem;
 pub mod requests;
+pub mod standing;
 pub mod units;
 pub mod waiting;
 pub mod wire;

@@ -156,6 +156,9 @@ pub struct ImportRequest {
     pub adopt: Adopt,
     /// Whether the catalogue takes over a medium that is ahead of it.
     pub reconcile: bool,
+    /// With that: whether versions whose bytes are nowhere end.
+    #[serde(default)]
+    pub forget_missing: bool,
 }
 
 /// Anything about one job.

@@ -34,6 +34,19 @@ struct Args {
 enum Other {
     /// Stop the private PostgreSQL of the state folder, where no respoold runs.
     StopDatabase,
+    /// Look at a backup of the catalogue; needs no server.
+    VerifyBackup {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// Put a backup of the catalogue back, where no respoold runs.
+    RestoreCatalogue {
+        /// Its file.
+        path: PathBuf,
+        /// Also in place of another catalogue.
+        #[arg(long)]
+        any: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -67,13 +80,14 @@ async fn run(args: Args) -> Result<(), Problem> {
             return Err(problem);
         }
     };
-    if let Some(Other::StopDatabase) = args.command {
-        let stopped = daemon::stop_database(&state).await;
-        say(&match &stopped {
-            Ok(()) => StartLine::Stopped,
-            Err(problem) => StartLine::Problem(problem.clone()),
-        });
-        return stopped;
+    if let Some(command) = args.command {
+        let terms = Terms::new(config, |name| std::env::var(name).ok());
+        let done = aside(&state, &terms, command).await;
+        let line = done
+            .as_ref()
+            .map_or_else(|problem| StartLine::Problem(problem.clone()), Clone::clone);
+        say(&line);
+        return done.map(drop);
     }
     let start = Start {
         state,
@@ -81,6 +95,21 @@ async fn run(args: Args) -> Result<(), Problem> {
         create: args.create,
     };
     daemon::run(start, say).await
+}
+
+/// What is done in place of running.
+async fn aside(state: &StateFolder, terms: &Terms, command: Other) -> Result<StartLine, Problem> {
+    match command {
+        Other::StopDatabase => daemon::stop_database(state).await.map(|()| StartLine::Stopped),
+        Other::VerifyBackup { path } => {
+            let report = daemon::verify_backup(state, &path).await?;
+            Ok(StartLine::Verified(Box::new(report)))
+        }
+        Other::RestoreCatalogue { path, any } => {
+            let report = daemon::restore_catalogue(state, terms, &path, any).await?;
+            Ok(StartLine::Restored(Box::new(report)))
+        }
+    }
 }
 
 /// One line for whoever started this; nobody may be listening.

@@ -2,12 +2,13 @@
 
 use super::table::{pairs, size, table, time, words};
 use super::{Context, Done};
-use crate::api::import::ImportReport;
+use crate::api::import::{ImportReport, Reconciled};
 use crate::api::media::{CheckErase, DriveView, MediaList, MediumView};
 use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
 use crate::state::absolute;
+use dss::model::Standing;
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,6 +61,9 @@ pub struct Import {
     /// Take over a medium that is ahead of its catalogue
     #[arg(long)]
     reconcile: bool,
+    /// With --reconcile: forget versions whose bytes were found on no medium, such as those deleted since the backup
+    #[arg(long, requires = "reconcile")]
+    forget_missing: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -198,6 +202,7 @@ impl Import {
             medium,
             adopt: if self.adopt { Adopt::Yes } else { Adopt::No },
             reconcile: self.reconcile,
+            forget_missing: self.forget_missing,
         };
         let report: ImportReport = context.client().await?.call("/v1/medium/import", &request).await?;
         context.output.result(&report, imported);
@@ -240,9 +245,43 @@ fn imported(report: &ImportReport) -> String {
             report.medium
         ));
     }
+    if let Some(done) = &report.reconciled {
+        lines.extend(reconciled(&report.medium, done));
+    }
     lines.push(format!("it is {}", report.adm_state));
     lines.extend(report.next.iter().map(|next| format!("  next: {next}")));
     lines.join("\n")
+}
+
+fn reconciled(medium: &str, done: &Reconciled) -> Vec<String> {
+    let mut lines = vec![];
+    if done.erased_since {
+        lines.push(format!(
+            "{medium} was erased since the backup; the catalogue knows it now"
+        ));
+    }
+    if done.repointed > 0 {
+        lines.push(format!(
+            "{} extents were moved off it since; they were found elsewhere, read, and are used there now",
+            done.repointed
+        ));
+    }
+    let missing = done.missing.iter();
+    lines.extend(missing.map(|gone| format!("gone and not found elsewhere: {} version {}", gone.oid, gone.version)));
+    let forgotten = done.forgotten.iter();
+    lines.extend(forgotten.map(|version| format!("forgotten, its bytes are nowhere: {version}")));
+    if done.forgotten_copies > 0 {
+        lines.push(format!(
+            "{} copies were forgotten; each has another one",
+            done.forgotten_copies
+        ));
+    }
+    lines.push(match (done.missing.is_empty(), &done.in_doubt[..]) {
+        (false, _) => format!("{medium} stays ahead of the catalogue"),
+        (true, []) => "all media are level with the catalogue; erasing, sweeping and purging go on".to_owned(),
+        (true, others) => format!("{medium} is level with the catalogue; not yet: {}", others.join(", ")),
+    });
+    lines
 }
 
 fn state(medium: &MediumView) -> String {
@@ -287,6 +326,18 @@ fn drive(drive: &DriveView) -> String {
     words.join("; ")
 }
 
+/// How a medium compares with the catalogue.
+fn standing(medium: &MediumView) -> String {
+    match medium.standing {
+        Standing::Level => "level with the catalogue".to_owned(),
+        Standing::Ahead => format!(
+            "ahead of the catalogue, read only: run `respool medium import {} --reconcile`",
+            medium.name
+        ),
+        Standing::Unseen => "not compared since the catalogue was restored".to_owned(),
+    }
+}
+
 /// One medium, for people.
 pub fn details(medium: &MediumView) -> String {
     pairs(&[
@@ -298,6 +349,7 @@ pub fn details(medium: &MediumView) -> String {
         ("tags", words(&medium.tags)),
         ("groupings", words(&medium.groupings)),
         ("state", state(medium)),
+        ("standing", standing(medium)),
         ("health", medium.health.to_string()),
         ("presence", medium.presence.to_string()),
         ("generation", medium.generation.to_string()),

@@ -1,6 +1,7 @@
 //! The command line: what was typed -> what it means -> what is shown. One file per noun; boring on purpose. Results go
 //! to stdout, everything else to stderr, and the exit code is a contract.
 
+mod catalogue;
 mod check;
 mod demo;
 mod dir;
@@ -68,6 +69,9 @@ enum Verb {
     Demo(demo::Demo),
     /// Check every invariant of the catalogue, without reading data
     Check,
+    /// Backups of the catalogue
+    #[command(subcommand)]
+    Catalogue(catalogue::Catalogue),
     /// The clock that ages are counted on
     #[command(subcommand)]
     Clock(check::Clock),
@@ -184,6 +188,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Done {
         Verb::Stop => service::stop(context).await,
         Verb::Demo(demo) => demo.run(context).await,
         Verb::Check => check::check(context).await,
+        Verb::Catalogue(catalogue) => catalogue.run(context).await,
         Verb::Clock(clock) => clock.run(context).await,
         Verb::Drill(drill) => drill.run(context),
         Verb::Put(put) => put.run(context).await,

@@ -117,7 +117,7 @@ pub async fn stop_quietly(context: &Context) -> Result<Stopped, Problem> {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 Ok(StartLine::Problem(problem)) => return Err(problem),
-                Ok(StartLine::Ready { .. } | StartLine::Stopped) => break,
+                Ok(_) => break,
                 Err(problem) => return Err(problem),
             }
         }

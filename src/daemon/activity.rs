@@ -32,6 +32,11 @@ impl Activity {
         InUse(self.clone())
     }
 
+    /// How many there are.
+    pub fn users(&self) -> usize {
+        self.count().users
+    }
+
     /// For how long nobody was there.
     pub fn idle_for(&self) -> Duration {
         let count = self.count();

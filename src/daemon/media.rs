@@ -7,11 +7,13 @@ use crate::api::Problem;
 use crate::api::import::ImportReport;
 use crate::api::media::{CheckErase, DriveView, MediaList, MediumView, view};
 use crate::api::requests::{DirAddRequest, ImportRequest, MediumRequest, MediumSetRequest};
+use crate::api::standing::in_doubt;
 use crate::api::units::parse_size;
 use crate::api::wire::Nothing;
 use crate::engine;
 use crate::host::Host;
 use crate::store;
+use crate::store::import::Missing;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -243,7 +245,7 @@ async fn label(host: &Host, medium: &Medium, place: PathBuf) -> Result<(), Probl
         name: medium.name.clone(),
         generation: medium.generation,
         catalogue: host.catalogue_id,
-        revision: host.catalogue.identity().await?.revision,
+        revision: host.catalogue.stamp().await?.revision,
         created_at: host.clock.now(),
     };
     let work = tokio::task::spawn_blocking(move || dir::format(dir::open_disk(&label.name, &place)?, &label));
@@ -398,18 +400,16 @@ async fn require_settable(host: &Host, medium: &Medium, to: AdmState) -> Result<
 }
 
 async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<ImportRequest>) -> Answer<ImportReport> {
-    if request.reconcile {
-        return Err(Problem::refused(
-            "not_offered",
-            &request.medium,
-            "this build cannot reconcile a medium that is ahead of its catalogue; nothing was touched",
-        )
-        .next("import it without --reconcile, or restore the newest backup")
-        .into());
-    }
     let host = Arc::clone(&daemon.host);
     // Goes on when the client leaves: half an import is no use to anybody.
-    let import = tokio::spawn(async move { store::import::import(&host, &request.medium, request.adopt).await });
+    let import = tokio::spawn(async move {
+        let (what, adopt) = (&request.medium, request.adopt);
+        match (request.reconcile, request.forget_missing) {
+            (false, _) => store::import::import(&host, what, adopt).await,
+            (true, false) => store::import::reconcile(&host, what, adopt, Missing::Kept).await,
+            (true, true) => store::import::reconcile(&host, what, adopt, Missing::Forgotten).await,
+        }
+    });
     let report = import
         .await
         .map_err(|panic| Problem::bug("import", panic.to_string()))??;
@@ -453,6 +453,12 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
         matches!(medium.adm_state, AdmState::Dead | AdmState::Retired),
         format!("it is {}", medium.adm_state),
     );
+    if let Some(problem) = in_doubt(
+        &host.catalogue.media().await?,
+        "nothing is erased before it is reconciled",
+    ) {
+        against(true, problem.message);
+    }
     if medium.adm_state == AdmState::Quarantined {
         let job = jobs
             .iter()
@@ -482,6 +488,7 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
 async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
     let host = &daemon.host;
     let medium = host.catalogue.medium(&request.medium).await?;
+    host.may_destroy().await?;
     let verdict = may_erase(host, &medium).await?;
     let in_use = |why: String| {
         Problem::refused(

@@ -3,6 +3,7 @@
 
 pub mod activity;
 mod answer;
+mod backups;
 pub mod control;
 mod devices;
 mod drill;
@@ -19,6 +20,7 @@ pub mod upkeep;
 mod waits;
 
 use crate::api::Problem;
+use crate::api::backup::{BackupReport, RestoreReport};
 use crate::api::hello::{Create, Hello, StartLine, Terms};
 use crate::config::Config;
 use crate::engine;
@@ -28,6 +30,7 @@ use activity::Activity;
 use devices::Devices;
 use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
 use dss::pg::PgCatalogue;
+use dss::pg::backup::Replace;
 use dss::pg::embedded::EmbeddedCluster;
 use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::spool::SpoolPlace;
@@ -96,12 +99,34 @@ pub async fn stop_database(state: &StateFolder) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Looks at a backup of the catalogue, without any server.
+pub async fn verify_backup(state: &StateFolder, path: &Path) -> Result<BackupReport, Problem> {
+    backups::look(state, path).await
+}
+
+/// Puts a backup back where no respoold runs; `any`: also in place of another catalogue.
+pub async fn restore_catalogue(
+    state: &StateFolder,
+    terms: &Terms,
+    path: &Path,
+    any: bool,
+) -> Result<RestoreReport, Problem> {
+    let config = read_config(terms)?;
+    let replace = if any { Replace::Any } else { Replace::Itself };
+    let now = drill::clock(terms)?.now();
+    backups::restore(state, &config, path, replace, now).await
+}
+
+fn read_config(terms: &Terms) -> Result<Config, Problem> {
+    match &terms.config {
+        Some(path) => Config::read(path),
+        None => Ok(Config::default()),
+    }
+}
+
 async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running, Problem> {
     let seat = Seat::take(&start.state)?;
-    let config = Arc::new(match &start.terms.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    });
+    let config = Arc::new(read_config(&start.terms)?);
     drill::require_declared(&start.terms)?;
     let clock: Arc<dyn AgeClock> = Arc::new(drill::clock(&start.terms)?);
     let faults = drill::faults(&start.terms)?;
@@ -111,7 +136,14 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
         Arc::new(drill::checkpoints(faults.clone())?)
     };
     let (folder, beside) = seat.socket_folders()?;
-    let opened = open::open(&start.state, &config, beside, start.create, Arc::clone(&checkpoints)).await?;
+    let opened = open::open(
+        &start.state,
+        &config,
+        beside,
+        start.create,
+        (Arc::clone(&checkpoints), clock.now()),
+    )
+    .await?;
     let made = assemble(start, stopping, &seat, &config, (clock, faults, checkpoints), &opened).await;
     let daemon = match made {
         Ok(daemon) => daemon,
@@ -173,6 +205,8 @@ async fn assemble(
         stopping: stopping.clone(),
     });
     engine::take_over(&host, &holder).await?;
+    // Before any job goes on: one may be about to erase what an older catalogue takes for empty.
+    engine::recognise(&host).await?;
     let activity = Activity::new();
     let daemon = Arc::new(Daemon {
         jobs: Runner::new(Arc::clone(&host), activity.clone()),
@@ -182,6 +216,7 @@ async fn assemble(
             catalogue: opened.identity.id,
             testing: opened.identity.testing,
         },
+        backups: backups::Backups::new(&start.state, config, opened.access.clone()),
         activity,
         stopping: stopping.clone(),
         host,
@@ -212,6 +247,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
     let stopping = daemon.stopping.clone();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&daemon.host), daemon.jobs.clone()));
     let sweep = tokio::spawn(upkeep::sweep(Arc::clone(&daemon.host)));
+    let backups = tokio::spawn(backups::run(Arc::clone(&daemon)));
     let fenced = Arc::clone(&daemon.host);
     tokio::spawn(async move {
         if let Err(problem) = engine::erase_fenced(&fenced).await {
@@ -238,6 +274,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
     }
     upkeep.abort();
     sweep.abort();
+    backups.abort();
     // Allocations that nobody gives back end with the process.
     let _ = tokio::time::timeout(FAREWELL, daemon.host.lrs.stop()).await;
     if let Some(guard) = guard {

@@ -4,19 +4,21 @@
 use crate::api::Problem;
 use crate::api::hello::Create;
 use crate::config::Config;
-use crate::daemon::drill;
 use crate::daemon::seat::write_durably;
+use crate::daemon::{backups, drill};
 use crate::state::StateFolder;
 use dss::catalogue::{Catalogue, Identity};
-use dss::model::Checkpoints;
+use dss::model::{CatalogueId, Checkpoints};
+use dss::pg::backup::Access;
 use dss::pg::embedded::{Durability, EmbeddedCluster, EmbeddedConfig, EmbeddedError};
 use dss::pg::{PgCatalogue, Settings};
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// The database's name in the private cluster.
-const DATABASE: &str = "respool";
+pub const DATABASE: &str = "respool";
 /// Jobs, puts, gets and listings side by side.
 const CONNECTIONS_MAX: u32 = 16;
 
@@ -28,6 +30,8 @@ pub struct Opened {
     pub identity: Identity,
     /// The private cluster, when it is in one.
     pub cluster: Option<EmbeddedCluster>,
+    /// The way to its database.
+    pub access: Access,
     /// Whether it was made just now.
     pub created: bool,
 }
@@ -38,27 +42,29 @@ pub async fn open(
     config: &Config,
     socket_dir: PathBuf,
     create: Create,
-    checkpoints: Arc<dyn Checkpoints>,
+    (checkpoints, now): (Arc<dyn Checkpoints>, Timestamp),
 ) -> Result<Opened, Problem> {
     let known = state.catalogue_mark().exists();
     if !known && create == Create::Never {
         return Err(drill::no_testing_catalogue());
     }
-    let (options, conninfo, cluster) = match &config.catalogue.url {
-        Some(url) => (parse(url)?, url.clone(), None),
-        None => {
-            let cluster = EmbeddedCluster::open(&EmbeddedConfig {
-                state_dir: state.path().to_owned(),
-                socket_dir,
-                durability: Durability::Durable,
-            })
-            .await
-            .map_err(of_cluster)?;
+    let (access, cluster) = reach(state, config, socket_dir).await?;
+    let (options, conninfo) = match (&config.catalogue.url, &cluster) {
+        (Some(url), _) => (parse(url)?, url.clone()),
+        (None, Some(cluster)) => {
             cluster.ensure_database(DATABASE).await.map_err(of_cluster)?;
-            let (options, conninfo) = (cluster.connect_options(DATABASE), cluster.conninfo(DATABASE));
-            (options, conninfo, Some(cluster))
+            (cluster.connect_options(DATABASE), cluster.conninfo(DATABASE))
         }
+        (None, None) => unreachable!("without a url there is a cluster"),
     };
+    let newest = dss::pg::known_version();
+    match access.schema().await {
+        Ok(Some(version)) if version < newest => {
+            backups::before_migration(state, config, &access, (version, newest), now).await?;
+        }
+        // A database that cannot be reached or trusted is told of by its opening.
+        Ok(_) | Err(_) => {}
+    }
     let settings = Settings {
         allow_unsafe: false,
         checkpoints,
@@ -67,15 +73,43 @@ pub async fn open(
     let catalogue = PgCatalogue::init(options, conninfo, settings, create == Create::Testing).await?;
     let identity = catalogue.identity().await?;
     if !known {
-        write_durably(&state.catalogue_mark(), &format!("{}\n", identity.id))
-            .map_err(|error| state.unusable("written", &error))?;
+        mark(state, identity.id)?;
     }
     Ok(Opened {
         catalogue: Arc::new(catalogue),
         identity,
         cluster,
+        access,
         created: !known,
     })
+}
+
+/// The server that the catalogue is, or is to be, in: the configured one, or the private cluster, started.
+pub async fn reach(
+    state: &StateFolder,
+    config: &Config,
+    socket_dir: PathBuf,
+) -> Result<(Access, Option<EmbeddedCluster>), Problem> {
+    if let Some(url) = &config.catalogue.url {
+        return Ok((Access::url(url)?, None));
+    }
+    let cluster = EmbeddedCluster::open(&EmbeddedConfig {
+        state_dir: state.path().to_owned(),
+        socket_dir,
+        durability: Durability::Durable,
+    })
+    .await
+    .map_err(of_cluster)?;
+    let binaries = cluster.binaries().map_err(of_cluster)?;
+    Ok((
+        Access::private(cluster.connect_options(DATABASE), binaries),
+        Some(cluster),
+    ))
+}
+
+/// Notes that a catalogue was made, or put back, from here.
+pub fn mark(state: &StateFolder, id: CatalogueId) -> Result<(), Problem> {
+    write_durably(&state.catalogue_mark(), &format!("{id}\n")).map_err(|error| state.unusable("written", &error))
 }
 
 /// Stops the private cluster of a state folder, if one runs.

@@ -158,6 +158,11 @@ impl Runner {
         }
     }
 
+    /// How many jobs are at work.
+    pub fn at_work(&self) -> usize {
+        self.running().len()
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<JobId, Running>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

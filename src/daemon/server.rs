@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::answer::{Answer, Failure};
+use super::backups::{self, Backups};
 use super::runner::Runner;
 use super::{jobs, lists, media, objects};
 use crate::api::Problem;
@@ -30,6 +31,8 @@ pub struct Daemon {
     pub activity: Activity,
     /// Cancelled when respoold is to leave.
     pub stopping: CancellationToken,
+    /// Backups of the catalogue.
+    pub backups: Backups,
     /// The running jobs.
     pub jobs: Runner,
 }
@@ -46,6 +49,7 @@ pub fn router(daemon: &Arc<Daemon>) -> Router {
         .route("/v1/object/show", post(lists::object_show))
         .route("/v1/extent/list", post(lists::extent_list))
         .route("/v1/extent/show", post(lists::extent_show))
+        .merge(backups::routes())
         .merge(media::routes())
         .merge(objects::routes())
         .merge(jobs::routes())

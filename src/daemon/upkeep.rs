@@ -41,6 +41,7 @@ pub async fn sweep(host: Arc<Host>) {
             () = tokio::time::sleep(SWEEP) => {}
         }
         let swept = async {
+            engine::recognise_unseen(&host).await?;
             host.may_destroy_by_age().await?;
             engine::sweep(&host).await
         };
@@ -58,6 +59,10 @@ async fn round(host: &Arc<Host>, jobs: &Runner) -> Result<(), Problem> {
         jobs.start(job);
     }
     let now = host.clock.now();
+    if host.may_destroy().await.is_err() {
+        // Told to whoever asks, and by `check`; every five seconds is not for the log.
+        return Ok(());
+    }
     host.may_destroy_by_age().await?;
     let window = SignedDuration::try_from(host.config.store.undelete_window).unwrap_or(SignedDuration::MAX);
     if let Ok(before) = now.checked_sub(window) {

@@ -112,19 +112,18 @@ impl Run<'_> {
             .iter()
             .map(|extent| extent.id)
             .collect();
-        let revision = self.host.catalogue.identity().await?.revision;
+        let stamp = IndexStamp::from(self.host.catalogue.stamp().await?);
         self.host.checkpoints.reach(Step::IndexBefore);
-        let stamp = IndexStamp {
-            revision,
-            event_head: None,
-        };
         allocation
             .volume(target)
             .run(move |volume| volume.commit_index(stamp))
             .await??;
         self.host.checkpoints.reach(Step::IndexAfter);
         self.tally.transactions += 1;
-        self.host.catalogue.mark_indexed(target, revision, &extents).await?;
+        self.host
+            .catalogue
+            .mark_indexed(target, stamp.revision, &extents)
+            .await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! *erasing* is erased again and nothing else is done with it.
 
 use super::Run;
+use super::recognise::unknown_extents;
 use super::unread::{doubtful, is_due, unread};
 use crate::api::{Problem, exit};
 use crate::host::Host;
@@ -14,10 +15,8 @@ use dss::model::{
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
-use lrs::ldm::MediaResult;
-use lrs::ldm::fs::{EraseStep, Label, Wanted};
+use lrs::ldm::fs::{EraseStep, IndexStamp, Label, Wanted};
 use lrs::service::Allocation;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many rows are asked for at once.
@@ -111,6 +110,7 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
     if erased_before {
         return Ok(Erased::Done);
     }
+    host.may_destroy().await?;
     if medium.adm_state != AdmState::Erasing {
         if job.is_none() {
             refuse_unread(host, &medium).await?;
@@ -188,19 +188,7 @@ fn standing(medium: &Medium) -> String {
 /// I11: erasing removes all that the medium's own index names. What no row names may be the only bytes of something that
 /// an older backup of the catalogue, or an import without `--adopt`, knows nothing of.
 async fn refuse_unknown(host: &Arc<Host>, allocation: &Allocation, medium: &Medium) -> Result<(), Problem> {
-    let mut unknown: BTreeSet<ExtentId> = allocation
-        .volume(medium.id)
-        .run(|volume| -> MediaResult<BTreeSet<ExtentId>> {
-            volume.identify()?;
-            volume.index()?.map(|entry| Ok(entry?.tag.extent)).collect()
-        })
-        .await??;
-    for state in [ExtentState::Orphan, ExtentState::Sync, ExtentState::Pending] {
-        for_extents(host, medium.id, state, |extent| {
-            unknown.remove(&extent.id);
-        })
-        .await?;
-    }
+    let unknown = unknown_extents(host, allocation, medium.id).await?;
     let Some(one) = unknown.first() else { return Ok(()) };
     let message = format!(
         "medium {} is not erased: its own index names {} extents that the catalogue knows nothing of, {one} among them",
@@ -276,19 +264,24 @@ async fn erase_volume(
         orphans.push(Wanted::of(&extent));
     })
     .await?;
+    // Taken after the fence: a catalogue that does not know of it finds the medium ahead of itself, erased or half so.
+    let stamp = IndexStamp::from(host.catalogue.stamp().await?);
     let label = Label {
         format: String::new(),
         medium: medium.id,
         name: medium.name.clone(),
         generation,
         catalogue: host.catalogue_id,
-        revision: host.catalogue.identity().await?.revision,
+        revision: stamp.revision,
         created_at: host.clock.now(),
     };
     let checkpoints: Arc<dyn Checkpoints> = host.checkpoints.clone();
     let strangers = allocation
         .volume(medium.id)
         .run(move |volume| {
+            if volume.label().generation < label.generation {
+                volume.commit_index(stamp)?;
+            }
             let format = volume.label().format.clone();
             let mut between = |step: EraseStep| match step {
                 EraseStep::Middle => checkpoints.reach(Step::ReclaimMiddle),
@@ -347,6 +340,10 @@ pub async fn erase_fenced(host: &Arc<Host>) -> Result<Vec<MediumId>, Problem> {
 pub async fn reclaim_due(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
     let now = host.clock.now();
     if host.catalogue.observe_clock(now).await? != ClockVerdict::Good {
+        return Ok(vec![]);
+    }
+    if let Err(problem) = host.may_destroy().await {
+        tracing::debug!(%problem, "quarantines are not ended");
         return Ok(vec![]);
     }
     let mut due = vec![];

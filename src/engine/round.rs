@@ -106,7 +106,7 @@ impl Run<'_> {
         }
         let unplaced = unplaced.map(|problem| JobError {
             // The job has begun: this is no refusal any more.
-            exit: crate::api::exit::ENVIRONMENT,
+            exit: problem.exit.max(crate::api::exit::ENVIRONMENT),
             ..problem.into()
         });
         let placed = round.plan.steps.len() as u64;

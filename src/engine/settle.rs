@@ -255,11 +255,7 @@ impl Run<'_> {
         let Some(allocation) = self.allocation.as_ref() else {
             return Ok(());
         };
-        let identity = self.host.catalogue.identity().await?;
-        let stamp = IndexStamp {
-            revision: identity.revision,
-            event_head: None,
-        };
+        let stamp = IndexStamp::from(self.host.catalogue.stamp().await?);
         for (target, extents) in std::mem::take(&mut self.unindexed) {
             self.host.checkpoints.reach(Step::IndexBefore);
             let committed = allocation
@@ -279,7 +275,7 @@ impl Run<'_> {
             self.tally.transactions += 1;
             self.host
                 .catalogue
-                .mark_indexed(target, identity.revision, &extents)
+                .mark_indexed(target, stamp.revision, &extents)
                 .await?;
         }
         self.last_index = Instant::now();

@@ -2,6 +2,7 @@
 
 use super::planning::look;
 use super::targets::{awaited_for, targets_for};
+use crate::api::standing::in_doubt;
 use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::awaited::wait_for;
@@ -57,6 +58,9 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             );
             return Err(Problem::refused("shared_dock", &medium.name, message).next("repack them one after the other"));
         }
+        if let Some(problem) = in_doubt([&medium], "nothing was moved") {
+            return Err(problem);
+        }
         let shut = medium.locked || matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead);
         if shut {
             let why = if medium.locked {
@@ -76,6 +80,16 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             )
             .next("name another medium with --to, or none"));
         }
+    }
+    if let Some(target) = spec.to {
+        let target = host.catalogue.medium_by_id(target).await?;
+        if let Some(problem) = in_doubt([&target], "nothing was moved to it") {
+            return Err(problem);
+        }
+    }
+    if spec.only.is_empty() && spec.quarantine == Quarantine::None {
+        // It would end with an erasure that is refused.
+        host.may_destroy().await?;
     }
     if spec.drop_deleted && spec.quarantine == Quarantine::Forever {
         return Err(Problem::refused(

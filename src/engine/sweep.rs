@@ -7,7 +7,7 @@ use dss::catalogue::{ClockVerdict, Page};
 use dss::model::{Extent, ExtentId, Generation, Medium};
 use jiff::Timestamp;
 use lrs::core::{Priority, Request};
-use lrs::ldm::fs::Wanted;
+use lrs::ldm::fs::{IndexStamp, Wanted};
 use lrs::ldm::{MediaError, MediaResult};
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ async fn ended_before(host: &Arc<Host>) -> Result<Timestamp, Problem> {
 /// One sweep over all media. Media that are busy or away are left for the next one.
 pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
     let mut swept = Swept::default();
+    host.may_destroy().await?;
     let now = ended_before(host).await?;
     for medium in host.catalogue.media().await? {
         if !medium.may_be_read() {
@@ -89,9 +90,11 @@ async fn sweep_page(
         .map(|extent| extent.id)
         .collect();
     let due: Vec<Extent> = due.into_iter().filter(|extent| still.contains(&extent.id)).collect();
+    // Taken after the orphans became so: a catalogue that does not know this finds the medium ahead of itself.
+    let stamp = IndexStamp::from(host.catalogue.stamp().await?);
     let removed = allocation
         .volume(medium.id)
-        .run(move |volume| remove(volume, &due))
+        .run(move |volume| remove(volume, stamp, &due))
         .await;
     let generation = allocation.grant().exclusive[0].generation;
     allocation.release().await;
@@ -102,8 +105,9 @@ async fn sweep_page(
 
 type Removed = (Vec<ExtentId>, Vec<(ExtentId, String)>);
 
-fn remove(volume: &mut dyn lrs::ldm::fs::Volume, due: &[Extent]) -> MediaResult<Removed> {
+fn remove(volume: &mut dyn lrs::ldm::fs::Volume, stamp: IndexStamp, due: &[Extent]) -> MediaResult<Removed> {
     volume.identify()?;
+    volume.commit_index(stamp)?;
     let (mut gone, mut refused) = (vec![], vec![]);
     for extent in due {
         match volume.delete(&Wanted::of(extent)) {

@@ -1,12 +1,13 @@
 //! The media that a job may write to: which, with how much room, and what stands against the others (hop 3).
 
 use crate::api::Problem;
+use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::repack::awaited::{Awaited, gives_back};
 use crate::repack::manifest::Manifest;
 use crate::repack::plan::{Lack, Plan, Target};
 use crate::repack::stage::{Routed, Terms, route};
-use dss::model::{ByteCount, FsState, Health, JobId, JobSpec, Medium, MediumId, Presence};
+use dss::model::{ByteCount, FsState, Health, JobId, JobSpec, Medium, MediumId, Presence, Standing};
 use lrs::core::{Priority, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Targets {
     refused: Vec<String>,
     /// What would make those usable.
     ways_out: Vec<String>,
+    /// Those of them that are ahead of the catalogue.
+    in_doubt: Vec<Medium>,
     /// Not asked for their room yet.
     unprobed: Vec<Medium>,
 }
@@ -96,6 +99,9 @@ impl Targets {
             Lack::NoMedium => "every medium that could take them holds another copy of their objects".to_owned(),
         };
         let message = format!("{count} extents find no target, {missing} bytes are missing: {why}{against}");
+        if let Some(problem) = in_doubt(&self.in_doubt, &message) {
+            return Some(problem);
+        }
         let spool = match worst {
             Lack::Spool(_) => Some("enlarge [memory] spool".to_owned()),
             Lack::NoMedium | Lack::Room(_) => None,
@@ -113,6 +119,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         usable: vec![],
         refused: vec![],
         ways_out: vec![],
+        in_doubt: vec![],
         unprobed: vec![],
     };
     let media = host.catalogue.media().await?;
@@ -123,6 +130,9 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         if let Err(why) = medium.may_take_extents() {
             targets.refused.push(format!("{} ({why})", medium.name));
             targets.ways_out.extend(why.way_out(&medium.name));
+            if medium.standing != Standing::Level {
+                targets.in_doubt.push(medium);
+            }
             continue;
         }
         targets.unprobed.push(medium);

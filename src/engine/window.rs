@@ -271,6 +271,7 @@ impl Run<'_> {
             CatalogueError::NotFound { .. }
             | CatalogueError::Exists { .. }
             | CatalogueError::LeaseHeld { .. }
+            | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)
             | CatalogueError::Unfit(_)
             | CatalogueError::Corrupt(_) => Err(error.into()),

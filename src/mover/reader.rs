@@ -89,6 +89,7 @@ impl ReadFailure {
                 | Fault::NoSpace
                 | Fault::Absent
                 | Fault::WrongMedium { .. }
+                | Fault::ErasedSince { .. }
                 | Fault::Unlabelled(_)
                 | Fault::NeedsReopen
                 | Fault::Unfit(_) => false,

@@ -8,6 +8,7 @@ mod reader;
 mod sources;
 
 use crate::api::Problem;
+use crate::api::standing::in_doubt;
 use crate::host::Host;
 use bytes::Bytes;
 use dss::model::{
@@ -148,7 +149,7 @@ impl GetStream {
             let Some(extent) = self.sources.next(&self.host, expected).await? else {
                 self.seat.leave().await;
                 self.ended = true;
-                return Err(self.exhausted());
+                return Err(self.exhausted().await);
             };
             let read = self
                 .seat
@@ -221,7 +222,7 @@ impl GetStream {
         }
     }
 
-    fn exhausted(&self) -> Problem {
+    async fn exhausted(&self) -> Problem {
         let object = &self.detail.object;
         let tried = self.sources.tried();
         let message = format!(
@@ -234,6 +235,11 @@ impl GetStream {
                 false => tried.join("; "),
             }
         );
+        // An older catalogue may look for it where it was, and the media know better.
+        let media = self.host.catalogue.media().await.unwrap_or_default();
+        if let Some(problem) = in_doubt(&media, &message) {
+            return problem;
+        }
         match self.sources.saw_damage() {
             true => Problem::integrity("extent_corrupt", "extent", object.oid.as_str(), message)
                 .next("look at these media with `respool medium show`; attach another that holds a copy"),

@@ -2,10 +2,14 @@
 //! before it counts, and a medium of another catalogue becomes one of this, by its label, once all of that is done.
 //! Never changes what the catalogue knows already, and may be repeated: it goes on where it was.
 //!
-//! `site` finds the medium, `batches` keeps what belongs together together.
+//! `site` finds the medium, `batches` keeps what belongs together together, `reconcile` takes over a medium that is ahead
+//! of a restored catalogue.
 
 mod batches;
+mod reconcile;
 mod site;
+
+pub use reconcile::{Missing, reconcile};
 
 use crate::api::Problem;
 use crate::api::import::{BadExtent, ImportReport};
@@ -16,7 +20,7 @@ use dss::catalogue::{Adopt, Found, Imported, MediumChange};
 use dss::model::{AdmState, ByteCount, Extent, ExtentState, FsState, Hold, Medium, NewEvent};
 use lrs::core::{Priority, Request};
 use lrs::ldm::MediaResult;
-use lrs::ldm::fs::{IndexEntry, Label, dir};
+use lrs::ldm::fs::{IndexEntry, IndexStamp, Label, dir};
 use lrs::service::{Allocation, DriveHandle};
 use site::{Site, change_row};
 use std::path::PathBuf;
@@ -31,7 +35,21 @@ type Index = Box<dyn Iterator<Item = MediaResult<IndexEntry>> + Send>;
 /// Imports the medium that a name or an absolute path means.
 pub async fn import(host: &Host, what: &str, adopt: Adopt) -> Result<ImportReport, Problem> {
     let Site { medium, label, added } = site::find(host, what, adopt).await?;
-    let mut report = ImportReport {
+    let mut report = blank_report(&medium, added);
+    let allocation = allocate(host, &medium, Use::Read).await?;
+    read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await?;
+    allocation.release().await;
+    if adopt.adopts() && label.catalogue != host.catalogue_id {
+        take_over(host, &medium, label).await?;
+        report.relabelled = true;
+    }
+    report.adm_state = open_up(host, medium, &report).await?;
+    report.next = report.advice(adopt);
+    Ok(report)
+}
+
+fn blank_report(medium: &Medium, added: bool) -> ImportReport {
+    ImportReport {
         medium: medium.name.clone(),
         id: medium.id,
         medium_added: added,
@@ -42,18 +60,9 @@ pub async fn import(host: &Host, what: &str, adopt: Adopt) -> Result<ImportRepor
         imported: Imported::default(),
         relabelled: false,
         adm_state: medium.adm_state,
+        reconciled: None,
         next: None,
-    };
-    let allocation = allocate(host, &medium, Use::Read).await?;
-    read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await?;
-    allocation.release().await;
-    if adopt == Adopt::Yes && label.catalogue != host.catalogue_id {
-        take_over(host, &medium, label).await?;
-        report.relabelled = true;
     }
-    report.adm_state = open_up(host, medium, &report).await?;
-    report.next = report.advice(adopt);
-    Ok(report)
 }
 
 enum Use {
@@ -152,7 +161,7 @@ async fn import_batch(
         };
         match adopt {
             Adopt::No => {}
-            Adopt::Yes => match read_back(drive, &as_extent(medium, &item), ring).await {
+            Adopt::Yes | Adopt::Newer => match read_back(drive, &as_extent(medium, &item), ring).await {
                 Ok(_) => {
                     item.read = Some(host.clock.now());
                     report.extents_read += 1;
@@ -224,10 +233,18 @@ async fn note(host: &Host, medium: &Medium, bad: &BadExtent) -> Result<(), Probl
 /// Writes this catalogue's id on the label. Last, so that a medium whose import broke off is still its old catalogue's.
 async fn take_over(host: &Host, medium: &Medium, label: Label) -> Result<(), Problem> {
     let allocation = allocate(host, medium, Use::Exclusive).await?;
+    // First of all it bears the history of this catalogue, or it would be ahead of it under its new label.
+    let drive = allocation.volume(medium.id);
+    let seen = drive.run(|volume| volume.revision()).await;
+    let seen = seen.map_err(|gone| super::of_drive(&gone, &medium.name))?;
+    host.catalogue.raise_revision(seen).await?;
+    let stamp = IndexStamp::from(host.catalogue.stamp().await?);
+    let stamped = drive.run(move |volume| volume.commit_index(stamp)).await;
+    stamped.map_err(|gone| super::of_drive(&gone, &medium.name))??;
     let label = Label {
         name: medium.name.clone(),
         catalogue: host.catalogue_id,
-        revision: host.catalogue.identity().await?.revision,
+        revision: stamp.revision,
         ..label
     };
     let (name, path) = (medium.name.clone(), PathBuf::from(&medium.location.path));

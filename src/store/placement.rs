@@ -258,6 +258,7 @@ mod tests {
                 capacity: None,
                 revision: Revision(0),
                 quarantined_until: None,
+                standing: dss::model::Standing::Level,
                 emptied_by: None,
                 created_at: Timestamp::UNIX_EPOCH,
             },

@@ -2,9 +2,12 @@
 
 use crate::rig::{Rig, objects};
 use dss::catalogue::{Catalogue, MediumChange, Page};
+use dss::mem::MemCatalogue;
 use dss::model::{
-    AdmState, ByteCount, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, Presence, Quarantine, Step,
+    AdmState, ByteCount, Compared, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, NoDrill, Presence,
+    Quarantine, Step,
 };
+use lrs::core::{Priority, Request};
 use respool::engine;
 use respool::repack::machine::Stop;
 use std::collections::BTreeMap;
@@ -399,5 +402,48 @@ async fn a_jump_of_the_clock_sweeps_nothing_that_is_held() {
     assert_eq!(engine::sweep(&rig.host).await.unwrap().removed, 0);
     rig.catalogue.accept_clock(rig.host.clock.now()).await.unwrap();
     assert_eq!(engine::sweep(&rig.host).await.unwrap().removed, 6);
+    rig.all_are_there(&objects).await;
+}
+
+/// The stamp comes before the removal: a catalogue that does not know why the bytes went finds the medium ahead of itself.
+#[tokio::test]
+async fn e16_what_is_swept_or_erased_leaves_the_medium_ahead_of_an_older_catalogue() {
+    let (rig, objects) = stored(6).await;
+    let older = rig.catalogue.snapshot(Arc::new(NoDrill));
+    let swept = rig.medium("a").await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(60);
+    let job = rig.repack(spec).await;
+    rig.catalogue
+        .end_quarantine(job.id, rig.host.clock.now())
+        .await
+        .unwrap();
+    rig.host.lrs.medium_changed(swept.id).await.unwrap();
+    let now = rig.host.clock.now();
+    let stands = async |older: &MemCatalogue| {
+        let request = Request {
+            purpose: "a look".to_owned(),
+            priority: Priority::Get,
+            reads: vec![swept.id],
+            writes: vec![],
+            exclusive: vec![],
+        };
+        let allocation = rig.host.lrs.allocate(request).await.unwrap();
+        let seen = allocation.volume(swept.id).run(|volume| volume.seen()).await.unwrap();
+        allocation.release().await;
+        older.compare_medium(swept.id, seen, now).await.unwrap()
+    };
+    assert_eq!(stands(&older).await, Compared::Level, "nothing was written to it");
+    rig.clock.jump(3600);
+    assert_eq!(engine::sweep(&rig.host).await.unwrap().removed, 6);
+    assert!(matches!(stands(&older).await, Compared::Ahead { .. }));
+    let older = rig.catalogue.snapshot(Arc::new(NoDrill));
+    assert_eq!(stands(&older).await, Compared::Level);
+    rig.catalogue
+        .advance_job(job.id, &[job.state], JobState::Cancelled, &job.tally, None, now)
+        .await
+        .unwrap();
+    engine::erase(&rig.host, swept.id, None).await.unwrap();
+    assert!(matches!(stands(&older).await, Compared::Ahead { .. }));
     rig.all_are_there(&objects).await;
 }

@@ -50,6 +50,18 @@ overhear! {
     fn seal_events(limit: u32) -> Result<u64>;
     fn events(page: Page<i64>) -> Result<Vec<Event>>;
     fn note(event: NewEvent, now: Timestamp) -> Result<()>;
+    fn stamp() -> Result<Stamp>;
+    fn compare_medium(medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared>;
+    fn set_standing(
+        medium: MediumId,
+        step: (Standing, Standing),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Medium>;
+    fn raise_revision(above: Revision) -> Result<()>;
+    fn repoint_found(pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>>;
+    fn take_generation(medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium>;
+    fn forget_gone(extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
     fn add_medium(medium: NewMedium, now: Timestamp) -> Result<Medium>;
     fn forget_medium(id: MediumId) -> Result<()>;
     fn media() -> Result<Vec<Medium>>;

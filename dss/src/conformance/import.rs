@@ -10,7 +10,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 
 /// An extent of an object of one copy with one extent, as a medium would tell of it.
-fn found(name: &str, version: i32, bytes: &str) -> Found {
+pub(super) fn found(name: &str, version: i32, bytes: &str) -> Found {
     let extent = ExtentId::fresh();
     Found {
         extent,
@@ -40,7 +40,7 @@ fn found(name: &str, version: i32, bytes: &str) -> Found {
 }
 
 /// The same for an extent the catalogue knows.
-async fn found_again(w: &World, extent: &Extent) -> Found {
+pub(super) async fn found_again(w: &World, extent: &Extent) -> Found {
     let headers = w.catalogue.headers(&[extent.id]).await.unwrap();
     Found {
         extent: extent.id,

@@ -12,6 +12,7 @@ pub mod leases;
 pub mod media;
 pub mod objects;
 pub mod puts;
+pub mod reconcile;
 pub mod record;
 pub mod restore;
 pub mod support;
@@ -146,6 +147,20 @@ macro_rules! conformance {
                 abandoning_touches_only_ones_own_pending_extents
                 a_put_is_given_the_version_its_media_name
                 an_extent_fills_only_its_own_place;
+            reconcile:
+                e16_a_catalogue_knows_its_own_stamps
+                e16_a_medium_of_another_history_is_ahead
+                e16_a_catalogue_that_ran_on_is_told_by_the_hash
+                e16_nothing_is_destroyed_while_a_medium_is_ahead
+                e16_a_medium_not_seen_since_the_restore_holds_everything_up
+                e16_orphans_on_a_medium_ahead_are_held
+                an_old_image_of_a_medium_is_suspect
+                e16_layouts_follow_to_the_same_bytes
+                e16_layouts_never_follow_to_other_bytes
+                e16_layouts_never_follow_to_another_copys_medium
+                e16_a_generation_is_taken_when_nothing_needs_the_last_one
+                e16_what_is_nowhere_may_come_back
+                e16_a_reconciliation_brings_back_a_newer_version;
             record:
                 a_move_is_pending_first
                 a_move_changes_neither_bytes_nor_place

@@ -5,7 +5,7 @@ use super::tables::Tables;
 use crate::catalogue::{Finding, Severity};
 use crate::model::event::chain_hash;
 use crate::model::{
-    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Medium, MediumId, MoveState, Object, Oid,
+    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Medium, MediumId, MoveState, Object, Oid, Standing,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,10 @@ impl Tables {
                 seq,
                 "the event is not the one that was sealed",
             );
+        }
+        for medium in self.media.values().filter(|medium| medium.adm_state != AdmState::Dead) {
+            let level = medium.standing == Standing::Level;
+            finder.must(level, "E-16", &medium.name, medium.standing.as_str());
         }
         finder.severity = Severity::Warning;
         for object in self.objects.values().filter(|object| object.deleted_at.is_none()) {

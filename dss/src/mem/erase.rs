@@ -97,6 +97,7 @@ impl Tables {
         now: Timestamp,
     ) -> Result<Fence> {
         self.check_epoch(id, Some(epoch))?;
+        self.refuse_in_doubt()?;
         let medium = self.medium(id)?;
         if medium.adm_state == AdmState::Erasing {
             return Ok(Fence::Erasing(medium.generation));

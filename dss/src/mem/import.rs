@@ -62,7 +62,7 @@ impl Tables {
                 names.unadopted.insert(item.origin.oid.clone());
             }
             report.known += u64::from(matches!(met, Met::Known | Met::Unused));
-            if met == Met::New || (met == Met::Unused && adopt == Adopt::Yes) {
+            if met == Met::New || (met == Met::Unused && adopt.adopts()) {
                 let key = (item.origin.oid.clone(), item.origin.version, item.origin.object);
                 groups.entry(key).or_default().push(item);
             }
@@ -82,9 +82,9 @@ impl Tables {
             if items.is_empty() {
                 continue;
             }
-            if self.objects.contains(&object) || self.would_clash(&oid, version, &adopted) {
+            if self.objects.contains(&object) || self.would_clash((&oid, version), &items, adopt, &adopted) {
                 names.clashes.insert(oid);
-            } else if adopt == Adopt::Yes && self.adopt_object(&site, &items, &mut report, &mut names) {
+            } else if adopt.adopts() && self.adopt_object(&site, &items, &mut report, &mut names) {
                 adopted.insert(object);
             } else {
                 report.unknown += items.len() as u64;
@@ -120,10 +120,21 @@ impl Tables {
     }
 
     /// A name with any version here takes older versions only: import never makes a newer one. Versions adopted by
-    /// this import do not count, so that all versions a medium holds become known at once.
-    fn would_clash(&self, oid: &Oid, version: Version, adopted: &BTreeSet<ObjectId>) -> bool {
+    /// this import do not count, so that all versions a medium holds become known at once; nor, for a lost history of
+    /// ours, do those that were made and ended before this one.
+    fn would_clash(
+        &self,
+        (oid, version): (&Oid, Version),
+        items: &[Found],
+        adopt: Adopt,
+        adopted: &BTreeSet<ObjectId>,
+    ) -> bool {
+        let newest = items.iter().max_by_key(|item| item.extent);
+        let before = |time: Timestamp| newest.is_some_and(|item| time <= item.header.created_at);
+        let over = |known: &Object| before(known.created_at) && known.deleted_at.is_none_or(before);
+        let refuses = |known: &Object| !(adopted.contains(&known.id) || adopt == Adopt::Newer && over(known));
         self.versions(oid)
-            .any(|known| known.version == version || (known.version < version && !adopted.contains(&known.id)))
+            .any(|known| known.version == version || (known.version < version && refuses(known)))
     }
 
     fn adopt_object(&mut self, site: &Site, items: &[Found], report: &mut Imported, names: &mut Names) -> bool {
@@ -187,7 +198,7 @@ impl Tables {
         let known = self.bytes_on_record(object);
         for (copy, theirs) in by_copy(items) {
             let lacks =
-                adopt == Adopt::Yes && row.deleted_at.is_none() && !self.seats(object).any(|(seat, _)| seat.1 == copy);
+                adopt.adopts() && row.deleted_at.is_none() && !self.seats(object).any(|(seat, _)| seat.1 == copy);
             let apart = !self.media_of_other_copies(object, copy).contains(&site.medium);
             let known = known.get(&copy).cloned().unwrap_or_default();
             match choose(&theirs, &known, (row.bytes, row.copies)) {

@@ -6,7 +6,7 @@ use crate::model::event::chain_hash;
 use crate::model::medium::{Usage, operator_may_set};
 use crate::model::{
     AdmState, Epoch, Event, ExtentState, FsState, Generation, Health, Holder, Lease, Medium, MediumId, Presence,
-    Resource, Revision,
+    Resource, Revision, Standing,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -100,6 +100,7 @@ impl Tables {
             capacity: new.capacity,
             revision: Revision(0),
             quarantined_until: None,
+            standing: Standing::Level,
             emptied_by: None,
             created_at: now,
         };

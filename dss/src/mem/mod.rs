@@ -11,6 +11,7 @@ mod import;
 mod jobs;
 mod media;
 mod objects;
+mod reconcile;
 mod record;
 mod service;
 mod swap;

@@ -146,6 +146,9 @@ impl Tables {
         if medium.locked {
             return Err(fenced(medium, "locked"));
         }
+        if medium.standing != crate::model::Standing::Level {
+            return Err(fenced(medium, medium.standing));
+        }
         if medium.adm_state != AdmState::InService {
             return Err(fenced(medium, medium.adm_state));
         }

@@ -6,9 +6,9 @@ use crate::model::event::NewEvent;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId, JobKind,
-    JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack,
-    Recorded, Resource, Revision, SessionId, Skip, Step, Substitution, Tally, Version,
+    ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId,
+    JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner,
+    ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally, Version,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -45,6 +45,38 @@ impl Catalogue for MemCatalogue {
             tables.note(event, now);
             Ok(())
         })
+    }
+
+    async fn stamp(&self) -> Result<Stamp> {
+        self.change(|tables| Ok(tables.stamp()))
+    }
+    async fn compare_medium(&self, medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared> {
+        let level = |compared: &Compared| *compared == Compared::Level;
+        self.change_unless(&[], &[], level, |tables| tables.compare_medium(medium, seen, now))
+    }
+    async fn set_standing(
+        &self,
+        medium: MediumId,
+        step: (Standing, Standing),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Medium> {
+        self.change(|tables| tables.set_standing(medium, step, why, now))
+    }
+    async fn raise_revision(&self, above: Revision) -> Result<()> {
+        self.change(|tables| {
+            tables.raise_revision(above);
+            Ok(())
+        })
+    }
+    async fn repoint_found(&self, pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>> {
+        self.change(|tables| tables.repoint_found(pairs, now))
+    }
+    async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium> {
+        self.change(|tables| tables.take_generation(medium, generation, now))
+    }
+    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        self.change(|tables| tables.forget_gone(extents, now))
     }
 
     async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {
@@ -130,7 +162,10 @@ impl Catalogue for MemCatalogue {
         self.change(|tables| tables.undelete_object(oid, now))
     }
     async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64> {
-        self.change(|tables| Ok(tables.purge(deleted_before, limit, now)))
+        self.change(|tables| {
+            tables.refuse_in_doubt()?;
+            Ok(tables.purge(deleted_before, limit, now))
+        })
     }
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
         Ok(self.read(|tables| tables.fallbacks(object, entry)))
@@ -159,7 +194,10 @@ impl Catalogue for MemCatalogue {
         self.change(|tables| Ok(tables.sweep_pending(medium, now)))
     }
     async fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>> {
-        self.read(|tables| tables.removable(medium, page, now))
+        self.read(|tables| {
+            tables.refuse_in_doubt()?;
+            tables.removable(medium, page, now)
+        })
     }
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64> {
         self.change(|tables| tables.forget_orphans(medium, generation, extents))

@@ -1,7 +1,7 @@
 //! Media: what they are, what they may be used for, and how their administrative state moves.
 
 use super::words::words;
-use super::{ByteCount, Generation, JobId, MediumId, Revision};
+use super::{ByteCount, Generation, JobId, MediumId, Revision, Standing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -128,6 +128,8 @@ pub struct Medium {
     pub capacity: Option<ByteCount>,
     /// The highest catalogue revision written to it.
     pub revision: Revision,
+    /// Whether it has seen more than the catalogue knows.
+    pub standing: Standing,
     /// When its quarantine ends; None while quarantined: never.
     pub quarantined_until: Option<Timestamp>,
     /// The job that emptied it, while quarantined or erasing.
@@ -141,6 +143,8 @@ pub struct Medium {
 pub enum NoTarget {
     /// The operator locked it.
     Locked,
+    /// It may hold what the catalogue does not know.
+    Standing(Standing),
     /// Its administrative state forbids it.
     State(AdmState),
     /// It is not trusted with new bytes.
@@ -157,6 +161,10 @@ impl std::fmt::Display for NoTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Locked => f.write_str("locked"),
+            Self::Standing(Standing::Ahead) => f.write_str("ahead of the catalogue"),
+            Self::Standing(Standing::Level | Standing::Unseen) => {
+                f.write_str("not compared with the restored catalogue")
+            }
             Self::State(state) => write!(f, "{state}"),
             Self::Health(health) => write!(f, "health {health}"),
             Self::Presence(presence) => write!(f, "{presence}"),
@@ -178,6 +186,9 @@ impl NoTarget {
                 "put {medium} back in its place and run `respool medium trust {medium}`"
             )),
             Self::Full => Some(format!("make room on {medium} and run `respool medium trust {medium}`")),
+            Self::Standing(_) => Some(format!(
+                "take {medium} over with `respool medium import {medium} --reconcile`"
+            )),
             Self::State(_) | Self::Blank => None,
         }
     }
@@ -188,6 +199,9 @@ impl Medium {
     pub fn may_take_extents(&self) -> Result<(), NoTarget> {
         if self.locked {
             return Err(NoTarget::Locked);
+        }
+        if self.standing != Standing::Level {
+            return Err(NoTarget::Standing(self.standing));
         }
         if self.adm_state != AdmState::InService {
             return Err(NoTarget::State(self.adm_state));

@@ -1,6 +1,7 @@
 //! The catalogue's words: ids, units, states and the transitions between them. Pure: no I/O, no clock, no randomness
 //! but fresh ids.
 
+pub mod backup;
 pub mod drill;
 pub mod event;
 pub mod evidence;
@@ -10,6 +11,7 @@ pub mod job;
 pub mod lease;
 pub mod medium;
 pub mod object;
+pub mod standing;
 pub mod units;
 pub(crate) mod words;
 
@@ -28,5 +30,6 @@ pub use job::{
 pub use lease::{Holder, Lease, Resource};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail};
+pub use standing::{Compared, EventHead, Known, Seen, Stamp, Standing};
 pub use units::{Blake3, ByteCount, CHUNK_BYTES, Digester, Digests};
 pub use words::UnknownWord;

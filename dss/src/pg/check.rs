@@ -220,6 +220,20 @@ async fn media(on: &mut PgConnection, report: &mut Report, now: Timestamp) -> st
     );
     report.add(
         Severity::Error,
+        "E-16",
+        lines!(
+            on,
+            r#"SELECT 'medium ' || name AS "subject!", CASE standing
+                    WHEN 'ahead' THEN 'it saw a history that this catalogue does not have: the catalogue was restored from '
+                         || 'an older backup. Nothing is erased, swept or purged before `respool medium import ' || name
+                         || ' --reconcile`'
+                    ELSE 'it was not compared with the catalogue since that was restored: nothing is erased, swept or '
+                         || 'purged before it is attached, or declared dead' END AS "detail!"
+             FROM medium WHERE standing <> 'level' AND adm_state <> 'dead' ORDER BY name LIMIT 2000"#
+        ),
+    );
+    report.add(
+        Severity::Error,
         "jobs",
         lines!(
             on,

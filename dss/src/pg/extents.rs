@@ -184,6 +184,7 @@ pub(super) async fn removable(
 ) -> Result<Vec<Extent>> {
     let after = page.after.map_or(Uuid::nil(), |id| id.0);
     Ok(reading!(catalogue, conn => {
+        super::reconcile::refuse_in_doubt(conn).await?;
         let rows = extent_rows!(
             "JOIN medium m ON m.id = e.medium AND m.generation = e.generation
                  AND m.adm_state NOT IN ('quarantined', 'erasing', 'dead') AND NOT m.locked

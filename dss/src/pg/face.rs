@@ -2,7 +2,7 @@
 
 use super::{
     PgCatalogue, check, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine,
-    substitutions, swap,
+    reconcile, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::medium::Usage;
@@ -40,6 +40,40 @@ impl Catalogue for PgCatalogue {
 
     async fn note(&self, event: NewEvent, now: Timestamp) -> Result<()> {
         events::note(self, event, now).await
+    }
+
+    async fn stamp(&self) -> Result<Stamp> {
+        reconcile::stamp(self).await
+    }
+
+    async fn compare_medium(&self, medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared> {
+        reconcile::compare(self, medium, seen, now).await
+    }
+
+    async fn set_standing(
+        &self,
+        medium: MediumId,
+        step: (Standing, Standing),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Medium> {
+        reconcile::set_standing(self, medium, step, why, now).await
+    }
+
+    async fn raise_revision(&self, above: Revision) -> Result<()> {
+        reconcile::raise_revision(self, above).await
+    }
+
+    async fn repoint_found(&self, pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>> {
+        reconcile::repoint_found(self, pairs, now).await
+    }
+
+    async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium> {
+        reconcile::take_generation(self, medium, generation, now).await
+    }
+
+    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        reconcile::forget_gone(self, extents, now).await
     }
 
     async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {

@@ -28,6 +28,7 @@ pub(super) async fn fence(
     catalogue.checkpoints.reach(Step::ReclaimBeforeFence);
     let found = repeat!(catalogue, "fence_medium", tx => {
         locks::leases(tx.on(), &BTreeMap::from([(medium, epoch)])).await?;
+        super::reconcile::refuse_in_doubt(tx.on()).await?;
         let row = media::lock(tx.on(), medium).await?;
         if row.adm_state == AdmState::Erasing {
             Fence::Erasing(row.generation)

@@ -261,6 +261,14 @@ struct Group<'a> {
     unused: BTreeMap<CopyNo, Vec<&'a Found>>,
 }
 
+impl Group<'_> {
+    /// When the version was made, by its newest extent.
+    fn made_at(&self) -> Option<Timestamp> {
+        let all = self.new.values().chain(self.unused.values()).flatten();
+        all.max_by_key(|one| one.extent).map(|one| one.header.created_at)
+    }
+}
+
 /// What becomes of what was found.
 #[derive(Default)]
 struct Plan<'a> {
@@ -294,7 +302,7 @@ impl<'a> Plan<'a> {
             let copies = &mut groups.entry(key(one)).or_default().new;
             copies.entry(one.origin.copy).or_default().push(one);
         }
-        if adopt == Adopt::Yes {
+        if adopt.adopts() {
             for one in met.unused {
                 let copies = &mut groups.entry(key(one)).or_default().unused;
                 copies.entry(one.origin.copy).or_default().push(one);
@@ -307,9 +315,11 @@ impl<'a> Plan<'a> {
         let mut names = versions_of(on, &oids).await?;
         for ((oid, version, object), group) in groups {
             let name = names.entry(oid.as_str().to_owned()).or_default();
-            // A name with any version here takes older versions only.
-            let taken =
-                name.contains_key(&version.0) || name.iter().any(|(known, row)| *known < version.0 && !row.adopted);
+            let made = group.made_at();
+            let taken = name.contains_key(&version.0)
+                || name
+                    .iter()
+                    .any(|(known, row)| *known < version.0 && row.refuses_newer(adopt, made));
             match known.get(&object) {
                 Some(row) if (row.oid.as_str(), row.version) == (oid.as_str(), version.0) => {
                     plan.add_to_known(medium, object, row, &group, adopt);
@@ -331,7 +341,7 @@ impl<'a> Plan<'a> {
 
     /// A known object gains the copy it lacks, once per medium (I10); the rest are rows that nothing references.
     fn add_to_known(&mut self, medium: MediumId, object: ObjectId, row: &KnownObject, group: &Group<'a>, adopt: Adopt) {
-        let may_lack = adopt == Adopt::Yes && !row.deleted;
+        let may_lack = adopt.adopts() && !row.deleted;
         let mut apart = !row.media.contains(&medium);
         let nothing = BTreeMap::new();
         let numbers: BTreeSet<CopyNo> = group.new.keys().chain(group.unused.keys()).copied().collect();
@@ -375,7 +385,7 @@ impl<'a> Plan<'a> {
     ) {
         let oid = copies.values().flatten().next().map(|one| &one.origin.oid);
         let mut adopted = None;
-        for (copy, extents) in copies.iter().filter(|_| adopt == Adopt::Yes) {
+        for (copy, extents) in copies.iter().filter(|_| adopt.adopts()) {
             let Some(header) = newest(extents).map(|one| &one.header) else {
                 continue;
             };
@@ -409,6 +419,7 @@ impl<'a> Plan<'a> {
             live: deleted_at.is_none(),
             adopted: true,
             created_at: header.created_at,
+            deleted_at,
         };
         name.insert(origin.version.0, version);
         self.objects.push(Object {
@@ -559,6 +570,19 @@ struct NamedVersion {
     live: bool,
     adopted: bool,
     created_at: Timestamp,
+    deleted_at: Option<Timestamp>,
+}
+
+impl NamedVersion {
+    /// Whether this version keeps a newer one, made then, from becoming known. Any does, but one that this import made
+    /// known, or, for a lost history of ours, one that was made and ended before it.
+    fn refuses_newer(&self, adopt: Adopt, made: Option<Timestamp>) -> bool {
+        let before = |time: Timestamp| made.is_some_and(|made| time <= made);
+        match adopt {
+            Adopt::No | Adopt::Yes => !self.adopted,
+            Adopt::Newer => !(self.adopted || before(self.created_at) && self.deleted_at.is_none_or(before)),
+        }
+    }
 }
 
 /// Every version of these names, tombstones included.
@@ -567,8 +591,8 @@ async fn versions_of(
     oids: &[String],
 ) -> std::result::Result<BTreeMap<String, BTreeMap<i32, NamedVersion>>, Stop> {
     let rows = sqlx::query!(
-        r#"SELECT id, oid, version, deleted_at IS NULL AS "live!", created_at AS "created_at: Stamp" FROM object
-            WHERE oid = ANY ($1)"#,
+        r#"SELECT id, oid, version, deleted_at IS NULL AS "live!", created_at AS "created_at: Stamp",
+                  deleted_at AS "deleted_at: Stamp" FROM object WHERE oid = ANY ($1)"#,
         oids
     )
     .fetch_all(on)
@@ -580,6 +604,7 @@ async fn versions_of(
             live: row.live,
             adopted: false,
             created_at: row.created_at.to_jiff(),
+            deleted_at: row.deleted_at.map(Stamp::to_jiff),
         };
         names.entry(row.oid).or_default().insert(row.version, version);
     }

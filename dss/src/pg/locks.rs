@@ -3,7 +3,7 @@
 use super::codec::word;
 use super::retry::Stop;
 use crate::catalogue::CatalogueError;
-use crate::model::{AdmState, Epoch, Generation, MediumId, Resource};
+use crate::model::{AdmState, Epoch, Generation, MediumId, Resource, Standing};
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,7 @@ pub(super) struct LockedMedium {
     pub name: String,
     pub adm_state: AdmState,
     pub locked: bool,
+    pub standing: Standing,
     pub generation: Generation,
 }
 
@@ -61,6 +62,8 @@ impl LockedMedium {
     pub(super) fn takes_extents(&self, medium: MediumId, generation: Generation) -> Result<(), CatalogueError> {
         let why = if self.locked {
             "it is locked".to_owned()
+        } else if self.standing != Standing::Level {
+            format!("it is {}", self.standing)
         } else if self.adm_state != AdmState::InService {
             format!("it is {}", self.adm_state)
         } else if self.generation != generation {
@@ -79,7 +82,8 @@ pub(super) async fn media(
 ) -> Result<BTreeMap<MediumId, LockedMedium>, Stop> {
     let keys: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT id, name, adm_state::text AS "adm_state!", locked, generation FROM medium
+        r#"SELECT id, name, adm_state::text AS "adm_state!", locked, standing::text AS "standing!",
+                  generation FROM medium
             WHERE id = ANY ($1) ORDER BY id FOR SHARE"#,
         &keys
     )
@@ -91,6 +95,7 @@ pub(super) async fn media(
             name: row.name,
             adm_state: word(&row.adm_state)?,
             locked: row.locked,
+            standing: word(&row.standing)?,
             generation: Generation(row.generation),
         };
         found.insert(MediumId(row.id), medium);

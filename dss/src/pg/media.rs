@@ -35,6 +35,7 @@ struct MediumRow {
     capacity: Option<i64>,
     revision: i64,
     quarantined_until: Option<Stamp>,
+    standing: String,
     emptied_by: Option<i64>,
     created_at: Stamp,
 }
@@ -47,7 +48,7 @@ macro_rules! medium_rows {
                 ARRAY(SELECT g.name FROM medium_grouping g WHERE g.medium = m.id ORDER BY g.name) AS "groupings!",
                 m.class, m.adm_state::text AS "adm_state!", m.locked, m.health::text AS "health!",
                 m.presence::text AS "presence!", m.fs_state::text AS "fs_state!", m.generation, m.capacity,
-                m.revision, m.quarantined_until AS "quarantined_until: Stamp", m.emptied_by,
+                m.revision, m.standing::text AS "standing!", m.quarantined_until AS "quarantined_until: Stamp", m.emptied_by,
                 m.created_at AS "created_at: Stamp" FROM medium m "# + $tail
             $(, $arg)*
         )
@@ -79,6 +80,7 @@ impl TryFrom<MediumRow> for Medium {
             generation: Generation(row.generation),
             capacity: row.capacity.map(ByteCount::from_i64),
             revision: Revision(row.revision),
+            standing: word(&row.standing)?,
             quarantined_until: row.quarantined_until.map(Stamp::to_jiff),
             emptied_by: row.emptied_by.map(JobId),
             created_at: row.created_at.to_jiff(),

@@ -2,6 +2,7 @@
 //! objects, extents, layouts, each by id. Constraints and guards in `schema/` refuse what would break I1, I2, I6 and
 //! I10 whatever this code does. Built by respoold's start and by tests; everyone else sees the trait.
 
+pub mod backup;
 mod check;
 mod codec;
 mod connect;
@@ -22,6 +23,7 @@ mod migrate;
 mod objects;
 mod puts;
 mod quarantine;
+mod reconcile;
 mod records;
 mod retry;
 mod substitutions;

@@ -215,6 +215,7 @@ pub(super) async fn purge(
     now: Timestamp,
 ) -> Result<u64> {
     Ok(repeat!(catalogue, "purge", tx => {
+        super::reconcile::refuse_in_doubt(tx.on()).await?;
         let candidates = due(tx.on(), deleted_before, limit, None).await?;
         let mut purged = Vec::new();
         if !candidates.is_empty() {
@@ -243,7 +244,8 @@ async fn due(
 ) -> std::result::Result<Vec<Uuid>, Stop> {
     Ok(sqlx::query_scalar!(
         "SELECT o.id FROM object o
-          WHERE o.deleted_at <= $1 AND o.purged_at IS NULL AND ($3::uuid[] IS NULL OR o.id = ANY ($3))
+          WHERE o.deleted_at <= $1 AND o.purged_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM catalogue c WHERE c.restored_at > $1) AND ($3::uuid[] IS NULL OR o.id = ANY ($3))
             AND NOT EXISTS (
                 SELECT 1 FROM layout l JOIN extent e ON e.id = l.extent JOIN job_source s ON s.medium = e.medium
                   JOIN job j ON j.id = s.job

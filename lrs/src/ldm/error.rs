@@ -74,6 +74,18 @@ pub enum Fault {
         /// What the label names.
         found: String,
     },
+    /// The right medium, erased more often than the catalogue knows: the catalogue is older than the medium.
+    #[error("its label says generation {found} and the catalogue {expected}: it was erased since")]
+    ErasedSince {
+        /// The latest generation the catalogue names.
+        expected: dss::model::Generation,
+        /// What the label names.
+        found: dss::model::Generation,
+        /// The revision on the label.
+        revision: dss::model::Revision,
+        /// The catalogue on the label.
+        catalogue: dss::model::CatalogueId,
+    },
     /// There is no label, or no directory.
     #[error("no respool label is there: {0}")]
     Unlabelled(String),
@@ -166,6 +178,7 @@ impl MediaError {
                 Fault::Io(_)
                 | Fault::NoSpace
                 | Fault::WrongMedium { .. }
+                | Fault::ErasedSince { .. }
                 | Fault::Unlabelled(_)
                 | Fault::Damaged(_)
                 | Fault::NeedsReopen,
@@ -186,9 +199,12 @@ impl MediaError {
     /// Whether it speaks against the integrity of stored bytes (exit 4) rather than the environment (exit 3).
     pub fn is_integrity(&self) -> bool {
         match self.fault {
-            Fault::Short { .. } | Fault::Damaged(_) | Fault::Miswritten | Fault::NotThisExtent(_) | Fault::Absent => {
-                true
-            }
+            Fault::Short { .. }
+            | Fault::Damaged(_)
+            | Fault::Miswritten
+            | Fault::NotThisExtent(_)
+            | Fault::Absent
+            | Fault::ErasedSince { .. } => true,
             Fault::Io(_)
             | Fault::NoSpace
             | Fault::WrongMedium { .. }

@@ -5,7 +5,7 @@ use crate::core::scheduler::Event;
 use crate::ldm::{Fault, MediaError};
 use crate::worker::Worker;
 use dss::catalogue::{CatalogueError, MediumChange};
-use dss::model::{Medium, Presence};
+use dss::model::{Compared, Medium, Presence, Seen};
 use nix::errno::Errno;
 use std::sync::Arc;
 
@@ -51,6 +51,53 @@ pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, 
     outcome
 }
 
+/// Compares what a medium says of the catalogue's history with the catalogue, before anybody uses it (E-16). Media of
+/// other catalogues are not ours to compare.
+pub(super) async fn compare(
+    context: &Context,
+    desk: &Desk,
+    worker: &Worker,
+    row: &Medium,
+    mounted: &Result<(), MediaError>,
+) -> Result<(), CatalogueError> {
+    let (catalogue, seen) = match mounted {
+        // A drive that is gone by now tells whoever uses it.
+        Ok(()) => match worker.ask(|volume| (volume.label().catalogue, volume.seen())).await {
+            Ok(said) => said,
+            Err(_) => return Ok(()),
+        },
+        Err(error) => match error.fault {
+            Fault::ErasedSince {
+                found,
+                revision,
+                catalogue,
+                ..
+            } => {
+                let seen = Seen {
+                    generation: found,
+                    revision,
+                    head: None,
+                };
+                (catalogue, seen)
+            }
+            _ => return Ok(()),
+        },
+    };
+    if catalogue != context.catalogue.identity().await?.id {
+        return Ok(());
+    }
+    let now = context.clock.now();
+    match context.catalogue.compare_medium(row.id, seen, now).await? {
+        Compared::Level => {}
+        Compared::Ahead { why } | Compared::Behind { why } => {
+            tracing::warn!(medium = %row.name, %why, "it does not agree with the catalogue");
+            let fresh = context.catalogue.medium_by_id(row.id).await?;
+            say(desk, Message::Event(Event::MediumSeen(fresh)));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a failed mount says that the medium is not where the catalogue has it.
 fn is_absent(fault: &Fault) -> bool {
     match fault {
@@ -65,6 +112,7 @@ fn is_absent(fault: &Fault) -> bool {
         | Fault::NeedsReopen
         | Fault::NotThisExtent(_)
         | Fault::Miswritten
+        | Fault::ErasedSince { .. }
         | Fault::Unfit(_) => false,
     }
 }

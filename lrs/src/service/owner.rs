@@ -4,7 +4,7 @@
 use super::allocation::{Allocation, Seat};
 use super::describe::describe;
 use super::leases::{LeaseBook, keep};
-use super::mounting::{Trouble, mount, say};
+use super::mounting::{Trouble, compare, mount, say};
 use super::report::{Finding, failure, write_down};
 use super::{AllocateError, Answer, Context, Message, Reported};
 use crate::core::drive::DriveId;
@@ -246,12 +246,19 @@ impl Owner {
             let trouble = match context.catalogue.medium_by_id(medium).await {
                 Ok(row) => {
                     say(&desk, Message::Event(Event::MediumSeen(row.clone())));
-                    match mount(&context, &desk, &worker, row).await {
-                        Ok(()) => return Event::Loaded { drive, medium },
-                        Err(error) => {
+                    let mounted = mount(&context, &desk, &worker, row.clone()).await;
+                    let compared = compare(&context, &desk, &worker, &row, &mounted).await;
+                    match (mounted, compared) {
+                        (Ok(()), Ok(())) => return Event::Loaded { drive, medium },
+                        (Err(error), _) => {
                             // Nobody waits for the verdict.
                             say(&desk, Message::Failed(medium, error.clone(), oneshot::channel().0));
                             Trouble::Media(error)
+                        }
+                        (Ok(()), Err(error)) => {
+                            // Nobody may use it before it was compared.
+                            let _ = worker.unload().await;
+                            Trouble::Catalogue(error)
                         }
                     }
                 }

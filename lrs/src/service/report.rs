@@ -59,6 +59,7 @@ fn trouble(error: &MediaError) -> Option<Trouble> {
             | Fault::NoSpace
             | Fault::Absent
             | Fault::WrongMedium { .. }
+            | Fault::ErasedSince { .. }
             | Fault::Unlabelled(_)
             | Fault::Damaged(_)
             | Fault::NeedsReopen

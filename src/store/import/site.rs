@@ -19,6 +19,40 @@ pub struct Site {
     pub added: bool,
 }
 
+/// The same for a medium that may be ahead of the catalogue: it may have been erased since.
+pub async fn find_ahead(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem> {
+    let (medium, path) = match host.catalogue.medium(what).await {
+        Ok(medium) => {
+            let path = medium.location.path.clone();
+            (medium, path)
+        }
+        Err(CatalogueError::NotFound { .. }) if what.starts_with('/') => {
+            let label = read_label(host, what, what).await?;
+            match host.catalogue.medium_by_id(label.medium).await {
+                Ok(medium) => (medium, what.to_owned()),
+                Err(CatalogueError::NotFound { .. }) => return add(host, label, what, adopt).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let label = read_label(host, &medium.name, &path).await?;
+    if label.medium == medium.id && label.catalogue == host.catalogue_id && label.generation > medium.generation {
+        let change = MediumChange {
+            presence: Some(Presence::Attached),
+            path: Some(path),
+            why: "found by a reconciliation".to_owned(),
+            ..MediumChange::default()
+        };
+        return Ok(Site {
+            medium: change_row(host, &medium, change).await?,
+            label,
+            added: false,
+        });
+    }
+    find(host, what, adopt).await
+}
+
 /// Finds the medium that a name or an absolute path means.
 pub async fn find(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem> {
     match host.catalogue.medium(what).await {
@@ -57,7 +91,7 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
             label.name, label.generation, medium.name, medium.generation
         );
         return Err(Problem::environment("wrong_medium", "medium", &medium.name, message)
-            .next("mount the right disk; if the catalogue was restored from a backup, see the runbook"));
+            .next("mount the right disk; if the catalogue was restored from an older backup, add --reconcile"));
     }
     if path != medium.location.path
         && let Ok(other) = read_label(host, &medium.name, &medium.location.path).await

@@ -34,6 +34,7 @@ impl From<CatalogueError> for Halt {
             CatalogueError::NotFound { .. }
             | CatalogueError::Exists { .. }
             | CatalogueError::Invariant { .. }
+            | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)
             | CatalogueError::Unfit(_)
             | CatalogueError::Corrupt(_) => Self::Problem(error.into()),

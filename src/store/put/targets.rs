@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use crate::api::Problem;
+use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::store::placement::{self, Order, Plan, Spread, Stock};
 use dss::model::{ByteCount, Epoch, MediumId};
@@ -74,12 +75,13 @@ impl Targets {
             ahead: wish.ahead,
         };
         let Plan { wants, route } = placement::plan(&stock, &order).map_err(|no| {
-            Problem::refused(
-                "no_target",
-                draft.object.oid.as_str(),
-                format!("'{}' cannot be stored: {no}; nothing was stored", draft.object.oid),
-            )
-            .next(
+            let tagged = |one: &&Stock| draft.tags.is_subset(&one.medium.tags);
+            let rows = stock.iter().filter(tagged).map(|one| &one.medium);
+            let refused = format!("'{}' cannot be stored: {no}; nothing was stored", draft.object.oid);
+            if let Some(problem) = in_doubt(rows, &refused) {
+                return problem;
+            }
+            Problem::refused("no_target", draft.object.oid.as_str(), refused).next(
                 ways_out(&stock, order.tags)
                     .chain([PLAIN_WAYS.to_owned()])
                     .collect::<Vec<_>>()

@@ -94,6 +94,7 @@ impl Trouble {
                 | Fault::NeedsReopen
                 | Fault::NotThisExtent(_)
                 | Fault::Miswritten
+                | Fault::ErasedSince { .. }
                 | Fault::Unfit(_) => {
                     // The catalogue knows of a medium that is to blame; where its drive is, the medium is not.
                     match host.lrs.report(target.grant.medium, error).await {

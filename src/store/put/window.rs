@@ -6,7 +6,6 @@ use super::frame::PutFailure;
 use super::stream::Tools;
 use super::trouble::Trouble;
 use crate::api::Problem;
-use crate::host::Host;
 use crate::mover::{SyncFailure, sync};
 use dss::catalogue::{CatalogueError, NewObject};
 use dss::model::object::Place;
@@ -230,11 +229,7 @@ async fn index(outcomes: &[Outcome], tools: &Tools<'_>) -> Result<(), Problem> {
     if by_medium.is_empty() {
         return Ok(());
     }
-    let revision = revision(tools.host).await?;
-    let stamp = IndexStamp {
-        revision,
-        event_head: None,
-    };
+    let stamp = IndexStamp::from(tools.host.catalogue.stamp().await?);
     for target in &tools.targets.list {
         let Some(extents) = by_medium.get(&target.grant.medium) else {
             continue;
@@ -257,12 +252,8 @@ async fn index(outcomes: &[Outcome], tools: &Tools<'_>) -> Result<(), Problem> {
         tools
             .host
             .catalogue
-            .mark_indexed(target.grant.medium, revision, extents)
+            .mark_indexed(target.grant.medium, stamp.revision, extents)
             .await?;
     }
     Ok(())
-}
-
-async fn revision(host: &Host) -> Result<dss::model::Revision, Problem> {
-    Ok(host.catalogue.identity().await?.revision)
 }

@@ -23,6 +23,11 @@ impl Binaries {
         self.folder.join(name)
     }
 
+    /// The newest programs of this host.
+    pub fn newest() -> Result<Self, EmbeddedError> {
+        Self::find(None)
+    }
+
     /// The programs to use: those of `major` when a cluster exists, else the newest.
     pub(super) fn find(cluster: Option<(&Path, u32)>) -> Result<Self, EmbeddedError> {
         let folders = candidate_folders();

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 /// The user that PostgreSQL runs as when respoold is root.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
+pub(in crate::pg) struct Account {
     pub name: String,
     pub uid: Uid,
     pub gid: Gid,
@@ -57,7 +57,7 @@ impl From<User> for Account {
 
 /// How long a child lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(in crate::pg) enum Life {
     /// Killed when the thread that starts it ends; that thread must wait for it.
     WithItsThread,
     /// Survives respoold, also one that is killed.
@@ -66,7 +66,7 @@ pub(super) enum Life {
 
 /// A command that will run as `account`, in its own session, started from `cwd`, with no input and nothing of our
 /// environment that could change what PostgreSQL does.
-pub(super) fn command(program: &Path, account: Option<&Account>, cwd: &Path, life: Life) -> Command {
+pub(in crate::pg) fn command(program: &Path, account: Option<&Account>, cwd: &Path, life: Life) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

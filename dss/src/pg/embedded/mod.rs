@@ -6,7 +6,7 @@
 mod binaries;
 mod error;
 mod folders;
-mod launch;
+pub(super) mod launch;
 mod postmaster;
 mod server;
 
@@ -107,6 +107,14 @@ impl EmbeddedCluster {
         };
         let socket_dir = file.socket_dir.unwrap_or_default();
         Ok(postmaster::belongs(file.pid, &data).then_some(Self { data, socket_dir }))
+    }
+
+    /// The programs of its own version.
+    pub fn binaries(&self) -> Result<Binaries, EmbeddedError> {
+        match folders::look(&self.data)? {
+            folders::Found::Cluster { major, .. } => Binaries::find(Some((&self.data, major))),
+            folders::Found::Nothing => Binaries::newest(),
+        }
     }
 
     /// The cluster's folder.

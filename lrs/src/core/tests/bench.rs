@@ -34,6 +34,7 @@ pub(super) fn medium(number: u128, dock: Option<&str>) -> Medium {
         capacity: None,
         revision: Revision(0),
         quarantined_until: None,
+        standing: dss::model::Standing::Level,
         emptied_by: None,
         created_at: jiff::Timestamp::UNIX_EPOCH,
     }

@@ -6,7 +6,10 @@ pub mod dir;
 use super::MediaResult;
 use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
-use dss::model::{Address, ByteCount, CatalogueId, Digests, ExtentId, Generation, MediumId, Oid, Origin, Revision};
+use dss::model::{
+    Address, ByteCount, CatalogueId, Digests, EventHead, ExtentId, Generation, MediumId, Oid, Origin, Revision, Seen,
+    Stamp,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -138,8 +141,17 @@ pub enum ReadFrom {
 pub struct IndexStamp {
     /// The catalogue's revision now.
     pub revision: Revision,
-    /// The head of its event chain.
-    pub event_head: Option<dss::model::Blake3>,
+    /// The head of its event chain, sealed before: whoever has it in his log has seen all that this medium has.
+    pub event_head: Option<EventHead>,
+}
+
+impl From<Stamp> for IndexStamp {
+    fn from(stamp: Stamp) -> Self {
+        Self {
+            revision: stamp.revision,
+            event_head: Some(stamp.head),
+        }
+    }
 }
 
 /// A mounted medium. Every call blocks; one thread calls.
@@ -149,6 +161,21 @@ pub trait Volume: Send {
 
     /// The highest catalogue revision found on the medium.
     fn revision(&self) -> Revision;
+
+    /// The last index commit found on the medium or made since it was mounted; None: there is none, or what lies before
+    /// damage has none.
+    fn stamp(&self) -> Option<IndexStamp> {
+        None
+    }
+
+    /// What the medium shows of the catalogue's history.
+    fn seen(&self) -> Seen {
+        Seen {
+            generation: self.label().generation,
+            revision: self.revision(),
+            head: self.stamp().and_then(|stamp| stamp.event_head),
+        }
+    }
 
     /// Reads the label again, through the same handle the bytes go through, and compares it and the device with what
     /// was mounted. To be called before each record; `sync` does it itself.

@@ -52,6 +52,18 @@ pub fn mount(disk: Box<dyn Disk>, expected: Expected) -> MediaResult<Box<dyn Vol
     let ground = Ground::new(disk, &expected.name);
     let label = label::read(&ground, LabelRead::Mount)?;
     let right = label.label.medium == expected.medium && expected.generations.contains(&label.label.generation);
+    let last = expected.generations.iter().max().copied();
+    if label.label.medium == expected.medium
+        && let Some(last) = last.filter(|last| label.label.generation > *last)
+    {
+        let fault = Fault::ErasedSince {
+            expected: last,
+            found: label.label.generation,
+            revision: label.label.revision,
+            catalogue: label.label.catalogue,
+        };
+        return Err(ground.fault(Op::Mount, Some(label::PATH), fault));
+    }
     if !right {
         let generations: Vec<String> = expected.generations.iter().map(ToString::to_string).collect();
         let fault = Fault::WrongMedium {

@@ -199,6 +199,10 @@ impl Volume for DirVolume {
         self.revision
     }
 
+    fn stamp(&self) -> Option<IndexStamp> {
+        self.stamp
+    }
+
     fn identify(&mut self) -> MediaResult<()> {
         let answer = self.stands().and_then(|()| self.compare_label());
         // Whatever happened to the medium, only a new mount can tell what is true of it.

@@ -1,0 +1,371 @@
+//! E-16: a catalogue that was restored from an older backup finds out which media saw more than it did, destroys nothing
+//! before they are reconciled, and never points a layout to bytes that are not the same.
+
+use super::World;
+use super::import::{found, found_again};
+use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid};
+use crate::catalogue::{Adopt, CatalogueError, Found, Result};
+use crate::model::{
+    Address, AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, Generation, Health, Hold, MediumId,
+    NewEvent, Revision, Seen, SessionId, Stamp, Standing, Version,
+};
+
+fn is_in_doubt<T>(answer: &Result<T>) -> bool {
+    matches!(answer, Err(CatalogueError::InDoubt(_)))
+}
+
+fn bears(stamp: Stamp) -> Seen {
+    Seen {
+        generation: Generation(0),
+        revision: stamp.revision,
+        head: Some(stamp.head),
+    }
+}
+
+/// What a medium bears that this catalogue's other future wrote to.
+fn of_a_lost_future(stamp: Stamp) -> Seen {
+    let hash = Blake3([7; 32]);
+    Seen {
+        head: Some(EventHead { hash, ..stamp.head }),
+        ..bears(stamp)
+    }
+}
+
+async fn ahead(w: &World, name: &str) -> MediumId {
+    let disk = w.medium(name).await;
+    put_ahead(w, disk).await;
+    disk
+}
+
+async fn put_ahead(w: &World, disk: MediumId) {
+    let seen = of_a_lost_future(w.catalogue.stamp().await.unwrap());
+    let compared = w.catalogue.compare_medium(disk, seen, at(10)).await.unwrap();
+    assert!(matches!(compared, Compared::Ahead { .. }), "{compared:?}");
+}
+
+async fn level_again(w: &World, disk: MediumId) {
+    let step = (Standing::Ahead, Standing::Level);
+    let row = w
+        .catalogue
+        .set_standing(disk, step, "reconciled", at(99))
+        .await
+        .unwrap();
+    assert_eq!(row.standing, Standing::Level);
+}
+
+/// Every earlier stamp of a catalogue is known to it, whatever happened since.
+pub async fn e16_a_catalogue_knows_its_own_stamps(w: &World) {
+    let disk = w.medium("disk").await;
+    let first = w.catalogue.stamp().await.unwrap();
+    w.put_one("a", disk, "x").await;
+    let second = w.catalogue.stamp().await.unwrap();
+    assert!(second.head.link > first.head.link && second.revision > first.revision);
+    for stamp in [first, second] {
+        let compared = w.catalogue.compare_medium(disk, bears(stamp), at(10)).await.unwrap();
+        assert_eq!(compared, Compared::Level);
+    }
+    assert_eq!(w.row(disk).await.standing, Standing::Level);
+    assert_eq!(
+        w.catalogue.seal_events(10).await.unwrap(),
+        0,
+        "a stamp seals all that is committed"
+    );
+}
+
+/// A revision or an end of the log that the catalogue does not have puts a medium ahead, and it stays so.
+pub async fn e16_a_medium_of_another_history_is_ahead(w: &World) {
+    let (one, two, three) = (w.medium("one").await, w.medium("two").await, w.medium("three").await);
+    let stamp = w.catalogue.stamp().await.unwrap();
+    let beyond = EventHead {
+        link: stamp.head.link + 1,
+        ..stamp.head
+    };
+    let later = Seen {
+        revision: Revision(stamp.revision.0 + 100),
+        ..bears(stamp)
+    };
+    let longer = Seen {
+        head: Some(beyond),
+        ..bears(stamp)
+    };
+    for (disk, seen) in [(one, later), (two, longer), (three, of_a_lost_future(stamp))] {
+        w.catalogue.compare_medium(disk, seen, at(10)).await.unwrap();
+        assert_eq!(w.row(disk).await.standing, Standing::Ahead);
+        // Nothing but a reconciliation takes that back.
+        w.catalogue.compare_medium(disk, bears(stamp), at(11)).await.unwrap();
+        assert_eq!(w.row(disk).await.standing, Standing::Ahead);
+    }
+    let events = w.catalogue.events(all()).await.unwrap();
+    assert_eq!(events.iter().filter(|event| event.kind == "medium.ahead").count(), 3);
+    w.catalogue.raise_revision(later.revision).await.unwrap();
+    assert!(w.catalogue.identity().await.unwrap().revision > later.revision);
+    for disk in [one, two, three] {
+        level_again(w, disk).await;
+    }
+    let compared = w.catalogue.compare_medium(one, later, at(12)).await.unwrap();
+    assert_eq!(compared, Compared::Level, "its revision is below the raised one");
+}
+
+/// A history that ran on after the restore reaches the same length with other events: the hash tells them apart.
+pub async fn e16_a_catalogue_that_ran_on_is_told_by_the_hash(w: &World) {
+    let disk = w.medium("disk").await;
+    let stamp = w.catalogue.stamp().await.unwrap();
+    for number in 0..50 {
+        let event = NewEvent {
+            kind: "test.noted",
+            subject: number.to_string(),
+            detail: serde_json::json!({}),
+        };
+        w.catalogue.note(event, at(number)).await.unwrap();
+    }
+    let now = w.catalogue.stamp().await.unwrap();
+    let within = EventHead {
+        link: stamp.head.link + 5,
+        hash: Blake3([9; 32]),
+    };
+    let seen = Seen {
+        head: Some(within),
+        ..bears(now)
+    };
+    let compared = w.catalogue.compare_medium(disk, seen, at(60)).await.unwrap();
+    assert!(matches!(compared, Compared::Ahead { .. }), "{compared:?}");
+    level_again(w, disk).await;
+}
+
+/// While any medium is ahead nothing is swept, purged or erased anywhere, and nothing new lands on that one.
+pub async fn e16_nothing_is_destroyed_while_a_medium_is_ahead(w: &World) {
+    let other = w.medium("other").await;
+    w.put_one("gone", other, "x").await;
+    w.catalogue.delete_object(&oid("gone"), at(5)).await.unwrap();
+    let late = ahead(w, "late").await;
+    let (wanted, epochs) = (vec![w.new_extent("a", late, "x")], w.epochs());
+    let refused = w.catalogue.record_put(SessionId::fresh(), wanted, &epochs, at(11));
+    assert!(is_fenced(&refused.await));
+    assert!(w.row(late).await.may_take_extents().is_err());
+    assert!(is_in_doubt(&w.catalogue.purge(at(100), 10, at(100)).await));
+    assert!(is_in_doubt(&w.catalogue.removable(other, all(), at(100)).await));
+    let fence = w.catalogue.fence_medium(other, None, false, w.epoch(other), at(100));
+    assert!(is_in_doubt(&fence.await));
+    assert_eq!(w.row(other).await.adm_state, AdmState::InService);
+    w.put_one("b", other, "elsewhere puts go on").await;
+    let found = w.catalogue.findings(at(100)).await.unwrap();
+    assert!(found.iter().any(|finding| finding.invariant == "E-16"), "{found:?}");
+    level_again(w, late).await;
+    assert_eq!(w.catalogue.purge(at(100), 10, at(100)).await.unwrap(), 1);
+}
+
+/// A medium that was not compared since the restore holds everything up likewise, until it was or is dead.
+pub async fn e16_a_medium_not_seen_since_the_restore_holds_everything_up(w: &World) {
+    let (disk, lost) = (w.medium("disk").await, w.medium("lost").await);
+    for medium in [disk, lost] {
+        let step = (Standing::Level, Standing::Unseen);
+        w.catalogue.set_standing(medium, step, "restored", at(5)).await.unwrap();
+    }
+    let stamp = w.catalogue.stamp().await.unwrap();
+    let compared = w.catalogue.compare_medium(disk, bears(stamp), at(6)).await.unwrap();
+    assert_eq!(compared, Compared::Level);
+    assert_eq!(
+        w.row(disk).await.standing,
+        Standing::Unseen,
+        "its index was not looked at"
+    );
+    assert!(is_in_doubt(&w.catalogue.purge(at(100), 10, at(100)).await));
+    let step = (Standing::Unseen, Standing::Level);
+    w.catalogue.set_standing(disk, step, "looked at", at(7)).await.unwrap();
+    assert!(is_conflict(&w.catalogue.set_standing(disk, step, "again", at(7)).await));
+    assert!(is_in_doubt(&w.catalogue.purge(at(100), 10, at(100)).await));
+    let dead = crate::catalogue::MediumChange {
+        adm_state: Some(AdmState::Dead),
+        ..Default::default()
+    };
+    w.catalogue.change_medium(lost, dead, at(8)).await.unwrap();
+    assert_eq!(w.catalogue.purge(at(100), 10, at(100)).await.unwrap(), 0);
+}
+
+/// what an older catalogue takes for an orphan is held; what it takes for an unfinished put is not its to judge.
+pub async fn e16_orphans_on_a_medium_ahead_are_held(w: &World) {
+    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
+    let old = w.put_one("a", disk, "x").await;
+    let session = SessionId::fresh();
+    let unfinished = w
+        .catalogue
+        .record_put(session, vec![w.new_extent("b", disk, "y")], &w.epochs(), at(3))
+        .await
+        .unwrap();
+    let unfinished = unfinished[0].extent().id;
+    let owner = crate::model::Owner::Put(session);
+    w.catalogue.abandon(owner, None, at(4)).await.unwrap();
+    let job = w.repack(&[disk]).await;
+    w.relocate(job, &old, target, "x").await;
+    w.advance(job, crate::model::JobState::Cancelled).await;
+    put_ahead(w, disk).await;
+    assert_eq!(w.catalogue.extent(old.id).await.unwrap().hold, Hold::Forever);
+    assert!(is_not_found(&w.catalogue.extent(unfinished).await));
+    level_again(w, disk).await;
+    assert!(w.catalogue.removable(disk, all(), at(1_000)).await.unwrap().is_empty());
+}
+
+/// An image of a medium from before the catalogue's last write to it is suspect.
+pub async fn an_old_image_of_a_medium_is_suspect(w: &World) {
+    let disk = w.medium("disk").await;
+    let early = w.catalogue.stamp().await.unwrap();
+    let extent = w.put_one("a", disk, "x").await;
+    let late = w.catalogue.stamp().await.unwrap();
+    w.catalogue
+        .mark_indexed(disk, late.revision, &[extent.id])
+        .await
+        .unwrap();
+    let compared = w.catalogue.compare_medium(disk, bears(late), at(5)).await.unwrap();
+    assert_eq!(compared, Compared::Level);
+    let compared = w.catalogue.compare_medium(disk, bears(early), at(5)).await.unwrap();
+    assert!(matches!(compared, Compared::Behind { .. }), "{compared:?}");
+    let row = w.row(disk).await;
+    assert_eq!((row.health, row.standing), (Health::Suspect, Standing::Level));
+}
+
+/// An extent of an object that a later history copied to this medium.
+async fn copied_later(w: &World, old: &Extent, medium: MediumId, read: bool) -> Extent {
+    let mut item: Found = found_again(w, old).await;
+    item.extent = ExtentId::fresh();
+    item.address = Address(format!("objects/later@{}", item.extent));
+    item.read = item.read.filter(|_| read);
+    let id = item.extent;
+    w.catalogue.import(medium, vec![item], Adopt::No, at(60)).await.unwrap();
+    w.catalogue.extent(id).await.unwrap()
+}
+
+/// Layouts follow to an extent of the same place and bytes that was read; the old one is held.
+pub async fn e16_layouts_follow_to_the_same_bytes(w: &World) {
+    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
+    let old = w.put_one("a", disk, "x").await;
+    let new = copied_later(w, &old, target, false).await;
+    let pair = (old.id, w.read_back(&new));
+    let done = w.catalogue.repoint_found(&[pair], at(70)).await.unwrap();
+    assert_eq!(done, [true]);
+    let filled = w.first("a").await;
+    assert_eq!(
+        (filled.id, filled.state, filled.verified_at),
+        (new.id, ExtentState::Sync, Some(at(70)))
+    );
+    let held = w.catalogue.extent(old.id).await.unwrap();
+    assert_eq!((held.state, held.hold), (ExtentState::Orphan, Hold::Forever));
+    let pair = (old.id, w.read_back(&new));
+    assert_eq!(w.catalogue.repoint_found(&[pair], at(71)).await.unwrap(), [false]);
+}
+
+/// I3: other bytes, or another place, are never taken.
+pub async fn e16_layouts_never_follow_to_other_bytes(w: &World) {
+    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
+    let old = w.put_one("a", disk, "x").await;
+    let other = w.put_one("b", disk, "x").await;
+    let mut different = found_again(w, &old).await;
+    different.extent = ExtentId::fresh();
+    different.digests = crate::model::Digests::of(b"y");
+    let id = different.extent;
+    w.catalogue
+        .import(target, vec![different], Adopt::No, at(60))
+        .await
+        .unwrap();
+    let different = w.catalogue.extent(id).await.unwrap();
+    let elsewhere = copied_later(w, &other, target, true).await;
+    for wrong in [different, elsewhere] {
+        let pair = (old.id, w.read_back(&wrong));
+        assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [false]);
+    }
+    assert_eq!(w.first("a").await, old);
+}
+
+/// I10: a layout does not follow to where another copy is.
+pub async fn e16_layouts_never_follow_to_another_copys_medium(w: &World) {
+    let (one, two) = (w.medium("one").await, w.medium("two").await);
+    let put = Put {
+        copies: vec![vec![(one, "x")], vec![(two, "x")]],
+        ..w.simple("a", one, "")
+    };
+    let detail = w.put(put).await;
+    let old = detail.entries[0].extent.clone();
+    let new = copied_later(w, &old, two, true).await;
+    let pair = (old.id, w.read_back(&new));
+    assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [false]);
+}
+
+/// I6: the generation of a medium that was erased since is taken over only when nothing needs what was on it.
+pub async fn e16_a_generation_is_taken_when_nothing_needs_the_last_one(w: &World) {
+    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
+    let old = w.put_one("a", disk, "x").await;
+    let stamp = w.catalogue.stamp().await.unwrap();
+    let erased = Seen {
+        generation: Generation(1),
+        ..bears(stamp)
+    };
+    w.catalogue.compare_medium(disk, erased, at(10)).await.unwrap();
+    assert_eq!(w.row(disk).await.standing, Standing::Ahead);
+    assert!(is_conflict(
+        &w.catalogue.take_generation(disk, Generation(1), at(11)).await
+    ));
+    let new = copied_later(w, &old, target, true).await;
+    let pair = (old.id, w.read_back(&new));
+    assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [true]);
+    let row = w.catalogue.take_generation(disk, Generation(1), at(71)).await.unwrap();
+    assert_eq!((row.generation, row.standing), (Generation(1), Standing::Ahead));
+    assert!(is_not_found(&w.catalogue.extent(old.id).await), "its bytes are gone");
+    level_again(w, disk).await;
+    assert!(is_conflict(
+        &w.catalogue.take_generation(disk, Generation(2), at(72)).await
+    ));
+}
+
+/// What is nowhere is forgotten by an operator's word only, without a tombstone: an import brings it back.
+pub async fn e16_what_is_nowhere_may_come_back(w: &World) {
+    let (one, two) = (w.medium("one").await, w.medium("two").await);
+    let only = w.put_one("only", one, "x").await;
+    let put = Put {
+        copies: vec![vec![(one, "y")], vec![(two, "y")]],
+        ..w.simple("twice", one, "")
+    };
+    let twice = w.put(put).await;
+    let gone = [only.id, twice.entries[0].extent.id];
+    let came = found_again(w, &only).await;
+    let forgotten = w.catalogue.forget_gone(&gone, at(10)).await.unwrap();
+    assert_eq!(forgotten.versions, [(oid("only"), Version(1))]);
+    assert_eq!(forgotten.copies, 1);
+    assert!(is_not_found(&w.catalogue.object(&oid("only"), None).await));
+    let left = w.catalogue.object(&oid("twice"), None).await.unwrap();
+    assert_eq!(left.entries.len(), 1);
+    assert_eq!(left.entries[0].extent.medium, two);
+    for id in gone {
+        assert!(is_not_found(&w.catalogue.extent(id).await));
+    }
+    w.catalogue.import(two, vec![came], Adopt::Yes, at(60)).await.unwrap();
+    assert_eq!(w.first("only").await.medium, two);
+}
+
+/// A version that the lost history made is the newest one, unless a newer one was made since, or the object deleted.
+pub async fn e16_a_reconciliation_brings_back_a_newer_version(w: &World) {
+    let disk = w.medium("disk").await;
+    w.put_one("a", disk, "one").await;
+    w.put_one("deleted", disk, "one").await;
+    w.catalogue.delete_object(&oid("deleted"), at(5)).await.unwrap();
+    let mut later = found("a", 2, "two");
+    later.header.created_at = at(20);
+    let mut earlier = found("deleted", 2, "two");
+    earlier.header.created_at = at(4);
+    let report = w
+        .catalogue
+        .import(disk, vec![later.clone(), earlier], Adopt::Newer, at(60))
+        .await
+        .unwrap();
+    assert_eq!(report.objects_adopted, 1);
+    assert_eq!(report.clashes, [oid("deleted")]);
+    assert_eq!(w.first("a").await.id, later.extent);
+    let first = w.catalogue.object(&oid("a"), Some(Version(1))).await.unwrap();
+    assert_eq!(first.object.deleted_at, Some(at(20)), "the lost history overwrote it");
+    let mut stale = found("a", 3, "three");
+    stale.header.created_at = at(15);
+    let report = w
+        .catalogue
+        .import(disk, vec![stale], Adopt::Newer, at(61))
+        .await
+        .unwrap();
+    assert_eq!(report.clashes, [oid("a")], "the present version was made after it");
+}

@@ -1,0 +1,201 @@
+//! E-16: media that saw a history which this catalogue does not have.
+
+use super::tables::{Tables, conflict};
+use crate::catalogue::{CatalogueError, Gone, Result};
+use crate::model::{
+    AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Known,
+    Medium, MediumId, ReadBack, Revision, Seen, Stamp, Standing,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+impl Tables {
+    pub(super) fn stamp(&mut self) -> Stamp {
+        self.seal_events(u32::MAX);
+        let link = self.seals.last_key().copied().unwrap_or(0);
+        let hash = Blake3(self.seals.get(&link).copied().unwrap_or([0; 32]));
+        Stamp {
+            revision: self.identity.revision,
+            head: EventHead { link, hash },
+        }
+    }
+
+    pub(super) fn compare_medium(&mut self, id: MediumId, seen: Seen, now: Timestamp) -> Result<Compared> {
+        let row = self.medium(id)?.clone();
+        let holds = |head: EventHead| head.link == 0 || self.seals.get(&head.link) == Some(&head.hash.0);
+        let known = Known {
+            generation: row.generation,
+            written: row.revision,
+            revision: self.identity.revision,
+            head: seen.head.is_some_and(holds),
+        };
+        let compared = known.compare(&seen);
+        match &compared {
+            Compared::Ahead { why } if row.standing != Standing::Ahead => self.become_ahead(&row, why, now)?,
+            Compared::Behind { why } if row.health == Health::Ok => self.suspect(id, why, now)?,
+            Compared::Level | Compared::Ahead { .. } | Compared::Behind { .. } => {}
+        }
+        Ok(compared)
+    }
+
+    fn become_ahead(&mut self, row: &Medium, why: &str, now: Timestamp) -> Result<()> {
+        self.medium_mut(row.id)?.standing = Standing::Ahead;
+        let orphan = |extent: &&Extent| extent.state == ExtentState::Orphan;
+        let orphans: Vec<Extent> = self.extents_on(row.id).filter(orphan).cloned().collect();
+        for extent in orphans {
+            match extent.digests {
+                Some(_) => self.extent_mut(extent.id).hold = Hold::Forever,
+                None => self.remove_extent(extent.id),
+            }
+        }
+        self.log("medium.ahead", &row.name, json!({ "why": why }), now);
+        Ok(())
+    }
+
+    pub(super) fn set_standing(
+        &mut self,
+        id: MediumId,
+        (from, to): (Standing, Standing),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Medium> {
+        let row = self.medium(id)?.clone();
+        if row.standing != from {
+            return Err(conflict(&row.name, format!("it is {}, not {from}", row.standing)));
+        }
+        match to {
+            Standing::Ahead => self.become_ahead(&row, why, now)?,
+            Standing::Level | Standing::Unseen => {
+                self.medium_mut(id)?.standing = to;
+                let detail = json!({ "why": why, "from": from, "to": to });
+                self.log("medium.standing", &row.name, detail, now);
+            }
+        }
+        self.medium(id).cloned()
+    }
+
+    /// Refuses what destroys bytes or rows while any medium is in doubt.
+    pub(super) fn refuse_in_doubt(&self) -> Result<()> {
+        let doubtful = |medium: &&Medium| medium.standing != Standing::Level && medium.adm_state != AdmState::Dead;
+        let names: BTreeSet<&str> = self
+            .media
+            .values()
+            .filter(doubtful)
+            .map(|medium| medium.name.as_str())
+            .collect();
+        match names.is_empty() {
+            true => Ok(()),
+            false => Err(CatalogueError::InDoubt(
+                names.into_iter().collect::<Vec<_>>().join(", "),
+            )),
+        }
+    }
+
+    pub(super) fn raise_revision(&mut self, above: Revision) {
+        self.identity.revision = self.identity.revision.max(above);
+    }
+
+    pub(super) fn repoint_found(&mut self, pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>> {
+        let done: Vec<bool> = pairs
+            .iter()
+            .map(|(old, new)| self.repoint_one(*old, new.extent(), now))
+            .collect();
+        let count = done.iter().filter(|done| **done).count();
+        self.log("layout.repointed", "reconcile", json!({ "extents": count }), now);
+        Ok(done)
+    }
+
+    fn repoint_one(&mut self, old: ExtentId, new: ExtentId, now: Timestamp) -> bool {
+        let (Ok(from), Ok(to)) = (self.extent(old), self.extent(new)) else {
+            return false;
+        };
+        let place = |extent: &Extent| (extent.origin.object, extent.origin.copy, extent.origin.index);
+        let same = from.digests.is_some() && from.digests == to.digests && place(from) == place(to);
+        let states = (from.state, to.state) == (ExtentState::Sync, ExtentState::Orphan);
+        let lost = |medium: &Medium| matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead);
+        let there = self
+            .medium(to.medium)
+            .is_ok_and(|medium| medium.generation == to.generation && !lost(medium));
+        let target = to.medium;
+        let seats: Vec<_> = self.seats_of(old).collect();
+        let apart = seats
+            .iter()
+            .all(|seat| !self.media_of_other_copies(seat.0, seat.1).contains(&target));
+        if !(same && states && there && apart) {
+            return false;
+        }
+        let row = self.extent_mut(new);
+        (row.state, row.hold, row.indexed, row.verified_at) = (ExtentState::Sync, Hold::None, true, Some(now));
+        for seat in seats {
+            self.fill(seat, new);
+        }
+        self.orphan(old, Hold::Forever);
+        true
+    }
+
+    pub(super) fn take_generation(&mut self, id: MediumId, generation: Generation, now: Timestamp) -> Result<Medium> {
+        let row = self.medium(id)?.clone();
+        let on_it: Vec<Extent> = self.extents_on(id).cloned().collect();
+        let used = on_it.iter().any(|extent| extent.state != ExtentState::Orphan);
+        if used || generation < row.generation || row.standing == Standing::Level {
+            return Err(conflict(
+                &row.name,
+                format!("generation {generation} is not taken over"),
+            ));
+        }
+        for extent in on_it.iter().filter(|extent| extent.generation < generation) {
+            self.remove_extent(extent.id);
+        }
+        let taken = matches!(row.adm_state, AdmState::Erasing | AdmState::Quarantined);
+        let said = taken.then(|| self.operator_states.remove(&id)).flatten();
+        let medium = self.medium_mut(id)?;
+        medium.generation = generation;
+        medium.fs_state = FsState::Used;
+        if taken {
+            medium.adm_state = said.unwrap_or(AdmState::InService);
+        }
+        medium.quarantined_until = None;
+        medium.emptied_by = None;
+        let changed = medium.clone();
+        let detail = json!({ "from": row.generation, "to": generation });
+        self.log("medium.generation_taken", &row.name, detail, now);
+        Ok(changed)
+    }
+
+    pub(super) fn forget_gone(&mut self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        let copies: BTreeSet<_> = extents
+            .iter()
+            .flat_map(|id| self.seats_of(*id))
+            .map(|seat| (seat.0, seat.1))
+            .collect();
+        let mut gone = Gone::default();
+        for (object, copy) in &copies {
+            let seats: Vec<_> = self.seats(*object).filter(|(seat, _)| seat.1 == *copy).collect();
+            for (seat, extent) in seats {
+                self.empty_seat(&seat);
+                if self.seats_of(extent).next().is_none() {
+                    self.orphan(extent, Hold::Forever);
+                }
+            }
+        }
+        for id in extents {
+            if self.extent(*id).is_ok_and(|extent| extent.state == ExtentState::Orphan) {
+                self.remove_extent(*id);
+            }
+        }
+        for object in copies.iter().map(|(object, _)| *object).collect::<BTreeSet<_>>() {
+            if self.is_ended(object) {
+                let row = self.objects.get(&object).expect("it had a layout").clone();
+                self.objects.remove(&object);
+                self.names.remove(&(row.oid.clone(), row.version));
+                self.log("object.forgotten", &row.oid, json!({ "version": row.version }), now);
+                gone.versions.push((row.oid, row.version));
+            }
+        }
+        gone.versions.sort();
+        gone.copies = (copies.len() - gone.versions.len().min(copies.len())) as u64;
+        self.log("copies.forgotten", "reconcile", json!({ "copies": copies.len() }), now);
+        Ok(gone)
+    }
+}

@@ -1,0 +1,350 @@
+//! E-16: media that saw a history which this catalogue does not have, because it was restored from an older backup.
+//! Finds them by their stamps, keeps everything from being destroyed meanwhile, and takes over what they hold.
+
+use super::events::append;
+use super::retry::{Stop, reading, repeat};
+use super::{PgCatalogue, events, locks, media, records};
+use crate::catalogue::{CatalogueError, Gone, Result};
+use crate::model::{
+    Blake3, Compared, EventHead, ExtentId, Generation, Health, Hold, Known, Medium, MediumId, Oid, ReadBack, Revision,
+    Seen, Stamp, Standing, Version,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+use std::collections::BTreeSet;
+
+/// Events sealed in one transaction.
+const SEALED_AT_ONCE: u32 = 1_000;
+/// More names than anybody reads.
+const NAMED: i64 = 10;
+
+/// Seals what is committed; answers the end of the chain and the revision.
+pub(super) async fn stamp(catalogue: &PgCatalogue) -> Result<Stamp> {
+    while events::seal(catalogue, SEALED_AT_ONCE).await? == u64::from(SEALED_AT_ONCE) {}
+    Ok(repeat!(catalogue, "stamp", tx => {
+        let revision = sqlx::query_scalar!(
+            r#"SELECT (CASE WHEN is_called THEN last_value ELSE 0 END) AS "revision!" FROM revision"#
+        )
+        .fetch_one(tx.on())
+        .await?;
+        // A commit that writes: it makes durable whatever raised the revision before it was read, too.
+        let row = sqlx::query!("UPDATE catalogue SET chain_length = chain_length RETURNING chain_length, chain_head")
+            .fetch_one(tx.on())
+            .await?;
+        tx.commit().await?;
+        let hash = Blake3::from_slice(&row.chain_head).ok_or_else(|| super::codec::corrupt("the event chain's head"))?;
+        Stamp { revision: Revision(revision), head: EventHead { link: row.chain_length, hash } }
+    }))
+}
+
+/// Compares a medium with the catalogue, and keeps what came of it.
+pub(super) async fn compare(catalogue: &PgCatalogue, medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared> {
+    let (row, compared) = reading!(catalogue, conn => {
+        let row = media::fetch(conn, medium).await?;
+        let known = known(conn, &row, &seen).await?;
+        (row, known.compare(&seen))
+    });
+    match &compared {
+        Compared::Level => {}
+        Compared::Ahead { .. } if row.standing == Standing::Ahead => {}
+        Compared::Ahead { why } => mark_ahead(catalogue, medium, why, now).await?,
+        Compared::Behind { .. } if row.health != Health::Ok => {}
+        Compared::Behind { why } => media::suspect(catalogue, medium, why, now).await?,
+    }
+    Ok(compared)
+}
+
+async fn known(on: &mut PgConnection, row: &Medium, seen: &Seen) -> std::result::Result<Known, Stop> {
+    let (link, hash) = match seen.head {
+        Some(head) => (head.link, head.hash.0),
+        None => (0, [0; 32]),
+    };
+    let found = sqlx::query!(
+        r#"SELECT (CASE WHEN r.is_called THEN r.last_value ELSE 0 END) AS "revision!",
+                  $1::bigint = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.link = $1 AND e.this_hash = $2) AS "head!"
+             FROM revision r"#,
+        link,
+        &hash[..]
+    )
+    .fetch_one(on)
+    .await?;
+    Ok(Known {
+        generation: row.generation,
+        written: row.revision,
+        revision: Revision(found.revision),
+        head: found.head,
+    })
+}
+
+async fn mark_ahead(catalogue: &PgCatalogue, medium: MediumId, why: &str, now: Timestamp) -> Result<()> {
+    repeat!(catalogue, "compare_medium", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        if row.standing != Standing::Ahead {
+            become_ahead(tx.on(), &row, why, now).await?;
+            tx.commit().await?;
+        }
+    });
+    Ok(())
+}
+
+/// An orphan here may be what a layout of the lost history needs, and a put that was under way may have ended well.
+async fn become_ahead(on: &mut PgConnection, row: &Medium, why: &str, now: Timestamp) -> std::result::Result<(), Stop> {
+    sqlx::query!("UPDATE medium SET standing = 'ahead' WHERE id = $1", row.id.0)
+        .execute(&mut *on)
+        .await?;
+    let uncommitted = sqlx::query!(
+        "DELETE FROM extent WHERE medium = $1 AND state = 'orphan' AND blake3 IS NULL",
+        row.id.0
+    )
+    .execute(&mut *on)
+    .await?;
+    let held = sqlx::query!(
+        "UPDATE extent SET hold_until = NULL, hold_forever = true WHERE medium = $1 AND state = 'orphan'",
+        row.id.0
+    )
+    .execute(&mut *on)
+    .await?;
+    let detail = json!({ "why": why, "held": held.rows_affected(), "forgotten": uncommitted.rows_affected() });
+    append(on, now, "medium.ahead", &row.name, detail).await
+}
+
+/// Moves a medium's standing.
+pub(super) async fn set_standing(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    (from, to): (Standing, Standing),
+    why: &str,
+    now: Timestamp,
+) -> Result<Medium> {
+    Ok(repeat!(catalogue, "set_standing", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        if row.standing != from {
+            let why = format!("it is {}, not {from}", row.standing);
+            return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
+        }
+        match to {
+            Standing::Ahead => become_ahead(tx.on(), &row, why, now).await?,
+            Standing::Level | Standing::Unseen => {
+                sqlx::query!(
+                    "UPDATE medium SET standing = ($2::text)::standing WHERE id = $1",
+                    medium.0, to.as_str()
+                )
+                .execute(tx.on())
+                .await?;
+                let detail = json!({ "why": why, "from": from, "to": to });
+                append(tx.on(), now, "medium.standing", &row.name, detail).await?;
+            }
+        }
+        let changed = media::fetch(tx.on(), medium).await?;
+        tx.commit().await?;
+        changed
+    }))
+}
+
+/// Refuses what destroys bytes or rows while any medium is in doubt. Media that are lost hold nothing up.
+pub(super) async fn refuse_in_doubt(on: &mut PgConnection) -> std::result::Result<(), Stop> {
+    let names = sqlx::query_scalar!(
+        "SELECT name FROM medium WHERE standing <> 'level' AND adm_state <> 'dead' ORDER BY name LIMIT $1",
+        NAMED
+    )
+    .fetch_all(on)
+    .await?;
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(CatalogueError::InDoubt(names.join(", ")).into()),
+    }
+}
+
+/// Makes the revision greater than one that a medium bears.
+pub(super) async fn raise_revision(catalogue: &PgCatalogue, above: Revision) -> Result<()> {
+    repeat!(catalogue, "raise_revision", tx => {
+        sqlx::query!(
+            r#"SELECT setval('revision', greatest($1, (CASE WHEN is_called THEN last_value ELSE 0 END), 1)) AS "at!"
+                 FROM revision"#,
+            above.0
+        )
+        .fetch_one(tx.on())
+        .await?;
+        tx.commit().await?
+    });
+    Ok(())
+}
+
+/// Points layouts to extents found elsewhere, whose bytes were just read.
+pub(super) async fn repoint_found(
+    catalogue: &PgCatalogue,
+    pairs: &[(ExtentId, ReadBack)],
+    now: Timestamp,
+) -> Result<Vec<bool>> {
+    let olds: Vec<Uuid> = pairs.iter().map(|(old, _)| old.0).collect();
+    let news: Vec<Uuid> = pairs.iter().map(|(_, new)| new.extent().0).collect();
+    Ok(repeat!(catalogue, "repoint_found", tx => {
+        lock_both(tx.on(), &olds, &news).await?;
+        let fit = sqlx::query!(
+            r#"SELECT p.old AS "old!", p.new AS "new!" FROM unnest($1::uuid[], $2::uuid[]) AS p (old, new)
+                 JOIN extent o ON o.id = p.old AND o.state = 'sync'
+                 JOIN extent n ON n.id = p.new AND n.state = 'orphan'
+                 JOIN medium m ON m.id = n.medium AND m.generation = n.generation
+                      AND m.adm_state NOT IN ('erasing', 'dead')
+                WHERE n.blake3 = o.blake3 AND n.bytes = o.bytes AND n.crc32 = o.crc32 AND n.chunk_crcs = o.chunk_crcs
+                  AND (n.object_id, n.copy_no, n.index) = (o.object_id, o.copy_no, o.index)
+                  AND NOT EXISTS (SELECT 1 FROM layout l WHERE l.extent = o.id
+                                     AND copies_share_medium(l.object_id, l.copy_no, n.medium))"#,
+            &olds,
+            &news
+        )
+        .fetch_all(tx.on())
+        .await?;
+        // Each old extent once, each new one once: the first pair that fits.
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for row in &fit {
+            if !from.contains(&row.old) && !to.contains(&row.new) {
+                from.push(row.old);
+                to.push(row.new);
+            }
+        }
+        if !from.is_empty() {
+            repoint(tx.on(), &from, &to, now).await?;
+            append(tx.on(), now, "layout.repointed", "reconcile", json!({ "extents": from.len() })).await?;
+            tx.commit().await?;
+        }
+        let done = |old: &Uuid, new: &Uuid| from.iter().zip(&to).any(|(from, to)| (from, to) == (old, new));
+        olds.iter().zip(&news).map(|(old, new)| done(old, new)).collect()
+    }))
+}
+
+async fn lock_both(on: &mut PgConnection, olds: &[Uuid], news: &[Uuid]) -> std::result::Result<(), Stop> {
+    let both: Vec<Uuid> = olds.iter().chain(news).copied().collect();
+    let used = sqlx::query_scalar!("SELECT DISTINCT medium FROM extent WHERE id = ANY ($1)", &both)
+        .fetch_all(&mut *on)
+        .await?;
+    locks::media(on, &used.into_iter().map(MediumId).collect::<BTreeSet<_>>()).await?;
+    let objects = sqlx::query_scalar!("SELECT DISTINCT object_id FROM layout WHERE extent = ANY ($1)", olds)
+        .fetch_all(&mut *on)
+        .await?;
+    locks::objects(on, &objects).await?;
+    locks::extents(on, &both).await
+}
+
+/// New extents to *sync*, layouts to them, old ones to *orphan*: in this order no constraint is ever broken.
+async fn repoint(on: &mut PgConnection, from: &[Uuid], to: &[Uuid], now: Timestamp) -> std::result::Result<(), Stop> {
+    sqlx::query!(
+        "UPDATE extent SET state = 'sync', hold_until = NULL, hold_forever = false, indexed = true, verified_at = $2
+          WHERE id = ANY ($1)",
+        to,
+        super::codec::stamp(now) as _
+    )
+    .execute(&mut *on)
+    .await?;
+    sqlx::query!(
+        "UPDATE layout SET extent = s.new FROM unnest($1::uuid[], $2::uuid[]) AS s (old, new)
+          WHERE layout.extent = s.old",
+        from,
+        to
+    )
+    .execute(&mut *on)
+    .await?;
+    records::orphan(on, from, Hold::Forever).await?;
+    Ok(())
+}
+
+/// Takes over the generation of a medium that was erased since the backup was made.
+pub(super) async fn take_generation(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    generation: Generation,
+    now: Timestamp,
+) -> Result<Medium> {
+    Ok(repeat!(catalogue, "take_generation", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        let used = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "used!" FROM extent WHERE medium = $1 AND state IN ('pending', 'sync')"#,
+            medium.0
+        )
+        .fetch_one(tx.on())
+        .await?;
+        if used > 0 || generation < row.generation || row.standing == Standing::Level {
+            let why = format!("generation {generation} is not taken over: {used} extents on it are in use");
+            return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
+        }
+        sqlx::query!(
+            "DELETE FROM extent WHERE medium = $1 AND generation < $2 AND state = 'orphan'",
+            medium.0, generation.0
+        )
+        .execute(tx.on())
+        .await?;
+        sqlx::query!(
+            // What was quarantined, or about to be erased, has been erased.
+            "UPDATE medium SET generation = $2, fs_state = 'used', quarantined_until = NULL, emptied_by = NULL,
+                    adm_state = CASE WHEN adm_state IN ('erasing', 'quarantined')
+                                THEN coalesce(operator_state, 'in_service') ELSE adm_state END,
+                    operator_state = CASE WHEN adm_state IN ('erasing', 'quarantined') THEN NULL ELSE operator_state END
+              WHERE id = $1",
+            medium.0, generation.0
+        )
+        .execute(tx.on())
+        .await?;
+        let detail = json!({ "from": row.generation, "to": generation });
+        append(tx.on(), now, "medium.generation_taken", &row.name, detail).await?;
+        let changed = media::fetch(tx.on(), medium).await?;
+        tx.commit().await?;
+        changed
+    }))
+}
+
+/// Ends copies whose bytes are nowhere.
+pub(super) async fn forget_gone(catalogue: &PgCatalogue, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+    let gone: Vec<Uuid> = extents.iter().map(|id| id.0).collect();
+    Ok(repeat!(catalogue, "forget_gone", tx => {
+        let copies = sqlx::query!("SELECT DISTINCT object_id, copy_no FROM layout WHERE extent = ANY ($1)", &gone)
+            .fetch_all(tx.on())
+            .await?;
+        let objects: Vec<Uuid> = copies.iter().map(|row| row.object_id).collect();
+        let numbers: Vec<i16> = copies.iter().map(|row| row.copy_no).collect();
+        locks::objects(tx.on(), &objects).await?;
+        let freed = sqlx::query_scalar!(
+            "DELETE FROM layout l USING unnest($1::uuid[], $2::smallint[]) AS d (object_id, copy_no)
+              WHERE l.object_id = d.object_id AND l.copy_no = d.copy_no RETURNING l.extent",
+            &objects, &numbers
+        )
+        .fetch_all(tx.on())
+        .await?;
+        let bare = sqlx::query_scalar!(
+            r#"SELECT x.id AS "id!" FROM unnest($1::uuid[]) AS x (id)
+                WHERE NOT EXISTS (SELECT 1 FROM layout l WHERE l.extent = x.id)"#,
+            &freed
+        )
+        .fetch_all(tx.on())
+        .await?;
+        records::orphan(tx.on(), &bare, Hold::Forever).await?;
+        sqlx::query!("DELETE FROM extent WHERE id = ANY ($1) AND state = 'orphan'", &gone).execute(tx.on()).await?;
+        sqlx::query!(
+            "DELETE FROM copy c USING unnest($1::uuid[], $2::smallint[]) AS d (object_id, copy_no)
+              WHERE c.object_id = d.object_id AND c.copy_no = d.copy_no",
+            &objects, &numbers
+        )
+        .execute(tx.on())
+        .await?;
+        let ended = sqlx::query!(
+            "DELETE FROM object o WHERE o.id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.object_id = o.id)
+             RETURNING oid, version",
+            &objects
+        )
+        .fetch_all(tx.on())
+        .await?;
+        let mut versions = Vec::with_capacity(ended.len());
+        for row in ended {
+            let oid = Oid::new(&row.oid).map_err(|_| super::codec::corrupt("an object's name"))?;
+            let detail = json!({ "version": row.version, "why": "its bytes are nowhere" });
+            append(tx.on(), now, "object.forgotten", &row.oid, detail).await?;
+            versions.push((oid, Version(row.version)));
+        }
+        versions.sort();
+        let gone = Gone { copies: (copies.len() - versions.len()) as u64, versions };
+        append(tx.on(), now, "copies.forgotten", "reconcile", json!({ "copies": copies.len() })).await?;
+        tx.commit().await?;
+        gone
+    }))
+}
