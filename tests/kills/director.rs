@@ -61,6 +61,8 @@ struct Director<'a> {
     /// The newest job, and how many kills each has met.
     job: u64,
     met: BTreeMap<u64, u64>,
+    /// Whether the newest job's source is to stay quarantined.
+    held: bool,
     /// Where the log of this life of respoold begins.
     read: usize,
 }
@@ -74,6 +76,7 @@ impl<'a> Director<'a> {
             tally: Tally::new(steps),
             job: 0,
             met: BTreeMap::new(),
+            held: false,
             read: shared.site.log().len(),
         }
     }
@@ -247,6 +250,8 @@ impl<'a> Director<'a> {
         }
         match state {
             "queued" | "running" | "verifying" | "reclaiming" => {}
+            // Only for a moment, unless it was asked to stay so.
+            "quarantined" if !self.held => {}
             "quarantined" => {
                 let outcome = self.site.run(&["job", "restore", &self.job.to_string()]);
                 // Restored, but for what was deleted or overwritten since; or cut short.
@@ -258,14 +263,15 @@ impl<'a> Director<'a> {
     }
 
     /// From the fuller of the two to the other.
-    fn give_a_job(&self, step: &str) {
+    fn give_a_job(&mut self, step: &str) {
         let fuller = "SELECT m.name FROM medium m LEFT JOIN extent e ON e.medium = m.id AND e.state = 'sync'
                        WHERE m.name IN ('a', 'b') GROUP BY m.name ORDER BY count(e.id) DESC LIMIT 1";
         let (from, to) = match self.site.sql(fuller).as_str() {
             "a" => ("a", "b"),
             _ => ("b", "a"),
         };
-        let quarantine = if step.starts_with("restore.") { "7d" } else { "0" };
+        self.held = step.starts_with("restore.");
+        let quarantine = if self.held { "7d" } else { "0" };
         let arguments = ["repack", from, "--to", to, "--quarantine", quarantine, "--detach"];
         let outcome = self.site.run(&arguments);
         assert!([0, 3].contains(&outcome.code), "{outcome:?}");
@@ -334,7 +340,9 @@ impl<'a> Director<'a> {
         wait_until("the newest job has ended", || match self.talk.jobs() {
             Said::Answer(jobs) => match jobs.first() {
                 Some(job) if job["state"] == "quarantined" => {
-                    self.site.run(&["job", "restore", &job["job"].to_string()]);
+                    if self.held {
+                        self.site.run(&["job", "restore", &job["job"].to_string()]);
+                    }
                     false
                 }
                 Some(job) => {
