@@ -234,6 +234,10 @@ CREATE TABLE public.catalogue (
     CONSTRAINT catalogue_chain_head_check CHECK ((octet_length(chain_head) = 32)),
     CONSTRAINT catalogue_only_one_check CHECK (only_one)
 );
+CREATE TABLE public.commit_mark (
+    token uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
 CREATE TABLE public.copy (
     object_id uuid NOT NULL,
     copy_no smallint NOT NULL,
@@ -459,6 +463,8 @@ CREATE SEQUENCE public.revision
     CACHE 1;
 ALTER TABLE ONLY public.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (only_one);
+ALTER TABLE ONLY public.commit_mark
+    ADD CONSTRAINT commit_mark_pkey PRIMARY KEY (token);
 ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_pkey PRIMARY KEY (object_id, copy_no);
 ALTER TABLE ONLY public.device
@@ -499,6 +505,7 @@ ALTER TABLE ONLY public.object
     ADD CONSTRAINT object_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.object
     ADD CONSTRAINT object_version UNIQUE (oid, version);
+CREATE INDEX commit_mark_by_time ON public.commit_mark USING btree (at);
 CREATE INDEX event_unsealed ON public.event USING btree (seq) WHERE (link IS NULL);
 CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
 CREATE INDEX extent_by_object ON public.extent USING btree (object_id);

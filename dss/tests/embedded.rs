@@ -1,15 +1,22 @@
 //! The life of a private PostgreSQL cluster: made, started, adopted, killed, recovered, stopped. Run as root, the
 //! tests exercise the change of user, and one of them runs the same life again as an ordinary user.
 
+use dss::catalogue::Catalogue;
+use dss::model::{Checkpoints, JobKind, JobSpec, Quarantine, Step, VerifyMode};
 use dss::pg::embedded::{Durability, EmbeddedCluster, EmbeddedConfig, EmbeddedError};
+use dss::pg::{PgCatalogue, Settings};
+use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 use sqlx::{Connection, PgConnection};
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 struct Place {
@@ -206,6 +213,90 @@ async fn a_server_that_does_not_start_shows_its_log() {
     assert!(refused.to_string().contains("shared_buffers"), "{refused}");
     fs::write(&conf, good).unwrap();
     EmbeddedCluster::open(&config).await.unwrap().stop().await.unwrap();
+}
+
+/// Between a change and its commit: the server is killed, recovers, and gives the numbers of transactions that it never
+/// wrote down to others, which commit.
+struct KilledOnce {
+    config: EmbeddedConfig,
+    done: AtomicBool,
+}
+
+impl Checkpoints for KilledOnce {
+    fn reach(&self, step: Step) {
+        if step != Step::RequestBeforeCommit || self.done.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let config = self.config.clone();
+        let others = async move {
+            let cluster = EmbeddedCluster::running(&config.state_dir).await.unwrap().unwrap();
+            kill_hard(&cluster);
+            let cluster = EmbeddedCluster::open(&config).await.unwrap();
+            let mut connection = connect(&cluster).await;
+            sqlx::query("create table others (n int)")
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            for n in 0..50 {
+                let insert = sqlx::query("insert into others values ($1)");
+                insert.bind(n).execute(&mut connection).await.unwrap();
+            }
+        };
+        let thread = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(others);
+        });
+        thread.join().unwrap();
+    }
+}
+
+/// E-15: the number of a transaction that was lost with its server is another's now; what that one did is not taken for
+/// what this one did.
+#[tokio::test(flavor = "multi_thread")]
+async fn e15_a_commit_lost_with_its_server_is_not_taken_for_another_that_got_its_number() {
+    let place = Place::new();
+    let config = place.config(Durability::Durable);
+    let cluster = EmbeddedCluster::open(&config).await.unwrap();
+    cluster.ensure_database("respool").await.unwrap();
+    let settings = Settings {
+        allow_unsafe: false,
+        checkpoints: Arc::new(KilledOnce {
+            config: config.clone(),
+            done: AtomicBool::new(false),
+        }),
+        max_connections: 4,
+    };
+    let (options, conninfo) = (cluster.connect_options("respool"), cluster.conninfo("respool"));
+    let catalogue = PgCatalogue::init(options, conninfo, settings, true).await.unwrap();
+    let spec = JobSpec {
+        sources: vec![],
+        only: BTreeSet::new(),
+        to: None,
+        to_tags: BTreeSet::new(),
+        quarantine: Quarantine::None,
+        verify: VerifyMode::Full,
+        drop_deleted: false,
+        limit_bytes: None,
+        limit_seconds: None,
+    };
+    let job = catalogue
+        .create_job(JobKind::Repack, spec, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    let found = catalogue.jobs(9).await.unwrap();
+    assert_eq!(
+        found.iter().map(|one| one.id).collect::<Vec<_>>(),
+        [job.id],
+        "once, and under the number told"
+    );
+    catalogue.close().await;
+    EmbeddedCluster::running(&config.state_dir)
+        .await
+        .unwrap()
+        .unwrap()
+        .stop()
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -111,6 +111,10 @@ pub(super) async fn seal(catalogue: &PgCatalogue, limit: u32) -> Result<u64> {
         let sealed = rows.len() as u64;
         if sealed > 0 {
             seal_rows(&mut tx, head.chain_length, &head.chain_head, rows).await?;
+            // Nobody asks for a lost answer for as long as that.
+            sqlx::query!("DELETE FROM commit_mark WHERE at < clock_timestamp() - interval '1 day'")
+                .execute(tx.on())
+                .await?;
             tx.commit().await?;
         }
         sealed

@@ -1,10 +1,12 @@
 //! Repeats what the database asks to repeat, bounded, and finds out what became of a commit whose answer was lost.
-//! Must never take a lost answer for either result: the server is asked, by transaction id, on another connection.
+//! Must never take a lost answer for either result: the server is asked for the mark that the transaction left, on another
+//! connection.
 
 use super::PgCatalogue;
 use crate::catalogue::{CatalogueError, Result};
 use crate::model::{MediumId, Step};
 use sqlx::postgres::PgDatabaseError;
+use sqlx::types::Uuid;
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -148,40 +150,47 @@ impl<'c> Tx<'c> {
 
     /// Raises the revision, passes a step and commits.
     pub(super) async fn commit_at(mut self, step: Option<Step>) -> std::result::Result<(), Stop> {
-        let ticket = sqlx::query!(r#"SELECT nextval('revision') AS "revision!", pg_current_xact_id()::text AS "xid!""#)
-            .fetch_one(&mut *self.inner)
-            .await?;
+        let token = Uuid::now_v7();
+        let ticket = sqlx::query!(
+            r#"WITH mark AS (INSERT INTO commit_mark (token) VALUES ($1))
+               SELECT nextval('revision') AS "revision!", pg_current_xact_id()::text AS "xid!""#,
+            token
+        )
+        .fetch_one(&mut *self.inner)
+        .await?;
         if let Some(step) = step {
             self.catalogue.checkpoints.reach(step);
         }
         match self.inner.commit().await {
             Ok(()) => Ok(()),
-            Err(error) if is_connection_loss(&error) => resolve(self.catalogue, &ticket.xid, error).await,
+            Err(error) if is_connection_loss(&error) => resolve(self.catalogue, (token, &ticket.xid), error).await,
             Err(error) => Err(Stop::Sql(error)),
         }
     }
 }
 
-/// Asks the server what became of a transaction.
-async fn resolve(catalogue: &PgCatalogue, xid: &str, lost: sqlx::Error) -> std::result::Result<(), Stop> {
+/// Asks the server what became of a transaction: once it does not run any more, its mark is there or it never will be. A
+/// transaction's number does not tell: a server that was killed before it wrote anything of a transaction down gives the
+/// same number to another one afterwards, and that one may commit.
+async fn resolve(
+    catalogue: &PgCatalogue,
+    (token, xid): (Uuid, &str),
+    lost: sqlx::Error,
+) -> std::result::Result<(), Stop> {
     warn!(xid, error = %lost, "the answer to a commit was lost; asking what became of it");
     let mut pause = FIRST_PAUSE;
     for _ in 0..RESOLVE_ATTEMPTS {
-        let status = sqlx::query_scalar!("SELECT pg_xact_status(($1::text)::xid8)", xid)
-            .fetch_one(&catalogue.pool)
-            .await;
-        match status {
-            Ok(Some(status)) if status == "committed" => {
+        match outcome(catalogue, token, xid).await {
+            Ok(Some(true)) => {
                 info!(xid, became = "committed", "{LOST_ANSWER}");
                 return Ok(());
             }
-            Ok(Some(status)) if status == "aborted" => {
+            Ok(Some(false)) => {
                 info!(xid, became = "rolled back", "{LOST_ANSWER}");
                 return Err(Stop::RolledBack);
             }
-            // Still in progress: the server has not noticed yet that its client is gone.
-            Ok(Some(_)) => {}
-            Ok(None) => break,
+            // The server has not noticed yet that its client is gone.
+            Ok(None) => {}
             Err(error) if is_connection_loss(&error) => {}
             Err(error) => return Err(Stop::Answer(CatalogueError::Unavailable(error.to_string()))),
         }
@@ -192,6 +201,28 @@ async fn resolve(catalogue: &PgCatalogue, xid: &str, lost: sqlx::Error) -> std::
     Err(Stop::Answer(CatalogueError::Unavailable(format!(
         "it is not known whether transaction {xid} was committed ({lost}); look again before anything is repeated"
     ))))
+}
+
+/// Whether a transaction was committed; None while it runs. The mark is looked for in a later statement than the
+/// transaction's own lock, which it holds until its end.
+async fn outcome(catalogue: &PgCatalogue, token: Uuid, xid: &str) -> std::result::Result<Option<bool>, sqlx::Error> {
+    let runs = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+                              AND transactionid = (($1::text)::xid8)::xid) AS "runs!""#,
+        xid
+    )
+    .fetch_one(&catalogue.pool)
+    .await?;
+    if runs {
+        return Ok(None);
+    }
+    let marked = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM commit_mark WHERE token = $1) AS "marked!""#,
+        token
+    )
+    .fetch_one(&catalogue.pool)
+    .await?;
+    Ok(Some(marked))
 }
 
 /// Whether the same transaction may succeed the next time: deadlock, serialization, a reference that vanished or two
