@@ -327,10 +327,9 @@ impl<'a> Director<'a> {
         audit(shared, &self.talk);
         self.check_jobs();
         self.tally.audits += 1;
+        let (kills, live) = (self.tally.kills(), shared.ledger.live().len());
         println!(
-            "after {} kills: {} objects as they were put ({:.1?})",
-            self.tally.kills(),
-            shared.ledger.live().len(),
+            "after {kills} kills: {live} objects as they were put ({:.1?})",
             begun.elapsed()
         );
     }
