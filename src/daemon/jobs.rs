@@ -121,17 +121,19 @@ async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackReque
     let names = names(&host).await?;
     Ok(lines(move |sink| async move {
         let name = |id: &MediumId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
-        for step in planned.steps {
-            let item = PlanStep {
-                extent: step.extent,
-                oid: step.oid,
-                medium: name(&step.medium),
-                bytes: step.bytes,
-                action: Action::Locate,
-                start_block: None,
-            };
-            if sink.item(item).await.is_err() {
-                break;
+        'steps: for page in planned.steps.pages() {
+            for step in planned.steps.named(&host, page).await? {
+                let item = PlanStep {
+                    extent: step.extent,
+                    oid: step.oid,
+                    medium: name(&step.medium),
+                    bytes: step.bytes,
+                    action: Action::Locate,
+                    start_block: None,
+                };
+                if sink.item(item).await.is_err() {
+                    break 'steps;
+                }
             }
         }
         Ok(PlanSummary {

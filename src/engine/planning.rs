@@ -65,8 +65,8 @@ pub struct Stays {
 /// A plan that was made and not acted upon.
 #[derive(Debug)]
 pub struct Planned {
-    /// In access order.
-    pub steps: Vec<PlanStep>,
+    /// In access order, kept as small as they were planned; [`Steps::named`] gives them names, page by page.
+    pub steps: Steps,
     /// Extents and bytes for each target.
     pub targets: Vec<(MediumId, u64, ByteCount)>,
     /// All bytes to be moved.
@@ -81,6 +81,35 @@ pub struct Planned {
     pub not_moved: Vec<Stays>,
     /// What a job would be refused with.
     pub refusal: Option<Problem>,
+}
+
+/// The steps of a plan. Names are looked up while they are told: 5,000,000 of them at once would cost more than the
+/// plan itself.
+#[derive(Debug)]
+pub struct Steps {
+    sources: Vec<MediumId>,
+    assigned: Vec<Assigned>,
+}
+
+impl Steps {
+    /// Pages of neighbouring steps, for [`Steps::named`].
+    pub fn pages(&self) -> impl Iterator<Item = &[Assigned]> {
+        self.assigned.chunks(PAGE as usize)
+    }
+
+    /// The steps of a page with their names. One whose last reference went since it was planned needs no move any more.
+    pub async fn named(&self, host: &Arc<Host>, page: &[Assigned]) -> Result<Vec<PlanStep>, Problem> {
+        let mut oids = names_of(host, page.iter().map(|step| step.item.extent).collect()).await?;
+        let named = page.iter().filter_map(|step| {
+            Some(PlanStep {
+                extent: step.item.extent,
+                oid: oids.remove(&step.item.extent)?,
+                medium: self.sources[usize::from(step.item.source)],
+                bytes: step.item.bytes,
+            })
+        });
+        Ok(named.collect())
+    }
 }
 
 /// Hops 2 and 3 without any of the others: what a job would do now.
@@ -119,7 +148,10 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         reclaimed: reclaimed + dropped,
         not_moved: named_stays(host, not_moved(&manifest, &plan)).await?,
         refusal: targets.explain_unplaced(&plan),
-        steps: named_steps(host, &manifest, &plan.steps).await?,
+        steps: Steps {
+            sources: manifest.sources,
+            assigned: plan.steps,
+        },
     })
 }
 
@@ -141,23 +173,4 @@ async fn names_of(host: &Arc<Host>, extents: Vec<ExtentId>) -> Result<BTreeMap<E
     Ok(entries
         .map(|(_, entry)| (entry.extent.id, entry.extent.origin.oid))
         .collect())
-}
-
-async fn named_steps(host: &Arc<Host>, manifest: &Manifest, steps: &[Assigned]) -> Result<Vec<PlanStep>, Problem> {
-    let mut named = Vec::with_capacity(steps.len());
-    for page in steps.chunks(PAGE as usize) {
-        let oids = names_of(host, page.iter().map(|step| step.item.extent).collect()).await?;
-        // An extent whose last reference went while the plan was made needs no move any more.
-        named.extend(page.iter().filter_map(|step| {
-            let oid = oids.get(&step.item.extent)?.clone();
-            let medium = manifest.source_of(&step.item);
-            Some(PlanStep {
-                extent: step.item.extent,
-                oid,
-                medium,
-                bytes: step.item.bytes,
-            })
-        }));
-    }
-    Ok(named)
 }
