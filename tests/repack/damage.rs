@@ -92,6 +92,10 @@ fn x19_a_read_that_fails_is_no_end_of_data_and_nothing_of_it_is_written() {
     assert_eq!(site.medium("a")["adm_state"], "read_only", "the source is kept");
     // Every file that counts on the target is whole: sound compares lengths, and the gets compare bytes.
     site.faults("");
+    all_readable(&site, &held);
+    // One that fails at several places is in doubt until an operator has looked at it.
+    assert_eq!(site.medium("a")["health"], "suspect");
+    site.ok(&["medium", "trust", "a"]);
     all_is_well(&site, &held);
     site.ok(&["repack", "a", "--quarantine", "0"]);
     assert!(site.files("a").is_empty());

@@ -1,7 +1,7 @@
 //! Source and target are disks of one dock (E-01, X-10): the bytes wait in a spool while the dock changes its disk.
 
 use super::house::{Held, RESPOOL, all_is_well, fill, filling, job_of, media_of, mixed};
-use respool_test_support::Site;
+use respool_test_support::{Simulates, Site};
 use serde_json::{Value, json};
 use std::fs;
 use std::thread;
@@ -182,6 +182,7 @@ fn x10_a_spool_that_is_full_once_only_makes_a_batch_smaller() {
 /// SIGKILL in the read half, between the halves, and in every part of the write half: not power loss.
 #[test]
 fn x10_killed_in_either_half_it_goes_on_and_loses_nothing() {
+    Simulates::KilledProcess.say();
     let (site, mut held) = one_dock(&mixed(80));
     let (mut from, mut to) = ("a", "b");
     for (step, nth) in [
