@@ -65,13 +65,15 @@ impl Run<'_> {
     /// Hop 2: what is to be moved.
     pub(super) async fn expand(&mut self) -> Result<Event, Problem> {
         let manifest = look(self.host, &self.job.spec, &self.skipped).await?;
-        let skipped = manifest
+        // One that was skipped and lives elsewhere by now, put back there by another job, is listed all the same.
+        let skipped = self.skipped.len() as u64;
+        let live_and_skipped = manifest
             .left_out
             .iter()
             .filter(|(_, why)| *why == LeftOut::Skipped)
             .count() as u64;
         let to_move = manifest.items.len() as u64;
-        let known = self.tally.moved + self.tally.released + to_move + skipped;
+        let known = self.tally.moved + self.tally.released + to_move + live_and_skipped;
         if known > self.tally.live {
             self.tally.live = known;
             self.tally.live_bytes = self.tally.bytes_moved + manifest.bytes();

@@ -108,15 +108,15 @@ async fn moved_off(
 /// Ended by something else than having read back all it wanted to. An active job reads back its own moves.
 fn gave_up(state: JobState) -> bool {
     match state {
-        JobState::DoneWithSkips | JobState::Failed | JobState::Cancelled => true,
+        // A restore leaves what was deleted or overwritten meanwhile to its new extents, whether they were read or not.
+        JobState::DoneWithSkips | JobState::Failed | JobState::Cancelled | JobState::Restored => true,
         JobState::Queued
         | JobState::Running
         | JobState::Paused
         | JobState::Verifying
         | JobState::Quarantined
         | JobState::Reclaiming
-        | JobState::Done
-        | JobState::Restored => false,
+        | JobState::Done => false,
     }
 }
 

@@ -79,7 +79,7 @@ pub enum Event {
     Expanded {
         /// Extents to move.
         to_move: u64,
-        /// Live extents that were skipped in this run.
+        /// Extents that were skipped in this run, whether or not they still live on a source.
         skipped: u64,
     },
     /// Plan made.

@@ -4,8 +4,8 @@ use crate::rig::{Rig, objects};
 use dss::catalogue::{Catalogue, MediumChange, Page};
 use dss::mem::MemCatalogue;
 use dss::model::{
-    AdmState, ByteCount, Compared, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, NoDrill, Presence,
-    Quarantine, Step,
+    AdmState, ByteCount, Compared, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, NoDrill, Oid,
+    Presence, Quarantine, Step,
 };
 use lrs::core::{Priority, Request};
 use respool::engine;
@@ -69,6 +69,34 @@ async fn x26_a_medium_that_a_cancelled_job_emptied_is_not_formatted_by_hand_befo
     assert_eq!(rig.medium("a").await.adm_state, AdmState::ReadOnly);
     let restored = engine::restore(&rig.host, job.id).await.unwrap();
     assert!(restored.failed.is_empty());
+    rig.all_are_there(&objects).await;
+}
+
+/// A restore leaves an object that was deleted meanwhile to its new extent, which nobody has read.
+#[tokio::test]
+async fn x26_what_a_restore_left_to_its_new_extent_is_read_back_before_the_next_job_erases_the_source() {
+    let (rig, objects) = stored(12).await;
+    let rig = rig.restarted(LOST_WRITE).await;
+    let job = cancelled_after(&rig, 12).await;
+    let deleted = Oid::new("d/0003".to_owned()).unwrap();
+    rig.catalogue
+        .delete_object(&deleted, rig.host.clock.now())
+        .await
+        .unwrap();
+    let restored = engine::restore(&rig.host, job.id).await.unwrap();
+    assert!(restored.failed.is_empty());
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!(job.state, JobState::Failed, "{:?}", job.error);
+    assert_eq!(job.error.as_ref().unwrap().exit, 4);
+    assert_eq!(
+        rig.medium("a").await.generation.0,
+        0,
+        "the old bytes are the last good ones"
+    );
+    rig.catalogue
+        .undelete_object(&deleted, rig.host.clock.now())
+        .await
+        .unwrap();
     rig.all_are_there(&objects).await;
 }
 
