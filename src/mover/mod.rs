@@ -5,6 +5,7 @@
 
 pub mod copy;
 mod fill;
+mod foresight;
 mod intake;
 mod reader;
 pub mod ring;

@@ -1,6 +1,7 @@
 //! Reads extents on their drives' threads, in the order given, and verifies them in stream.
 
 use super::copy::CopyStop;
+use super::foresight::Foresight;
 use super::ring::{Buffer, Ring};
 use super::spool::Spool;
 use super::verifier::{Mismatch, Verifier};
@@ -109,6 +110,7 @@ pub(super) async fn read_all<T: Readable>(
     to: mpsc::Sender<Message<T>>,
 ) {
     let mut items = items.into_iter();
+    let mut foresight = Foresight::default();
     while let Some(item) = items.next() {
         if stop.is_asked() {
             let mut rest = vec![item];
@@ -128,7 +130,10 @@ pub(super) async fn read_all<T: Readable>(
             to: &to,
         };
         let read = match &reads {
-            Reads::Drives(drives) => read_one(&drives[&source], wanted, digests, feed).await,
+            Reads::Drives(drives) => {
+                let soon = foresight.after(&wanted, items.as_slice(), source);
+                read_one(&drives[&source], wanted, digests, soon, feed).await
+            }
             Reads::Spool(spool) => read_spooled(spool, old, digests, feed).await,
         };
         let message = match read {
@@ -153,6 +158,7 @@ async fn read_one<T>(
     source: &DriveHandle,
     wanted: Wanted,
     digests: Digests,
+    soon: Vec<Wanted>,
     feed: Feed<'_, T>,
 ) -> Result<DigestReceipt, ReadFailure> {
     let mut verifier = Verifier::new(digests);
@@ -161,6 +167,7 @@ async fn read_one<T>(
     let checkpoints = feed.checkpoints.clone();
     let (opened, first) = source
         .run(move |volume| {
+            soon.iter().for_each(|wanted| volume.foresee(wanted));
             let opened = volume.open(&wanted, ReadFrom::Anywhere);
             let opened = match opened {
                 Ok(handle) => handle,

@@ -53,7 +53,7 @@ fn x_27_of_many_files_any_one_that_fails_voids_all() {
     let mut volume = bench.mounted();
     // More than are held open: some are synced before the sync.
     let mut failed = false;
-    for number in 0..300 {
+    for number in 0..600 {
         failed |= put(&mut *volume, &format!("o{number}"), &pattern(100, 1)).is_err();
     }
     assert!(failed, "the failure of an early sync is told at once");
@@ -61,11 +61,11 @@ fn x_27_of_many_files_any_one_that_fails_voids_all() {
     drop(volume);
     let mut volume = bench.mounted();
     assert!(entries(&mut *volume).is_empty());
-    for number in 0..300 {
+    for number in 0..600 {
         put(&mut *volume, &format!("o{number}"), &pattern(100, 1)).unwrap();
     }
     volume.sync().unwrap();
-    assert_eq!(entries(&mut *volume).len(), 300);
+    assert_eq!(entries(&mut *volume).len(), 600);
 }
 
 #[test]

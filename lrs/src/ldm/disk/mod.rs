@@ -6,7 +6,7 @@
 
 mod os;
 
-pub use os::OsDisk;
+pub use os::{DIRECT_FROM, OsDisk};
 
 use dss::model::{ExtentId, Oid};
 use nix::errno::Errno;
@@ -124,6 +124,15 @@ pub trait Disk: Send {
     /// later success proves nothing about it.
     fn sync_file(&mut self, file: FileId) -> DiskResult<()>;
 
+    /// The same for several files, in as few waits as the file system allows: all of them, or an error after which
+    /// nothing is known of any.
+    fn sync_files(&mut self, files: &[FileId]) -> DiskResult<()> {
+        files.iter().try_for_each(|file| self.sync_file(*file))
+    }
+
+    /// A file will be read whole soon. Advice.
+    fn read_ahead(&mut self, _path: &str) {}
+
     /// Starts writing what is dirty and forgets what is clean, so that later reads come from the device; 0 bytes: to the
     /// end. Advice.
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64);
@@ -177,6 +186,12 @@ impl<D: Disk + ?Sized> Disk for Box<D> {
     }
     fn sync_file(&mut self, file: FileId) -> DiskResult<()> {
         (**self).sync_file(file)
+    }
+    fn sync_files(&mut self, files: &[FileId]) -> DiskResult<()> {
+        (**self).sync_files(files)
+    }
+    fn read_ahead(&mut self, path: &str) {
+        (**self).read_ahead(path);
     }
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64) {
         (**self).drop_cache(file, offset, bytes);

@@ -1,6 +1,11 @@
 //! A directory of the operating system, through one handle of it: what happens to its path later does not matter, and
 //! no symlink or mount below it is followed.
 
+mod open_file;
+mod together;
+
+pub use open_file::DIRECT_FROM;
+
 use super::{Disk, DiskResult, FileId, Kind, ROOT, Replace, Role, Room, Standing, Stat};
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -11,11 +16,12 @@ use nix::fcntl::{
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, stat};
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use open_file::{Bypass, OpenFile};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use together::Together;
 
 /// Files that only their owner may write; the folder above decides who may come near.
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
@@ -27,9 +33,11 @@ pub struct OsDisk {
     root: OwnedFd,
     path: PathBuf,
     identity: (u64, u64),
-    files: HashMap<FileId, File>,
+    files: HashMap<FileId, OpenFile>,
     next: u64,
     beneath: Beneath,
+    bypass: Bypass,
+    together: Together,
 }
 
 /// How a path is kept below the directory.
@@ -48,6 +56,8 @@ impl OsDisk {
         let root = open(path, flags, Mode::empty())?;
         let found = fstat(&root)?;
         Ok(Self {
+            bypass: Bypass::Offered,
+            together: Together::of(&root),
             root,
             path: path.to_owned(),
             identity: (found.st_dev, found.st_ino),
@@ -111,12 +121,12 @@ impl OsDisk {
     fn keep(&mut self, file: OwnedFd) -> FileId {
         self.next += 1;
         let id = FileId(self.next);
-        self.files.insert(id, File::from(file));
+        self.files.insert(id, OpenFile::new(file));
         id
     }
 
     fn file(&self, file: FileId) -> DiskResult<&File> {
-        self.files.get(&file).ok_or(Errno::EBADF)
+        self.files.get(&file).map(OpenFile::file).ok_or(Errno::EBADF)
     }
 }
 
@@ -145,23 +155,29 @@ impl Disk for OsDisk {
     }
 
     fn read_at(&mut self, file: FileId, offset: u64, buffer: &mut [u8]) -> DiskResult<usize> {
-        let file = self.file(file)?;
-        loop {
-            match file.read_at(buffer, offset).map_err(|error| errno(&error)) {
-                Err(Errno::EINTR) => {}
-                answer => return answer,
-            }
-        }
+        let file = self.files.get_mut(&file).ok_or(Errno::EBADF)?;
+        file.read_at(offset, buffer, &mut self.bypass)
     }
 
     fn write_at(&mut self, file: FileId, offset: u64, bytes: &[u8]) -> DiskResult<()> {
-        self.file(file)?
-            .write_all_at(bytes, offset)
-            .map_err(|error| errno(&error))
+        let file = self.files.get_mut(&file).ok_or(Errno::EBADF)?;
+        file.write_at(offset, bytes, &mut self.bypass)
     }
 
     fn sync_file(&mut self, file: FileId) -> DiskResult<()> {
         self.file(file)?.sync_all().map_err(|error| errno(&error))
+    }
+
+    fn sync_files(&mut self, files: &[FileId]) -> DiskResult<()> {
+        let open: Vec<&File> = files.iter().map(|file| self.file(*file)).collect::<DiskResult<_>>()?;
+        self.together.sync(&self.root, &open)
+    }
+
+    fn read_ahead(&mut self, path: &str) {
+        // Advice: whoever reads the file soon finds out what is wrong with it.
+        if let Ok(file) = self.open_beneath(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
+            let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
     }
 
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64) {

@@ -118,6 +118,18 @@ impl<D: Disk> FaultyDisk<D> {
         Ok(mislabelled(&text[..count]))
     }
 
+    fn about_to_sync(&mut self, file: FileId) -> DiskResult<()> {
+        match self.files.get(&file).map(|file| file.role.clone()) {
+            Some(Role::Extent(subject)) => self.before_sync(Some(&subject)),
+            Some(Role::Manifest) => {
+                self.before_sync(None)?;
+                self.syncing = Syncing::No;
+                Ok(())
+            }
+            Some(Role::Label(_)) | None => Ok(()),
+        }
+    }
+
     fn before_sync(&mut self, subject: Option<&Subject>) -> DiskResult<()> {
         if let Some(subject) = subject {
             let single = self.plan.strike_single(&self.attempt(Op::Sync, Some(subject), None));
@@ -217,16 +229,17 @@ impl<D: Disk> Disk for FaultyDisk<D> {
     }
 
     fn sync_file(&mut self, file: FileId) -> DiskResult<()> {
-        let role = self.files.get(&file).map(|file| file.role.clone());
-        match role {
-            Some(Role::Extent(subject)) => self.before_sync(Some(&subject))?,
-            Some(Role::Manifest) => {
-                self.before_sync(None)?;
-                self.syncing = Syncing::No;
-            }
-            Some(Role::Label(_)) | None => {}
-        }
+        self.about_to_sync(file)?;
         self.disk.sync_file(file)
+    }
+
+    fn sync_files(&mut self, files: &[FileId]) -> DiskResult<()> {
+        files.iter().try_for_each(|file| self.about_to_sync(*file))?;
+        self.disk.sync_files(files)
+    }
+
+    fn read_ahead(&mut self, path: &str) {
+        self.disk.read_ahead(path);
     }
 
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64) {

@@ -200,6 +200,9 @@ pub trait Volume: Send {
     /// Gives up an extent that was begun; it leaves no entry in the index. Its file may be left for the sweep.
     fn abandon(&mut self, handle: WriteHandle);
 
+    /// An extent will be read soon: whatever can be done about it without waiting. Advice.
+    fn foresee(&mut self, _wanted: &Wanted) {}
+
     /// Opens an extent for reading. Refuses what is evidently another file.
     fn open(&mut self, wanted: &Wanted, from: ReadFrom) -> MediaResult<ReadHandle>;
 

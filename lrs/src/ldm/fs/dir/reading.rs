@@ -3,7 +3,7 @@
 use super::index::Owner;
 use super::name;
 use super::volume::DirVolume;
-use crate::ldm::disk::{FileId, Kind, Role, Subject};
+use crate::ldm::disk::{DIRECT_FROM, FileId, Kind, Role, Subject};
 use crate::ldm::fs::{ReadFrom, ReadHandle, Wanted};
 use crate::ldm::{Fault, MediaResult, Op};
 use nix::errno::Errno;
@@ -17,6 +17,14 @@ pub(super) struct Reading {
 }
 
 impl DirVolume {
+    /// Small extents are fetched while others are read; of large ones the device's own rate is the bound, and they do not
+    /// pass through memory.
+    pub(super) fn foresee_extent(&mut self, wanted: &Wanted) {
+        if wanted.bytes.0 < DIRECT_FROM as u64 && wanted.bytes.0 > 0 {
+            self.ground.disk().read_ahead(&wanted.address.0);
+        }
+    }
+
     pub(super) fn open_extent(&mut self, wanted: &Wanted, from: ReadFrom) -> MediaResult<ReadHandle> {
         let path = &wanted.address.0;
         self.refuse_if_evidently_other(Op::Open, wanted)?;

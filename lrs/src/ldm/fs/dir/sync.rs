@@ -9,13 +9,13 @@ use crate::ldm::fs::{IndexStamp, Volume};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;
 use dss::model::evidence::{SyncReceipt, WriteSerial};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 /// What happened since the last good sync.
 #[derive(Default)]
 pub(super) struct Window {
     /// Finished files that are not known durable.
-    pub(super) files: VecDeque<FileId>,
+    pub(super) files: Vec<FileId>,
     /// Finished extents.
     pub(super) added: Vec<(ExtentId, Slot)>,
     /// Deleted and isolated extents.
@@ -50,9 +50,7 @@ impl DirVolume {
 
     fn try_seal(&mut self, stamp: Option<IndexStamp>) -> MediaResult<()> {
         self.identify()?;
-        while !self.window.files.is_empty() {
-            self.sync_oldest_file()?;
-        }
+        self.sync_finished_files()?;
         // A finished extent's name is in the folder; so may be names of unfinished ones, which do no harm.
         for (changed, folder) in [(self.window.objects, OBJECTS), (self.window.isolated, ISOLATED)] {
             if changed {
@@ -86,14 +84,15 @@ impl DirVolume {
         }
     }
 
-    /// Makes one finished file durable. A failure voids the window.
-    pub(super) fn sync_oldest_file(&mut self) -> MediaResult<()> {
-        let Some(file) = self.window.files.pop_front() else {
+    /// Makes every finished file durable. A failure voids the window.
+    pub(super) fn sync_finished_files(&mut self) -> MediaResult<()> {
+        let files = std::mem::take(&mut self.window.files);
+        if files.is_empty() {
             return Ok(());
-        };
-        let synced = self.ground.call(Op::Sync, "an extent's file", |disk| {
-            let synced = disk.sync_file(file);
-            disk.close(file);
+        }
+        let synced = self.ground.call(Op::Sync, "the extents' files", |disk| {
+            let synced = disk.sync_files(&files);
+            files.iter().for_each(|file| disk.close(*file));
             synced
         });
         if synced.is_err() {

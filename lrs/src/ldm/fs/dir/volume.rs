@@ -247,6 +247,9 @@ impl Volume for DirVolume {
         self.abandon_extent(handle);
     }
 
+    fn foresee(&mut self, wanted: &Wanted) {
+        self.foresee_extent(wanted);
+    }
     fn open(&mut self, wanted: &Wanted, from: ReadFrom) -> MediaResult<ReadHandle> {
         self.open_extent(wanted, from)
     }

@@ -15,8 +15,12 @@ use nix::errno::Errno;
 const MOST_ATTEMPTS: u32 = 100_000;
 
 /// Finished files are held open until a sync, since an error of writing back is told to those who have the file open.
-/// From this many on the oldest is synced at once.
-const MOST_OPEN: usize = 128;
+/// When there are so many they are synced at once.
+const MOST_OPEN: usize = 512;
+
+/// Files from this size on are given to the device as soon as they are finished, so that the sync has less to wait for.
+/// For smaller ones, each call would cost more than it saves: a sync gathers them (measured on ext4).
+const WRITE_BACK_FROM: u64 = 64 << 10;
 
 /// An extent being written.
 pub(super) struct Writing {
@@ -189,9 +193,10 @@ impl DirVolume {
                 return Err(self.give_up_window(error));
             }
         };
-        // Begin to write it back now: a window of 3,000 small files synced 2 to 4 times faster for it (ext4, SSD).
-        self.ground.disk().drop_cache(writing.file, 0, 0);
-        self.window.files.push_back(writing.file);
+        if bytes >= WRITE_BACK_FROM {
+            self.ground.disk().drop_cache(writing.file, 0, 0);
+        }
+        self.window.files.push(writing.file);
         self.window.added.push((
             extent,
             Slot {
@@ -201,8 +206,8 @@ impl DirVolume {
                 bytes,
             },
         ));
-        if self.window.files.len() > MOST_OPEN {
-            self.sync_oldest_file()?;
+        if self.window.files.len() >= MOST_OPEN {
+            self.sync_finished_files()?;
         }
         self.finished += 1;
         let serial = WriteSerial {
