@@ -386,23 +386,6 @@ CREATE TABLE public.job_substitution (
     reason text NOT NULL,
     wrong_bytes boolean NOT NULL
 );
-CREATE TABLE public.layout (
-    object_id uuid NOT NULL,
-    copy_no smallint NOT NULL,
-    index integer NOT NULL,
-    extent uuid NOT NULL,
-    extent_state public.extent_state DEFAULT 'sync'::public.extent_state NOT NULL,
-    CONSTRAINT i1_layout_pins_sync CHECK ((extent_state = 'sync'::public.extent_state)),
-    CONSTRAINT layout_index_check CHECK ((index >= 0))
-);
-CREATE TABLE public.lease (
-    key text NOT NULL COLLATE pg_catalog."C",
-    holder uuid,
-    seat text NOT NULL,
-    epoch bigint NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT lease_epoch_check CHECK ((epoch > 0))
-);
 CREATE TABLE public.medium (
     id uuid NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C",
@@ -433,6 +416,34 @@ CREATE TABLE public.medium (
     CONSTRAINT medium_operator_state CHECK ((operator_state = ANY (ARRAY['in_service'::public.adm_state, 'read_only'::public.adm_state, 'draining'::public.adm_state, 'abandon_ship'::public.adm_state, 'retired'::public.adm_state]))),
     CONSTRAINT medium_quarantine CHECK (((adm_state = 'quarantined'::public.adm_state) OR (quarantined_until IS NULL))),
     CONSTRAINT medium_revision_check CHECK ((revision >= 0))
+);
+CREATE VIEW public.last_good AS
+ SELECT o.id AS orphan,
+    o.medium,
+    n.id AS live
+   FROM (((public.medium m
+     JOIN public.extent n ON (((n.medium = m.id) AND (n.state = 'sync'::public.extent_state))))
+     JOIN public.extent o ON (((o.object_id = n.object_id) AND (o.copy_no = n.copy_no) AND (o.index = n.index) AND (o.state = 'orphan'::public.extent_state) AND (o.bytes = n.bytes) AND (o.blake3 = n.blake3))))
+     JOIN public.medium its ON (((its.id = o.medium) AND (its.generation = o.generation))))
+  WHERE (((m.adm_state = 'dead'::public.adm_state) OR (m.presence = 'missing'::public.presence) OR (m.health = 'failed'::public.health) OR ((m.health <> 'ok'::public.health) AND (n.verified_at IS NULL))) AND ((o.verified_at IS NOT NULL) OR (EXISTS ( SELECT 1
+           FROM public.job_move v
+          WHERE ((v.old_extent = o.id) AND (v.state = ANY (ARRAY['swapped'::public.move_state, 'read_back'::public.move_state])))))));
+CREATE TABLE public.layout (
+    object_id uuid NOT NULL,
+    copy_no smallint NOT NULL,
+    index integer NOT NULL,
+    extent uuid NOT NULL,
+    extent_state public.extent_state DEFAULT 'sync'::public.extent_state NOT NULL,
+    CONSTRAINT i1_layout_pins_sync CHECK ((extent_state = 'sync'::public.extent_state)),
+    CONSTRAINT layout_index_check CHECK ((index >= 0))
+);
+CREATE TABLE public.lease (
+    key text NOT NULL COLLATE pg_catalog."C",
+    holder uuid,
+    seat text NOT NULL,
+    epoch bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT lease_epoch_check CHECK ((epoch > 0))
 );
 CREATE TABLE public.medium_grouping (
     medium uuid NOT NULL,

@@ -280,6 +280,8 @@ pub enum Fence {
         /// Pending extents.
         pending: u64,
     },
+    /// Its orphans may be the last good bytes of so many live extents, and stay.
+    LastGood(u64),
 }
 
 /// Which job's restore did what to one move.
@@ -543,6 +545,10 @@ pub trait Catalogue: Send + Sync {
     /// The orphans that still hold the bytes of a layout's place, newest first: what a failing get falls back to. They
     /// were durable once (swapped away, or read whole); what never became *sync* is not offered.
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
+    /// The live extents that lie on media in doubt and whose bytes an orphan on this medium holds, too: that orphan may be
+    /// the last of them that is good. In doubt is a medium that is dead, missing or failed; and one that is suspect or
+    /// failing, for what was not read back from it since.
+    async fn doubtful(&self, medium: MediumId) -> Result<Vec<Extent>>;
     /// The header that travels with an extent on its medium.
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
     /// Every layout entry, of any object, filled by one of these extents.

@@ -3,7 +3,7 @@
 
 use super::Run;
 use super::recognise::unknown_extents;
-use super::unread::{doubtful, is_due, unread};
+use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next};
@@ -11,7 +11,7 @@ use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
 use dss::model::{
     AdmState, Checkpoints, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job, JobError, JobId,
-    JobState, Medium, MediumId, Quarantine, Step,
+    JobState, Medium, MediumId, Presence, Quarantine, Step,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
@@ -111,12 +111,7 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
         return Ok(Erased::Done);
     }
     host.may_destroy().await?;
-    if medium.adm_state != AdmState::Erasing {
-        if job.is_none() {
-            refuse_unread(host, &medium).await?;
-        }
-        refuse_doubtful(host, &medium).await?;
-    }
+    refuse_last_good(host, &medium, job).await?;
     let request = Request {
         purpose: match job {
             Some(job) => format!("job {}: erasing medium {}", job.id, medium.name),
@@ -128,12 +123,35 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
         exclusive: vec![id],
     };
     let allocation = host.lrs.allocate(request).await?;
-    let result = fence_and_erase(host, &allocation, &medium, job).await;
+    let result = look_again_and_erase(host, &allocation, id, job).await;
     allocation.release().await;
     let noticed = host.lrs.medium_changed(id).await;
     let erased = result?;
     noticed?;
     Ok(erased)
+}
+
+/// The grant may have been long in coming: what was true when it was asked for need not be any more.
+async fn look_again_and_erase(
+    host: &Arc<Host>,
+    allocation: &Allocation,
+    id: MediumId,
+    job: Option<&Job>,
+) -> Result<Erased, Problem> {
+    let medium = host.catalogue.medium_by_id(id).await?;
+    refuse_last_good(host, &medium, job).await?;
+    fence_and_erase(host, allocation, &medium, job).await
+}
+
+/// Nothing is erased that may be the last good bytes of something. A medium found *erasing* may only be erased again.
+async fn refuse_last_good(host: &Arc<Host>, medium: &Medium, job: Option<&Job>) -> Result<(), Problem> {
+    if medium.adm_state == AdmState::Erasing {
+        return Ok(());
+    }
+    if job.is_none() {
+        refuse_unread(host, medium).await?;
+    }
+    refuse_doubtful(host, medium).await
 }
 
 /// An operator's format is no read-back: the old bytes stay until the new ones were read.
@@ -153,9 +171,9 @@ async fn refuse_unread(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem>
     )))
 }
 
-/// The old bytes stay while the medium that took them over is in doubt and nothing was read back from it since.
+/// The old bytes stay while the medium that has them now is in doubt, however often they moved since.
 async fn refuse_doubtful(host: &Arc<Host>, medium: &Medium) -> Result<(), Problem> {
-    let doubtful = doubtful(host, medium.id).await?;
+    let doubtful = host.catalogue.doubtful(medium.id).await?;
     let Some(first) = doubtful.first() else { return Ok(()) };
     let target = host.catalogue.medium_by_id(first.medium).await?;
     let message = format!(
@@ -167,12 +185,24 @@ async fn refuse_doubtful(host: &Arc<Host>, medium: &Medium) -> Result<(), Proble
         target.name,
         standing(&target),
     );
-    Err(
-        Problem::environment(TARGET_IN_DOUBT, "medium", &target.name, message).next(format!(
-            "go back to the old bytes with `respool job restore` of the job that emptied {0}; or, if {1} is well, run \
-         `respool medium trust {1}` and `respool medium format {0}`",
-            medium.name, target.name
-        )),
+    Err(Problem::environment(TARGET_IN_DOUBT, "medium", &target.name, message).next(ways_out(medium, &target)))
+}
+
+/// What an operator can do when a medium's old bytes may be the last good ones.
+fn ways_out(medium: &Medium, target: &Medium) -> String {
+    let back = format!(
+        "go back to the old bytes with `respool job restore` of the job that emptied {}, or `respool get` what they hold \
+         and put it again",
+        medium.name
+    );
+    let well = match (target.adm_state, target.presence) {
+        (AdmState::Dead, _) => return back,
+        (_, Presence::Missing) => "attach it, and run",
+        (_, Presence::Attached | Presence::Near | Presence::Shelf | Presence::Unseen) => "if it is well, run",
+    };
+    format!(
+        "{back}; or see to {0}: {well} `respool medium trust {0}` and `respool medium format {1}`",
+        target.name, medium.name
     )
 }
 
@@ -229,6 +259,16 @@ async fn fence_and_erase(
         .await?;
     let generation = match fence {
         Fence::Erasing(generation) => generation,
+        // A doubt that came up since it was looked for.
+        Fence::LastGood(extents) => {
+            refuse_doubtful(host, medium).await?;
+            let message = format!(
+                "medium {} is not erased: a medium with {extents} extents that were moved off it came to be in doubt",
+                medium.name
+            );
+            return Err(Problem::environment(TARGET_IN_DOUBT, "medium", &medium.name, message)
+                .next("see `respool check`, then repeat"));
+        }
         Fence::InUse { live, pending } => {
             tracing::info!(medium = %medium.name, live, pending, "not erased: it is in use");
             return Ok(Erased::InUse);

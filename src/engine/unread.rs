@@ -5,10 +5,7 @@
 use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{ExtentFilter, Page};
-use dss::model::{
-    AdmState, Extent, ExtentId, ExtentState, Health, JobId, JobState, Medium, MediumId, Move, MoveState, Presence,
-    VerifyMode,
-};
+use dss::model::{Extent, ExtentId, ExtentState, JobId, JobState, MediumId, Move, MoveState, VerifyMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -39,30 +36,6 @@ pub(super) async fn unread(host: &Arc<Host>, media: &[MediumId]) -> Result<Vec<(
         .map(|job| (job.id, job.spec.verify))
         .collect();
     moved_off(host, media, jobs, &[MoveState::Swapped]).await
-}
-
-/// New extents of what was moved off a medium whose old bytes are still there, on media that are in doubt: a failure takes
-/// all confidence from what a medium holds, and nothing was read back from these since.
-pub(super) async fn doubtful(host: &Arc<Host>, medium: MediumId) -> Result<Vec<Extent>, Problem> {
-    let media = host.catalogue.media().await?.into_iter();
-    let in_doubt: BTreeSet<MediumId> = media.filter(is_in_doubt).map(|medium| medium.id).collect();
-    if in_doubt.is_empty() {
-        return Ok(vec![]);
-    }
-    let jobs = host.catalogue.jobs(u32::MAX >> 1).await?.into_iter();
-    let jobs = jobs
-        .filter(|job| job.spec.sources.contains(&medium))
-        .map(|job| (job.id, job.spec.verify))
-        .collect();
-    let moved = moved_off(host, &[medium], jobs, &[MoveState::Swapped, MoveState::ReadBack]).await?;
-    let new = moved.into_iter().map(|(_, _, extent)| extent);
-    Ok(new
-        .filter(|extent| in_doubt.contains(&extent.medium) && extent.verified_at.is_none())
-        .collect())
-}
-
-fn is_in_doubt(medium: &Medium) -> bool {
-    medium.health != Health::Ok || medium.adm_state == AdmState::Dead || medium.presence == Presence::Missing
 }
 
 /// What jobs moved off media, with the new extent; only moves in these states, whose old bytes are still there and whose

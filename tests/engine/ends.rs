@@ -134,6 +134,82 @@ async fn x26_a_target_that_fails_after_its_read_back_keeps_the_source_from_being
     rig.all_are_there(&objects).await;
 }
 
+/// The grant that a reclaim waits for may be long in coming, and its target fail meanwhile.
+#[tokio::test]
+async fn x26_a_target_that_fails_while_the_reclaim_waits_keeps_the_source_from_being_erased() {
+    let (rig, objects) = stored(objects(6)).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(600);
+    let job = rig.repack(spec).await;
+    rig.clock.jump(3_000);
+    assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), [job.id]);
+    let reader = Request {
+        purpose: "a long get".to_owned(),
+        priority: Priority::Get,
+        reads: vec![rig.medium("a").await.id],
+        writes: vec![],
+        exclusive: vec![],
+    };
+    let holding = rig.host.lrs.allocate(reader).await.unwrap();
+    let (target, now) = (rig.medium("b").await.id, rig.host.clock.now());
+    let meanwhile = async {
+        while rig.host.lrs.waiting().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        rig.catalogue.suspect(target, "a get met rot", now).await.unwrap();
+        holding.release().await;
+    };
+    let (job, ()) = tokio::join!(rig.run(job), meanwhile);
+    let error = job.error.clone().unwrap();
+    assert_eq!((job.state, error.code.as_str()), (JobState::Failed, "target_in_doubt"));
+    assert_eq!(rig.medium("a").await.generation.0, 0);
+    rig.all_are_there(&objects).await;
+}
+
+/// What was moved twice is looked for where it is now.
+#[tokio::test]
+async fn x26_a_second_target_that_is_lost_keeps_the_first_source_from_being_erased() {
+    for how in [Health::Suspect, Health::Failed] {
+        let (rig, objects) = stored(objects(6)).await;
+        let mut spec = rig.spec("a").await;
+        spec.quarantine = Quarantine::Seconds(600);
+        let first = rig.repack(spec).await;
+        rig.add("c", None).await;
+        let second = rig.repack(rig.spec("b").await).await;
+        assert_eq!(second.state, JobState::Done, "{:?}", second.error);
+        let now = rig.host.clock.now();
+        rig.catalogue
+            .suspect(rig.medium("c").await.id, "a get met rot", now)
+            .await
+            .unwrap();
+        rig.change("c", |change| change.health = Some(how)).await;
+        rig.clock.jump(3_000);
+        engine::reclaim_due(&rig.host).await.unwrap();
+        let first = rig.run(first).await;
+        assert_eq!(first.error.as_ref().unwrap().code, "target_in_doubt");
+        assert_eq!(rig.medium("a").await.adm_state, AdmState::Quarantined, "kept");
+        rig.all_are_there(&objects).await;
+    }
+}
+
+/// A medium that is declared dead was read back once; that does not bring its bytes back.
+#[tokio::test]
+async fn x26_a_target_that_is_declared_dead_keeps_the_source_from_being_erased() {
+    let (rig, objects) = stored(objects(6)).await;
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(600);
+    let job = rig.repack(spec).await;
+    rig.change("b", |change| change.adm_state = Some(AdmState::Dead)).await;
+    rig.clock.jump(3_000);
+    engine::reclaim_due(&rig.host).await.unwrap();
+    let job = rig.run(job).await;
+    assert_eq!(job.error.as_ref().unwrap().code, "target_in_doubt");
+    assert_eq!(rig.medium("a").await.adm_state, AdmState::Quarantined, "kept");
+    let restored = engine::restore(&rig.host, job.id).await.unwrap();
+    assert_eq!((restored.returned, restored.failed.len()), (6, 0));
+    rig.all_are_there(&objects).await;
+}
+
 #[tokio::test]
 async fn x26_a_target_that_is_trusted_again_lets_the_source_go() {
     let (rig, objects, job) = emptied_onto_a_suspect(Quarantine::Seconds(600)).await;

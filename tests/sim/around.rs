@@ -62,7 +62,7 @@ const PACE: u64 = 1;
 pub struct Tells(pub Arc<Universe>);
 
 /// Calls that change nothing.
-const LOOKS: [&str; 21] = [
+const LOOKS: [&str; 22] = [
     "identity",
     "findings",
     "events",
@@ -75,6 +75,7 @@ const LOOKS: [&str; 21] = [
     "object_by_id",
     "list_objects",
     "fallbacks",
+    "doubtful",
     "headers",
     "references",
     "extent",

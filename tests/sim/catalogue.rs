@@ -93,6 +93,7 @@ overhear! {
     fn delete_object(oid: &Oid, now: Timestamp) -> Result<Object>;
     fn undelete_object(oid: &Oid, now: Timestamp) -> Result<Object>;
     fn purge(deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64>;
+    fn doubtful(medium: MediumId) -> Result<Vec<Extent>>;
     fn fallbacks(object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
     fn headers(extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
     fn references(extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>>;

@@ -4,7 +4,8 @@ use super::World;
 use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Fence, MediumChange, SwapTerms};
 use crate::model::{
-    AdmState, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, SessionId, Step, Version,
+    AdmState, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, Presence, SessionId, Step,
+    Version,
 };
 
 /// A source with one object that was moved off it.
@@ -51,6 +52,75 @@ pub async fn a_quarantine_holds_the_source(w: &World) {
         .quarantine(job, source, Hold::Until(at(100)), at(7))
         .await
         .unwrap();
+}
+
+/// what replaced a medium's extents lies on a medium that is lost or in doubt, however often it moved since: the
+/// medium is neither erased nor swept.
+pub async fn the_last_good_bytes_are_not_given_up(w: &World) {
+    let (source, second, job) = emptied(w, Hold::None).await;
+    let third = w.medium("third").await;
+    let (old, moved) = (w.on(source, ExtentState::Orphan).await, w.first("a").await);
+    let again = w.repack(&[second]).await;
+    let now_at = w.relocate(again, &moved, third, "aaa").await;
+    w.advance(again, JobState::Cancelled).await;
+    let fence = |at_second: i64| {
+        let epoch = w.epoch(source);
+        async move {
+            w.catalogue
+                .fence_medium(source, Some(job), false, epoch, at(at_second))
+                .await
+                .unwrap()
+        }
+    };
+    let change = |change: MediumChange| async { w.catalogue.change_medium(third, change, at(20)).await.unwrap() };
+    let well = MediumChange {
+        health: Some(Health::Ok),
+        presence: Some(Presence::Attached),
+        ..MediumChange::default()
+    };
+    let lost = [
+        MediumChange {
+            presence: Some(Presence::Missing),
+            ..MediumChange::default()
+        },
+        MediumChange {
+            health: Some(Health::Failed),
+            ..MediumChange::default()
+        },
+    ];
+    for lost in lost {
+        change(lost).await;
+        assert_eq!(w.catalogue.doubtful(source).await.unwrap()[0].id, now_at.id);
+        assert_eq!(fence(21).await, Fence::LastGood(1));
+        assert_eq!(
+            w.row(source).await.adm_state,
+            AdmState::Quarantined,
+            "it stays as it was"
+        );
+        change(well.clone()).await;
+        assert!(w.catalogue.doubtful(source).await.unwrap().is_empty());
+    }
+    w.catalogue.suspect(third, "a get met rot", at(22)).await.unwrap();
+    assert_eq!(
+        fence(23).await,
+        Fence::LastGood(1),
+        "nothing was read back from it since"
+    );
+    // Those that lie on no source of a job are not swept either.
+    let swept = w.catalogue.removable(second, all(), at(999)).await.unwrap();
+    assert!(swept.is_empty(), "{swept:?}");
+    change(well).await;
+    change(MediumChange {
+        adm_state: Some(AdmState::Dead),
+        ..MediumChange::default()
+    })
+    .await;
+    assert_eq!(fence(24).await, Fence::LastGood(1), "whatever was read back from it");
+    // Nothing needs the bytes any more.
+    w.catalogue.delete_object(&oid("a"), at(25)).await.unwrap();
+    w.advance(job, JobState::Failed).await;
+    w.catalogue.purge(at(26), 10, at(27)).await.unwrap();
+    assert!(w.catalogue.doubtful(source).await.unwrap().is_empty() || old.is_empty());
 }
 
 /// E-08: `--keep-source` holds for ever.

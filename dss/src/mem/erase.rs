@@ -116,6 +116,10 @@ impl Tables {
         if live + pending > 0 {
             return Ok(Fence::InUse { live, pending });
         }
+        let needed = self.doubtful(id).len() as u64;
+        if needed > 0 {
+            return Ok(Fence::LastGood(needed));
+        }
         self.keep_operator_state(id)?;
         let medium = self.medium_mut(id)?;
         medium.adm_state = AdmState::Erasing;

@@ -107,6 +107,7 @@ impl Tables {
             .filter(|extent| extent.state == ExtentState::Orphan && extent.hold.is_over(now))
             .filter(|extent| extent.generation == row.generation && !in_use.contains(&extent.address))
             .filter(|extent| page.after.is_none_or(|after| extent.id > after))
+            .filter(|extent| self.relying_on(extent).next().is_none())
             .take(page.limit as usize)
             .cloned()
             .collect())

@@ -5,6 +5,7 @@
 //! is no clock and no randomness here: the same calls give the same catalogue.
 
 mod check;
+mod doubt;
 mod erase;
 mod extents;
 mod import;

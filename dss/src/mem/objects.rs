@@ -275,7 +275,7 @@ impl Tables {
     }
 
     /// Whether an orphan was durable once and its medium was not erased or given up since.
-    fn still_holds_bytes(&self, extent: &Extent) -> bool {
+    pub(super) fn still_holds_bytes(&self, extent: &Extent) -> bool {
         let was_swapped_away = self
             .moves_from(extent.id)
             .any(|entry| matches!(entry.state, MoveState::Swapped | MoveState::ReadBack));

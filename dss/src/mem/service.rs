@@ -167,6 +167,10 @@ impl Catalogue for MemCatalogue {
             Ok(tables.purge(deleted_before, limit, now))
         })
     }
+    async fn doubtful(&self, medium: MediumId) -> Result<Vec<Extent>> {
+        Ok(self.read(|tables| tables.doubtful(medium)))
+    }
+
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
         Ok(self.read(|tables| tables.fallbacks(object, entry)))
     }
@@ -290,7 +294,7 @@ impl Catalogue for MemCatalogue {
         epoch: Epoch,
         now: Timestamp,
     ) -> Result<Fence> {
-        let in_vain = |fence: &Fence| matches!(fence, Fence::InUse { .. });
+        let in_vain = |fence: &Fence| matches!(fence, Fence::InUse { .. } | Fence::LastGood(_));
         self.change_unless(&[], &[], in_vain, |tables| {
             tables.fence_medium(medium, job, drop_deleted, epoch, now)
         })

@@ -190,6 +190,7 @@ pub(super) async fn removable(
                  AND m.adm_state NOT IN ('quarantined', 'erasing', 'dead') AND NOT m.locked
               WHERE e.medium = $1 AND e.state = 'orphan' AND e.id > $4 AND NOT e.hold_forever
                 AND (e.hold_until IS NULL OR e.hold_until <= $2)
+                AND NOT EXISTS (SELECT 1 FROM last_good g WHERE g.orphan = e.id)
                 AND NOT EXISTS (SELECT 1 FROM extent other WHERE other.medium = e.medium AND other.state <> 'orphan'
                                    AND other.generation = e.generation AND other.address = e.address)
               ORDER BY e.id LIMIT $3",

@@ -1,7 +1,7 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine,
+    PgCatalogue, check, doubt, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine,
     reconcile, substitutions, swap,
 };
 use crate::catalogue::*;
@@ -172,6 +172,10 @@ impl Catalogue for PgCatalogue {
 
     async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64> {
         objects::purge(self, deleted_before, limit, now).await
+    }
+
+    async fn doubtful(&self, medium: MediumId) -> Result<Vec<Extent>> {
+        doubt::doubtful(self, medium).await
     }
 
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {

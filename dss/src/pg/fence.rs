@@ -44,6 +44,8 @@ pub(super) async fn fence(
             if live + pending > 0 {
                 // Nothing is kept of this transaction: what was deleted stays until the fence holds.
                 Fence::InUse { live, pending }
+            } else if let needed @ 1.. = super::doubt::count(tx.on(), medium).await? {
+                Fence::LastGood(needed)
             } else {
                 let generation = erase(tx.on(), &row, job, now).await?;
                 tx.commit().await?;

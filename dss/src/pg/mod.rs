@@ -7,6 +7,7 @@ mod check;
 mod codec;
 mod connect;
 mod copy;
+mod doubt;
 pub mod embedded;
 mod events;
 mod extents;

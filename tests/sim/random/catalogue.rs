@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Calls that change nothing.
-const LOOKS: [&str; 21] = [
+const LOOKS: [&str; 22] = [
     "identity",
     "findings",
     "events",
@@ -25,6 +25,7 @@ const LOOKS: [&str; 21] = [
     "object_by_id",
     "list_objects",
     "fallbacks",
+    "doubtful",
     "headers",
     "references",
     "extent",
