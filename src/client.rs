@@ -3,7 +3,7 @@
 use crate::api::Problem;
 use crate::api::hello::{Create, Hello, StartLine, Terms};
 use crate::api::wire::Line;
-use crate::state::StateFolder;
+use crate::state::{Keeper, StateFolder};
 use bytes::{Buf, Bytes};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -43,6 +43,9 @@ impl Client {
         loop {
             if let Some(client) = Self::running(state, terms).await? {
                 return Ok(client);
+            }
+            if let Keeper::Service(unit) = state.keeper()? {
+                return Err(not_running(state, &unit));
             }
             match start(state, terms, &["--create", create.word()])? {
                 StartLine::Ready { socket, created } => {
@@ -158,6 +161,7 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
             .next(format!("see {}", state.log_file().display()))
     };
     state.make()?;
+    state.require_its_user()?;
     let program = std::env::current_exe()
         .ok()
         .and_then(|path| path.canonicalize().ok())
@@ -257,6 +261,20 @@ async fn whole<R: DeserializeOwned>(response: Response<Incoming>) -> Result<R, P
 pub fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Problem> {
     serde_json::from_slice(bytes)
         .map_err(|error| Problem::bug("respoold", format!("the answer of respoold cannot be read: {error}")))
+}
+
+/// Under a service manager nothing is started on demand.
+fn not_running(state: &StateFolder, unit: &str) -> Problem {
+    let path = state.path().display();
+    Problem::environment(
+        "respoold_not_running",
+        "operator",
+        path.to_string(),
+        format!("no respoold answers for {path}: {unit} keeps it, and a command starts none there; nothing was done"),
+    )
+    .next(format!(
+        "see `systemctl status {unit}`; after `systemctl start {unit}` repeat the command"
+    ))
 }
 
 /// respoold ended or its connection broke.

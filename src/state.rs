@@ -4,7 +4,7 @@
 use crate::api::Problem;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -88,6 +88,48 @@ impl StateFolder {
         self.path.join("seat")
     }
 
+    /// Its presence says that a service manager keeps a respoold here; holds the name of the unit.
+    pub fn service_mark(&self) -> PathBuf {
+        self.path.join("service")
+    }
+
+    /// Who starts a respoold for this folder.
+    pub fn keeper(&self) -> Result<Keeper, Problem> {
+        match fs::read_to_string(self.service_mark()) {
+            Ok(unit) => Ok(Keeper::Service(unit.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(self.unusable("entered", &error).next(
+                    "an operator of a service is a member of the group that owns its folder: `usermod -aG respool NAME` \
+                     as root, then log in anew; for a folder of your own use --state",
+                ))
+            }
+            Err(_) => Ok(Keeper::Clients),
+        }
+    }
+
+    /// Refuses whoever is not the user that a service manager runs this folder's respoold as: root, too, would leave
+    /// files there that the service cannot use.
+    pub fn require_its_user(&self) -> Result<(), Problem> {
+        let Keeper::Service(unit) = self.keeper()? else {
+            return Ok(());
+        };
+        let owner = fs::metadata(&self.path).map_err(|error| self.unusable("looked at", &error))?;
+        if owner.uid() == Uid::effective().as_raw() {
+            return Ok(());
+        }
+        let name = User::from_uid(Uid::from_raw(owner.uid())).ok().flatten();
+        let name = name.map_or_else(|| owner.uid().to_string(), |user| user.name);
+        let path = self.path.display();
+        Err(Problem::refused(
+            "not_the_services_user",
+            path.to_string(),
+            format!("{path} is kept by {unit}, which runs as user {name}, and you are another; nothing was touched"),
+        )
+        .next(format!(
+            "run the command as that user: `runuser -u {name} -- respool --state {path} ...`"
+        )))
+    }
+
     /// Whether a respoold, or whoever stops its database, holds the folder.
     pub fn is_held(&self) -> bool {
         match fs::File::open(self.lock_file()).map(|file| Flock::lock(file, FlockArg::LockSharedNonblock)) {
@@ -103,8 +145,41 @@ impl StateFolder {
         let folder = Path::new(record.trim_end());
         let found = fs::symlink_metadata(folder).ok()?;
         let ours = [0, Uid::effective().as_raw(), fs::metadata(&self.path).ok()?.uid()];
-        let private = found.is_dir() && found.permissions().mode() & 0o077 == 0;
+        let private = found.is_dir() && self.keeper().ok()?.lets_nobody_else(found.permissions().mode());
         (private && ours.contains(&found.uid())).then(|| folder.join(SOCKET))
+    }
+}
+
+/// Who starts a respoold for a state folder, and who may talk to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// The first command that needs one, for its own user.
+    Clients,
+    /// A service manager, under this unit; for the members of the folder's group.
+    Service(String),
+}
+
+impl Keeper {
+    /// Whether a socket's folder of this mode is closed to everybody who may not talk to respoold, and nobody but its
+    /// owner can put another socket there.
+    pub fn lets_nobody_else(&self, mode: u32) -> bool {
+        mode & 0o777 & !self.socket_folder_mode() == 0
+    }
+
+    /// The mode of the folder that holds the socket.
+    pub fn socket_folder_mode(&self) -> u32 {
+        match self {
+            Self::Clients => 0o700,
+            Self::Service(_) => 0o750,
+        }
+    }
+
+    /// The mode of the socket itself.
+    pub fn socket_mode(&self) -> u32 {
+        match self {
+            Self::Clients => 0o600,
+            Self::Service(_) => 0o660,
+        }
     }
 }
 
@@ -167,6 +242,41 @@ mod tests {
             fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
             std::os::unix::fs::chown(&sockets, Some(65_534), None).unwrap();
             assert_eq!(state.socket(), None, "a stranger's");
+        }
+    }
+
+    #[test]
+    fn a_services_socket_is_for_its_group_and_nobody_else_can_put_another_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        assert_eq!(state.keeper().unwrap(), Keeper::Clients);
+        fs::write(state.service_mark(), "respoold.service\n").unwrap();
+        let keeper = Keeper::Service("respoold.service".into());
+        assert_eq!(state.keeper().unwrap(), keeper);
+        for (mode, good) in [
+            (0o700, true),
+            (0o750, true),
+            (0o770, false),
+            (0o755, false),
+            (0o751, false),
+        ] {
+            assert_eq!(keeper.lets_nobody_else(0o040_000 | mode), good, "{mode:o}");
+        }
+        assert!(!Keeper::Clients.lets_nobody_else(0o750));
+    }
+
+    #[test]
+    fn only_the_user_of_a_service_works_in_its_folder_not_even_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        fs::write(state.service_mark(), "respoold.service\n").unwrap();
+        assert!(state.require_its_user().is_ok());
+        if Uid::effective().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(65_534), None).unwrap();
+            let problem = state.require_its_user().unwrap_err();
+            assert_eq!((problem.code.as_str(), problem.exit), ("not_the_services_user", 2));
+            fs::remove_file(state.service_mark()).unwrap();
+            assert!(state.require_its_user().is_ok(), "root's own choice");
         }
     }
 }

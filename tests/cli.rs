@@ -10,5 +10,7 @@ mod life;
 mod media;
 #[path = "cli/objects.rs"]
 mod objects;
+#[path = "cli/service.rs"]
+mod service;
 #[path = "cli/site.rs"]
 mod site;

@@ -5,9 +5,10 @@ use crate::api::hello::{Create, StartLine};
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
 use crate::client::{self, Client};
+use crate::state::Keeper;
 use dss::model::Step;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// An orderly stop waits for an extent boundary and a checkpoint of the database.
@@ -107,6 +108,16 @@ pub async fn stop_quietly(context: &Context) -> Result<Stopped, Problem> {
         }
         while context.state.is_held() && begun.elapsed() < STOP_LIMIT {
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if let Keeper::Service(_) = context.state.keeper()?
+            && context.state.require_its_user().is_err()
+        {
+            // A service stops its own PostgreSQL; whoever may ask it to leave may not look into its folder.
+            let process = result.pid.map(|pid| Path::new("/proc").join(pid.to_string()));
+            while process.as_ref().is_some_and(|process| process.exists()) && begun.elapsed() < STOP_LIMIT {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            return Ok(result);
         }
         // Succeeds only when no respoold holds the state folder.
         loop {

@@ -10,6 +10,7 @@ mod drill;
 mod guard;
 mod jobs;
 mod lists;
+mod manager;
 mod media;
 mod objects;
 mod open;
@@ -25,7 +26,7 @@ use crate::api::hello::{Create, Hello, StartLine, Terms};
 use crate::config::Config;
 use crate::engine;
 use crate::host::Host;
-use crate::state::{SOCKET, StateFolder};
+use crate::state::{Keeper, SOCKET, StateFolder};
 use activity::Activity;
 use devices::Devices;
 use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
@@ -38,6 +39,8 @@ use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use runner::Runner;
 use seat::Seat;
 use server::{Daemon, router};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +91,7 @@ pub async fn run(start: Start, say: impl FnOnce(&StartLine)) -> Result<(), Probl
         created: running.created,
     });
     heed_signals(&stopping);
+    manager::ready();
     serve(running).await
 }
 
@@ -152,7 +156,7 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
             return Err(problem);
         }
     };
-    let listener = bind(&folder)?;
+    let listener = bind(&folder, seat.keeper())?;
     seat.announce()?;
     tracing::info!(state = %start.state.path().display(), "respoold takes requests");
     Ok(Running {
@@ -227,11 +231,16 @@ async fn assemble(
     Ok(daemon)
 }
 
-fn bind(folder: &Path) -> Result<UnixListener, Problem> {
+fn bind(folder: &Path, keeper: &Keeper) -> Result<UnixListener, Problem> {
     let socket = folder.join(SOCKET);
     // The lock says that nobody listens there any more.
     let _ = std::fs::remove_file(&socket);
-    UnixListener::bind(&socket).map_err(|error| {
+    // Bound first, opened to others after: meanwhile its folder is closed to everybody who may not connect.
+    let bound = UnixListener::bind(&socket).and_then(|listener| {
+        std::fs::set_permissions(&socket, Permissions::from_mode(keeper.socket_mode()))?;
+        Ok(listener)
+    });
+    bound.map_err(|error| {
         Problem::environment(
             "no_socket",
             "us",
@@ -254,7 +263,12 @@ async fn serve(running: Running) -> Result<(), Problem> {
             tracing::warn!(%problem, "media found erasing stay so until the next start");
         }
     });
-    tokio::spawn(upkeep::leave_when_idle(Arc::clone(&daemon)));
+    match running.seat.keeper() {
+        Keeper::Clients => drop(tokio::spawn(upkeep::leave_when_idle(Arc::clone(&daemon)))),
+        // Nobody would start it again.
+        Keeper::Service(_) => {}
+    }
+    let sign_of_life = tokio::spawn(manager::signs_of_life());
     let guard = running.cluster.as_ref().map(|cluster| {
         let socket_dir = cluster.socket_dir().to_owned();
         tokio::spawn(guard::run(running.state.clone(), socket_dir, stopping.clone()))
@@ -267,6 +281,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
     });
     stopping.cancelled().await;
     tracing::info!("respoold leaves");
+    manager::stopping();
     daemon.jobs.hand_over(HAND_OVER).await;
     // Whoever still reads an answer has a moment for it.
     if tokio::time::timeout(FAREWELL, &mut server).await.is_err() {
@@ -283,6 +298,7 @@ async fn serve(running: Running) -> Result<(), Problem> {
     }
     close(&running.catalogue, running.cluster.as_ref()).await;
     running.seat.leave();
+    sign_of_life.abort();
     Ok(())
 }
 

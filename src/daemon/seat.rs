@@ -1,7 +1,7 @@
 //! One respoold per state folder: the lock, the process id, and the short folder that holds the socket.
 
 use crate::api::Problem;
-use crate::state::{SOCKET, StateFolder};
+use crate::state::{Keeper, SOCKET, StateFolder};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{AccessFlags, Uid, access};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,6 +15,7 @@ const BASE_MAX: usize = 60;
 /// The held lock. Dropping it lets the next respoold in.
 pub struct Seat {
     state: StateFolder,
+    keeper: Keeper,
     name: String,
     _lock: Flock<File>,
 }
@@ -23,6 +24,8 @@ impl Seat {
     /// Takes the seat, or names who sits there.
     pub fn take(state: &StateFolder) -> Result<Self, Problem> {
         state.make()?;
+        state.require_its_user()?;
+        let keeper = state.keeper()?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -44,6 +47,7 @@ impl Seat {
         let name = seat_name(state)?;
         Ok(Self {
             state: state.clone(),
+            keeper,
             name,
             _lock: lock,
         })
@@ -54,12 +58,17 @@ impl Seat {
         &self.name
     }
 
+    /// Who starts respoold here, and for whom.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// The folder for the socket, and a path beside it for PostgreSQL's.
     pub fn socket_folders(&self) -> Result<(PathBuf, PathBuf), Problem> {
         let recorded = fs::read_to_string(self.state.socket_record())
             .ok()
             .map(|text| PathBuf::from(text.trim_end()));
-        let folder = match recorded.filter(|folder| is_ours(folder)) {
+        let folder = match recorded.filter(|folder| is_ours(folder, &self.keeper)) {
             Some(folder) => folder,
             None => self.new_socket_folder()?,
         };
@@ -68,7 +77,7 @@ impl Seat {
     }
 
     fn new_socket_folder(&self) -> Result<PathBuf, Problem> {
-        let base = base_folder().ok_or_else(|| {
+        let base = base_folder(&self.keeper).ok_or_else(|| {
             Problem::environment(
                 "no_socket_folder",
                 "us",
@@ -80,7 +89,7 @@ impl Seat {
         loop {
             let tail = uuid::Uuid::now_v7().simple().to_string();
             let folder = base.join(format!("respool-{}", &tail[tail.len() - 8..]));
-            match DirBuilder::new().mode(0o700).create(&folder) {
+            match DirBuilder::new().mode(self.keeper.socket_folder_mode()).create(&folder) {
                 Ok(()) => {
                     write_durably(&self.state.socket_record(), &format!("{}\n", folder.display()))
                         .map_err(|error| self.state.unusable("written", &error))?;
@@ -163,14 +172,21 @@ pub fn write_durably(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// A folder that nobody else could have put there.
-fn is_ours(folder: &Path) -> bool {
+fn is_ours(folder: &Path, keeper: &Keeper) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|found| {
-        found.is_dir() && found.uid() == Uid::effective().as_raw() && found.permissions().mode() & 0o077 == 0
+        found.is_dir()
+            && found.uid() == Uid::effective().as_raw()
+            && keeper.lets_nobody_else(found.permissions().mode())
     }) && folder.as_os_str().len() + SOCKET.len() < 107
 }
 
-fn base_folder() -> Option<PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+/// Where the socket's folder is made: a service manager gives the service one of its own, else the user's, /run or /tmp.
+fn base_folder(keeper: &Keeper) -> Option<PathBuf> {
+    let variable = match keeper {
+        Keeper::Clients => "XDG_RUNTIME_DIR",
+        Keeper::Service(_) => "RUNTIME_DIRECTORY",
+    };
+    let runtime = std::env::var_os(variable)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
     let usable = |folder: &PathBuf| {
@@ -213,10 +229,23 @@ mod tests {
         let state = StateFolder::resolve(Some(folder.path())).unwrap();
         let seat = Seat::take(&state).unwrap();
         let (first, beside) = seat.socket_folders().unwrap();
-        assert!(is_ours(&first));
+        assert!(is_ours(&first, seat.keeper()));
         assert_eq!(seat.socket_folders().unwrap(), (first.clone(), beside));
         assert_eq!(state.socket().unwrap(), first.join(SOCKET));
         seat.leave();
         assert!(!first.exists());
+    }
+
+    #[test]
+    fn the_socket_folder_of_a_service_lets_its_group_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        fs::write(state.service_mark(), "respoold.service\n").unwrap();
+        let seat = Seat::take(&state).unwrap();
+        let (sockets, _) = seat.socket_folders().unwrap();
+        let mode = fs::metadata(&sockets).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o750);
+        assert_eq!(state.socket().unwrap(), sockets.join(SOCKET));
+        seat.leave();
     }
 }

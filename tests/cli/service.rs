@@ -1,0 +1,100 @@
+//! respoold under a service manager: nobody else starts it, it tells the manager how it is, and its group may talk to it.
+
+use crate::site::Site;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A site whose state folder a service manager keeps.
+fn kept_site() -> Site {
+    let site = Site::new();
+    fs::create_dir(site.path("state")).unwrap();
+    // As root, PostgreSQL runs as another user and passes through.
+    fs::set_permissions(site.path("state"), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::write(site.path("state/service"), "respoold.service\n").unwrap();
+    site
+}
+
+/// What a service manager hears.
+struct Manager {
+    socket: UnixDatagram,
+    heard: Vec<String>,
+}
+
+impl Manager {
+    fn at(site: &Site) -> Self {
+        let socket = UnixDatagram::bind(site.path("notify")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let heard = Vec::new();
+        Self { socket, heard }
+    }
+
+    /// Listens until a line was heard so often.
+    #[track_caller]
+    fn wait(&mut self, line: &str, times: usize) {
+        let begun = Instant::now();
+        let count = |heard: &[String]| heard.iter().filter(|found| *found == line).count();
+        while count(&self.heard) < times {
+            assert!(begun.elapsed() < Duration::from_secs(90), "{line}: {:?}", self.heard);
+            let mut buffer = [0; 4096];
+            if let Ok(length) = self.socket.recv(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]);
+                self.heard.extend(text.lines().map(str::to_owned));
+            }
+        }
+    }
+}
+
+fn start(site: &Site) -> Child {
+    fs::create_dir(site.path("run")).unwrap();
+    fs::set_permissions(site.path("run"), fs::Permissions::from_mode(0o751)).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_respoold"))
+        .env("NOTIFY_SOCKET", site.path("notify"))
+        .env("WATCHDOG_USEC", "300000")
+        .env("RUNTIME_DIRECTORY", site.path("run"))
+        .env("XDG_CONFIG_HOME", site.path("config"))
+        .arg("--state")
+        .arg(site.path("state"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn under_a_service_manager_nothing_is_started_on_demand() {
+    let site = kept_site();
+    for command in [&["medium", "list"][..], &["init"]] {
+        let said = site.run(command).exits(3);
+        assert_eq!(said.text("/error/code"), "respoold_not_running");
+        assert!(said.text("/error/next").contains("systemctl start respoold.service"));
+    }
+    assert!(!site.path("state/pg").exists() && site.pid().is_none());
+}
+
+#[test]
+fn a_service_tells_its_manager_stays_when_idle_and_stops_in_order() {
+    let site = kept_site();
+    site.config("[daemon]\nidle_exit = \"1s\"\n");
+    let mut manager = Manager::at(&site);
+    let mut respoold = start(&site);
+    manager.wait("READY=1", 1);
+    site.run(&["medium", "list"]).exits(0);
+    // Longer than it may be idle, were it not a service: a beat comes every 100 ms.
+    manager.wait("WATCHDOG=1", 30);
+    site.run(&["medium", "list"]).exits(0);
+
+    let sockets = fs::read_to_string(site.path("state/sockets")).unwrap();
+    let sockets = std::path::Path::new(sockets.trim_end());
+    assert!(sockets.starts_with(site.path("run")));
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(sockets), mode(&sockets.join("respoold.sock"))), (0o750, 0o660));
+
+    site.run(&["stop"]).exits(0);
+    manager.wait("STOPPING=1", 1);
+    assert!(respoold.wait().unwrap().success(), "an orderly stop is no failure");
+    site.run(&["medium", "list"]).exits(3);
+    assert!(!site.path("state/pg/postmaster.pid").exists());
+}
