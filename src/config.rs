@@ -117,7 +117,7 @@ impl Default for Catalogue {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Daemon {
-    /// Without a job and a client for so long, respoold leaves; 0: never.
+    /// Without a job and a client for so long, respoold leaves; 0: never. Nor where a service manager keeps it.
     #[serde(deserialize_with = "span")]
     pub idle_exit: Duration,
     /// How long a lease lasts unless it is renewed.
@@ -301,6 +301,44 @@ mod tests {
         assert_eq!(config.store.extent_max_bytes, ByteCount(1 << 20));
         assert_eq!(config.store.undelete_window, Duration::from_secs(7200));
         assert_eq!(config.memory.chunk, ByteCount(65_536));
+    }
+
+    const SAMPLE: &str = include_str!("../packaging/config.toml");
+
+    /// The keys that one section takes, by the words with which another is refused.
+    fn keys(section: &str) -> Vec<String> {
+        let refused = parse(&format!("{section}\nno_such_key = 1\n")).unwrap_err().message;
+        let (_, expected) = refused.split_once("expected").expect("the keys that it takes are told");
+        let keys: Vec<_> = expected.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert!(!keys.is_empty(), "{refused}");
+        keys
+    }
+
+    #[test]
+    fn the_sample_changes_nothing_as_it_is_nor_with_every_default_written_out() {
+        assert_eq!(parse(SAMPLE).unwrap(), Config::default());
+        let uncommented = SAMPLE.lines().map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
+            _ => line,
+        });
+        let text: Vec<_> = uncommented.collect();
+        let mut config = parse(&text.join("\n")).unwrap();
+        // These two have no default.
+        assert!(config.catalogue.url.take().is_some() && config.catalogue.backup_dir.take().is_some());
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn every_key_of_the_config_stands_in_the_sample() {
+        for section in keys("") {
+            let part = SAMPLE.split_once(&format!("\n[{section}]\n"));
+            let part = part.unwrap_or_else(|| panic!("[{section}]")).1;
+            let part = part.split_once("\n[").map_or(part, |(part, _)| part);
+            for key in keys(&format!("[{section}]")) {
+                let line = format!("#{key} = ");
+                assert!(part.lines().any(|found| found.starts_with(&line)), "[{section}] {key}");
+            }
+        }
     }
 
     #[test]
