@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Owns this host's media drives, jobs and catalogue. `respool` is its client.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "respoold", version)]
 struct Args {
     /// The state folder.
     #[arg(long)]

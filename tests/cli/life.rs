@@ -119,6 +119,8 @@ fn a_wrong_command_line_is_refused_also_as_json() {
 fn help_manual_and_completions_need_no_respoold() {
     let site = Site::new();
     assert!(site.say(&["--version"]).exits(0).stdout.starts_with("respool "));
+    let respoold = Command::new(env!("CARGO_BIN_EXE_respoold")).arg("--version").output();
+    assert!(respoold.unwrap().stdout.starts_with(b"respoold "));
     assert!(
         site.say(&["repack", "--help"])
             .exits(0)
