@@ -5,10 +5,9 @@ use super::house::{all_is_well, fill, mixed, site};
 use super::swaps::HeldSwap;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use respool_test_support::{Simulates, Site, Transcript};
+use respool_test_support::{Mount, Simulates, Site, Transcript};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -20,36 +19,9 @@ fn in_hours(hours: i64) -> String {
     (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours)).to_string()
 }
 
-/// A file system of its own for a medium, of 2 MiB. Only root may mount.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(site: &Site, name: &str) -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            println!("not run: only root can mount a file system for this");
-            return None;
-        }
-        let place = site.disk(name);
-        fs::create_dir(&place).unwrap();
-        mount(&["-t", "tmpfs", "-o", "size=2m", "tmpfs"], &place);
-        Some(Self(place))
-    }
-
-    fn again(&self, how: &str) {
-        mount(&["-o", &format!("remount,{how}")], &self.0);
-    }
-}
-
-fn mount(how: &[&str], place: &Path) {
-    let mounted = Command::new("mount").args(how).arg(place).output().unwrap();
-    assert!(mounted.status.success(), "{mounted:?}");
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // Lazily: respoold may still be there when a test fails.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
+/// A file system of its own for a medium.
+fn mounted(site: &Site, name: &str) -> Option<Mount> {
+    Mount::new(&site.disk(name), "2m")
 }
 
 #[test]
@@ -89,7 +61,7 @@ fn a_wrong_clock_as_the_operator_sees_it() {
 #[test]
 fn a_read_only_file_system_as_the_operator_sees_it() {
     let site = site(&["a", "c"]);
-    let Some(disk) = Mount::new(&site, "b") else { return };
+    let Some(disk) = mounted(&site, "b") else { return };
     site.ok(&["dir", "add", "b", "b", "--tags", "b"]);
     let held = fill(&site, "things", &mixed(8), &["--tags", "a"]);
     fs::write(site.root().join("file"), b"new").unwrap();
@@ -113,7 +85,7 @@ fn a_read_only_file_system_as_the_operator_sees_it() {
 #[test]
 fn a_full_file_system_as_the_operator_sees_it() {
     let site = site(&["a", "c"]);
-    let Some(disk) = Mount::new(&site, "b") else { return };
+    let Some(disk) = mounted(&site, "b") else { return };
     site.ok(&["dir", "add", "b", "b", "--tags", "b"]);
     let held = fill(&site, "things", &[60_000; 12], &["--tags", "a"]);
     let mut seen = Transcript::new("The disk of medium b fills up while a repack writes to it");
@@ -122,7 +94,7 @@ fn a_full_file_system_as_the_operator_sees_it() {
     let swap = swap.wait();
     swap.stands(&site);
     // Somebody else's file takes the rest, between two windows.
-    let ballast = disk.0.join("somebody-elses");
+    let ballast = disk.path().join("somebody-elses");
     let left = 4 << 20;
     assert!(fs::write(&ballast, vec![0; left]).is_err(), "it is full now");
     swap.release();

@@ -2,7 +2,7 @@
 
 use crate::TestCluster;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,6 +59,11 @@ impl TestDatabase {
     /// How tokio-postgres and psql connect.
     pub fn conninfo(&self) -> &str {
         &self.conninfo
+    }
+
+    /// What `[catalogue] url` is to say.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
     }
 
     /// A small pool of connections.

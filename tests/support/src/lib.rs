@@ -13,6 +13,7 @@
 
 mod backend;
 mod database;
+mod mount;
 mod simulates;
 pub mod site;
 mod template;
@@ -20,6 +21,7 @@ mod transcript;
 
 pub use backend::TestCluster;
 pub use database::TestDatabase;
+pub use mount::Mount;
 pub use simulates::Simulates;
 pub use site::Site;
 pub use transcript::Transcript;

@@ -8,11 +8,12 @@ pub use command::{Outcome, Running};
 
 use command::outcome;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Gid, Pid, Uid, User, chown};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct Site {
     respool: PathBuf,
     root: TempDir,
     now: Option<String>,
+    /// Who runs the programs, where that is not who runs the test.
+    user: Option<(Uid, Gid)>,
 }
 
 impl Site {
@@ -74,6 +77,33 @@ impl Site {
         site
     }
 
+    /// The same, of an ordinary user: whoever runs the test or, when that is root, `nobody`. Files that the programs are
+    /// to write or read are to be his; [`Self::folder`] makes one.
+    pub fn ordinary(respool: &str) -> Self {
+        let mut site = Self::bare(Path::new(respool), QUICK);
+        if Uid::effective().is_root() {
+            let nobody = User::from_name("nobody").expect("users can be looked up");
+            let nobody = nobody.expect("there is a user `nobody`");
+            site.user = Some((nobody.uid, nobody.gid));
+            site.own(site.root());
+            // The target folder may lie where `nobody` cannot go.
+            let programs = site.folder("bin");
+            for name in ["respool", "respoold"] {
+                let built = Path::new(respool).with_file_name(name);
+                fs::copy(built, programs.join(name)).expect("there is room for the programs");
+            }
+            site.respool = programs.join("respool");
+        }
+        site.ok(&["init", "--testing"]);
+        site
+    }
+
+    fn own(&self, path: &Path) {
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group)).expect("root may give away");
+        }
+    }
+
     fn bare(respool: &Path, config: &str) -> Self {
         let root = tempfile::Builder::new().prefix("respool-site-").tempdir_in("/tmp");
         let root = root.expect("/tmp can be written");
@@ -83,6 +113,7 @@ impl Site {
             respool: respool.to_owned(),
             root,
             now: None,
+            user: None,
         };
         site.write("config.toml", config);
         site.write("faults.toml", "");
@@ -96,6 +127,14 @@ impl Site {
     /// Everything of this site lies here.
     pub fn root(&self) -> &Path {
         self.root.path()
+    }
+
+    /// Makes a folder here, of the user who runs the programs.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.root.path().join(name);
+        fs::create_dir(&folder).expect("the name is new");
+        self.own(&folder);
+        folder
     }
 
     /// The state folder.
@@ -146,6 +185,13 @@ impl Site {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        self.of_user(command)
+    }
+
+    fn of_user(&self, mut command: Command) -> Command {
+        if let Some((user, group)) = self.user {
+            command.uid(user.as_raw()).gid(group.as_raw());
+        }
         command
     }
 
@@ -244,7 +290,7 @@ impl Site {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        psql
+        self.of_user(psql)
     }
 
     // --------------------------------------------------------------------------------------------- objects and media
@@ -257,8 +303,7 @@ impl Site {
     /// Makes directories and adds each as a medium of its name, which is also its tag.
     pub fn disks(&self, names: &[&str]) {
         for name in names {
-            fs::create_dir(self.disk(name)).expect("the name is new");
-            let path = self.disk(name).display().to_string();
+            let path = self.folder(name).display().to_string();
             self.ok(&["dir", "add", name, &path, "--capacity", "1GiB", "--tags", name]);
         }
     }

@@ -57,15 +57,20 @@ impl Transcript {
         let mut said = String::new();
         reader.read_to_string(&mut said).expect("it prints text");
         let code = child.wait().expect("a child can be waited for").code().unwrap_or(-1);
-        let typed = self.plain(typed);
-        self.text.push_str(&format!("\n$ {typed}\n"));
+        self.told(typed, &said);
+        self.text.push_str(&format!("[exit {code}]\n"));
+        code
+    }
+
+    /// Something that was done otherwise than by a command, and what was answered.
+    pub fn told(&mut self, what: &str, said: &str) {
+        let what = self.plain(what);
+        self.text.push_str(&format!("\n$ {what}\n"));
         for line in said.lines() {
             let line = self.plain(line);
             self.text.push_str(line.trim_end());
             self.text.push('\n');
         }
-        self.text.push_str(&format!("[exit {code}]\n"));
-        code
     }
 
     /// What another transcript saw at the same time, its title apart. Ids are numbered anew.
