@@ -179,6 +179,8 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
     if let Some(config) = &terms.config {
         command.arg("--config").arg(config);
     }
+    // Its folder is another one.
+    command.envs(terms.faults.iter().map(|faults| ("RESPOOL_FAULTS", faults)));
     let mut child = command
         .args(arguments)
         .current_dir("/")

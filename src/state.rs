@@ -211,6 +211,15 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Problem> {
     })
 }
 
+/// A variable that client and respoold agree upon. A file is named as it is known from every folder.
+pub fn drill_variable(name: &str) -> Option<String> {
+    let value = env::var(name).ok()?;
+    match name {
+        "RESPOOL_FAULTS" if !value.is_empty() => absolute(Path::new(&value)).ok()?.into_os_string().into_string().ok(),
+        _ => Some(value),
+    }
+}
+
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -12,5 +12,7 @@ mod media;
 mod objects;
 #[path = "cli/service.rs"]
 mod service;
+#[path = "cli/refused/mod.rs"]
+mod refused;
 #[path = "cli/site.rs"]
 mod site;

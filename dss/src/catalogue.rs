@@ -24,7 +24,7 @@ pub enum CatalogueError {
     /// No such thing.
     #[error("there is no {what} '{name}'")]
     NotFound {
-        /// medium, object, extent or job.
+        /// medium, object, version, extent or job.
         what: &'static str,
         /// As it was asked for.
         name: String,

@@ -16,6 +16,7 @@ impl From<CatalogueError> for Problem {
                     "medium" => "`respool medium list` shows the media",
                     "job" => "`respool job list` shows the jobs",
                     "extent" => "`respool extent list` shows the extents",
+                    "version" => "`respool object list --deleted` shows the versions",
                     _ => "`respool object list` shows the objects",
                 };
                 Self::refused("not_found", name, message).next(list)
@@ -27,9 +28,8 @@ impl From<CatalogueError> for Problem {
                 };
                 Self::refused("exists", name, message).next(next)
             }
-            CatalogueError::Conflict { subject, .. } => {
-                Self::refused("conflict", subject, message).next("look at its state and try again when it allows this")
-            }
+            CatalogueError::Conflict { subject, .. } => Self::refused("conflict", subject, message)
+                .next("look at its state and try again when it allows this; nothing was changed"),
             CatalogueError::Fenced { medium, .. } => Self::refused("fenced", medium.to_string(), message)
                 .next("choose another medium, or wait until it was erased"),
             CatalogueError::LeaseLost { resource } => Self::environment("lease_lost", "medium", resource, message)
@@ -44,7 +44,8 @@ impl From<CatalogueError> for Problem {
                 Self::integrity("medium_ahead", "us", first, message).next(next)
             }
             CatalogueError::Unavailable(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
-                .next("see why PostgreSQL does not answer (its log is below `pg` in the state folder), then repeat"),
+                .next("see why PostgreSQL does not answer (its log is below `pg` in the state folder, unless [catalogue] url names \
+                       another one), then repeat"),
             CatalogueError::Unfit(_) => Self::environment("catalogue_unfit", "us", "catalogue", message)
                 .next("correct the server's settings or the schema; nothing was written"),
             CatalogueError::Corrupt(_) => Self::integrity("catalogue_corrupt", "us", "catalogue", message)

@@ -115,6 +115,8 @@ pub struct CheckErase {
     pub orphan: u64,
     /// Bytes that are held for a restore, and would go.
     pub held_bytes: ByteCount,
+    /// The job that works on it.
+    pub job: Option<JobId>,
 }
 
 /// Composes a medium's view. Without an answer of the medium itself, room is what its configured capacity leaves.

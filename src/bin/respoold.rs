@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use respool::api::Problem;
 use respool::api::hello::{Create, StartLine, Terms};
 use respool::daemon::{self, Start};
-use respool::state::{StateFolder, resolve_config};
+use respool::state::{StateFolder, drill_variable, resolve_config};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,7 +81,7 @@ async fn run(args: Args) -> Result<(), Problem> {
         }
     };
     if let Some(command) = args.command {
-        let terms = Terms::new(config, |name| std::env::var(name).ok());
+        let terms = Terms::new(config, drill_variable);
         let done = aside(&state, &terms, command).await;
         let line = done
             .as_ref()
@@ -91,7 +91,7 @@ async fn run(args: Args) -> Result<(), Problem> {
     }
     let start = Start {
         state,
-        terms: Terms::new(config, |name| std::env::var(name).ok()),
+        terms: Terms::new(config, drill_variable),
         create: args.create,
     };
     daemon::run(start, say).await

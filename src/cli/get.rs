@@ -11,6 +11,7 @@ use crate::client::{decode, gone, json_body};
 use dss::model::{Blake3, ByteCount, Metadata, Oid, Version};
 use http_body_util::BodyExt;
 use std::fs::{self, File, FileTimes, Permissions};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -95,7 +96,10 @@ impl Get {
         let path = self.file.display().to_string();
         match fs::symlink_metadata(&self.file) {
             Ok(found) if found.is_dir() => {
-                Err(Problem::refused("is_a_folder", &path, format!("{path} is a folder")).next("name a file"))
+                Err(
+                    Problem::refused("is_a_folder", &path, format!("{path} is a folder; nothing was read"))
+                        .next("name a file"),
+                )
             }
             Ok(_) if !self.overwrite => {
                 Err(
@@ -104,7 +108,7 @@ impl Get {
                 )
             }
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match folder_of(&self.file).is_dir() {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => match folder_of(&self.file).is_dir() {
                 true => Ok(()),
                 false => Err(Problem::refused(
                     "no_folder",
@@ -154,6 +158,7 @@ impl Get {
 struct Landing {
     object: ObjectView,
     file: File,
+    place: PathBuf,
     beside: Beside,
     whole: blake3::Hasher,
 }
@@ -180,6 +185,7 @@ impl Landing {
         Ok(Self {
             object,
             file,
+            place: place.to_owned(),
             beside: Beside(beside),
             whole: blake3::Hasher::new(),
         })
@@ -189,7 +195,7 @@ impl Landing {
         self.whole.update(bytes);
         self.file
             .write_all(bytes)
-            .map_err(|error| cannot("written", &self.beside.0, &error))
+            .map_err(|error| cannot("written", &self.place, &error))
     }
 }
 
@@ -206,7 +212,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Problem {
         "file_failed",
         "operator",
         &path,
-        format!("{path} cannot be {what}: {error}"),
+        format!("{path} cannot be {what}: {error}; nothing was left there"),
     )
     .next("correct its folder, permissions or room, and repeat")
 }

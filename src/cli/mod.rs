@@ -23,7 +23,7 @@ mod table;
 use crate::api::Problem;
 use crate::api::hello::{Create, Terms};
 use crate::client::Client;
-use crate::state::{StateFolder, resolve_config};
+use crate::state::{StateFolder, drill_variable, resolve_config};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::path::PathBuf;
@@ -166,7 +166,7 @@ fn run(args: Args, output: &Output) -> Done {
             Verb::Demo(_) => demo::state(args.global.state.as_deref())?,
             _ => StateFolder::resolve(args.global.state.as_deref())?,
         },
-        terms: Terms::new(config, |name| std::env::var(name).ok()),
+        terms: Terms::new(config, drill_variable),
         output: output.clone(),
     };
     if args.global.verbose > 0 {

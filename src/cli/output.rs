@@ -144,10 +144,19 @@ fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }
 
+/// A text without characters that would do something to a terminal, such as those in the name of a file.
+pub fn on_one_line(text: &str) -> String {
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 fn tell(problem: &Problem) {
-    let mut text = format!("respool: {}", problem.message);
+    let mut text = format!("respool: {}", on_one_line(&problem.message));
     if !problem.next.is_empty() {
-        text.push_str(&format!("\n  next: {}", problem.next));
+        text.push_str(&format!("\n  next: {}", on_one_line(&problem.next)));
     }
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,6 +1,7 @@
 //! `put`: which files become which objects, and what became of them. The bytes go through `put_stream`.
 
 use super::object::details;
+use super::output::on_one_line;
 use super::progress::Bar;
 use super::put_stream::{Item, send};
 use super::{Context, Done};
@@ -211,6 +212,13 @@ impl Put {
             for refused in &batch.refused {
                 lines.push(format!("not stored: {}: {}", refused.oid, refused.problem.message));
             }
+            // Many are refused for one reason, and what to do about it is said once.
+            let ways: BTreeSet<&str> = batch.refused.iter().map(|refused| &*refused.problem.next).collect();
+            lines.extend(
+                ways.iter()
+                    .filter(|way| !way.is_empty())
+                    .map(|way| format!("  next: {way}")),
+            );
             let bytes: ByteCount = batch.objects.iter().map(|object| object.bytes).sum();
             lines.push(format!("{} objects stored, {bytes}", batch.objects.len()));
             lines.join("\n")
@@ -254,7 +262,10 @@ impl Put {
                     path: entry.path().to_owned(),
                     oid,
                 }),
-                Some(Err(error)) => return Err(refuse(entry.path(), &error.to_string()).next("rename it")),
+                Some(Err(error)) => {
+                    let why = format!("cannot be called so: {error}");
+                    return Err(refuse(entry.path(), &why).next("rename it"));
+                }
                 None => {
                     return Err(refuse(entry.path(), "has a name that is not UTF-8")
                         .next("rename it, or store it alone under another name"));
@@ -297,7 +308,7 @@ fn check_file(path: &Path, follow: bool) -> Result<(), Problem> {
 }
 
 fn refuse(path: &Path, why: &str) -> Problem {
-    let path = path.display().to_string();
+    let path = on_one_line(&path.display().to_string());
     let message = format!("{path} {why}; nothing was stored");
     Problem::refused("not_a_file", path, message)
 }

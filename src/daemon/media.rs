@@ -18,10 +18,12 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::{MediumChange, NewMedium};
-use dss::model::medium::operator_may_set;
+use dss::model::medium::{NoTarget, operator_may_set};
 use dss::model::{AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence};
 use lrs::ldm::fs::{Label, Space, dir};
+use lrs::ldm::{Fault, MediaError};
 use lrs::service::DriveStatus;
+use nix::unistd::{AccessFlags, access};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +133,7 @@ async fn dir_add(State(daemon): State<Arc<Daemon>>, Json(request): Json<DirAddRe
         )
         .into());
     }
+    look(&request.name, &place).await?;
     let now = host.clock.now();
     let new = NewMedium {
         id: MediumId::fresh(),
@@ -231,6 +234,24 @@ fn check_directory(request: &DirAddRequest) -> Result<PathBuf, Problem> {
         return Err(unfit(&request.name, format!("{} is not UTF-8", place.display())));
     }
     Ok(place)
+}
+
+/// Whether the directory is empty and can be written, before the catalogue knows anything of it.
+async fn look(name: &str, place: &Path) -> Result<(), Problem> {
+    if let Err(errno) = access(place, AccessFlags::W_OK | AccessFlags::X_OK) {
+        let why = format!("{} cannot be written: {}", place.display(), errno.desc());
+        return Err(unfit(name, why).next("let the user who runs respoold write there, or choose another directory"));
+    }
+    let (medium, path) = (name.to_owned(), place.to_owned());
+    let work = tokio::task::spawn_blocking(move || dir::look(dir::open_disk(&medium, &path)?, &medium));
+    match work.await {
+        Ok(Err(MediaError {
+            fault: Fault::Unfit(why),
+            ..
+        })) => Err(unfit(name, format!("{}: {why}", place.display()))),
+        Ok(looked) => Ok(looked?),
+        Err(panic) => Err(Problem::bug(name, panic.to_string())),
+    }
 }
 
 fn overlaps(place: &Path, medium: &Medium) -> bool {
@@ -482,7 +503,33 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
         pending: usage.extents.pending,
         orphan: usage.extents.orphan,
         held_bytes: usage.held,
+        job: at_work.map(|job| job.id),
     })
+}
+
+/// What to do about what speaks against erasing a medium, in the order in which it is done.
+fn way_to_erase(medium: &Medium, verdict: &CheckErase) -> String {
+    let name = &medium.name;
+    let mut ways = vec![];
+    if medium.locked {
+        ways.extend(NoTarget::Locked.way_out(name));
+    }
+    if medium.presence != Presence::Attached {
+        ways.extend(NoTarget::Presence(medium.presence).way_out(name));
+    }
+    match verdict.job {
+        Some(job) => ways.push(format!(
+            "wait for job {job} with `respool job wait {job}`, or cancel it"
+        )),
+        None if verdict.live > 0 => ways.push(format!("empty it with `respool repack {name}`")),
+        None => {}
+    }
+    if ways.is_empty() {
+        ways.push(format!(
+            "`respool medium check-erase {name}` tells when it may be erased"
+        ));
+    }
+    ways.join("; then ")
 }
 
 async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
@@ -496,7 +543,7 @@ async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
             &medium.name,
             format!("medium {} was not formatted: {why}; nothing was touched", medium.name),
         )
-        .next(format!("empty it with `respool repack {}`", medium.name))
+        .next(way_to_erase(&medium, &verdict))
     };
     if !verdict.erasable {
         return Err(in_use(verdict.reasons.join("; ")).into());

@@ -11,6 +11,7 @@ use crate::api::wire::Nothing;
 use crate::host::Host;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -67,12 +68,26 @@ async fn guard(State(daemon): State<Arc<Daemon>>, request: Request, next: Next) 
         tracing::error!(%path, %panic, "a request ended in a panic");
         Failure(Problem::bug("respoold", format!("{path}: {panic}"))).into_response()
     });
+    let response = in_our_words(&path, response).await;
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             let _held = &in_use;
             frame
         }))
     })
+}
+
+/// A request that could not even be read is refused like any other, in place of the library's plain text.
+async fn in_our_words(path: &str, response: Response) -> Response {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !response.status().is_client_error() || !kind.is_some_and(|kind| kind.starts_with(b"text/plain")) {
+        return response;
+    }
+    // The library's own sentence; it does not fail.
+    let text = response.into_body().collect().await.map(|body| body.to_bytes());
+    let why = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    let problem = Problem::refused("bad_request", path, format!("the request {path} cannot be read: {why}"));
+    Failure(problem.next("use the `respool` of the same version as respoold; nothing was touched")).into_response()
 }
 
 async fn unknown(request: Request) -> Failure {

@@ -76,7 +76,7 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             return Err(Problem::refused(
                 "own_target",
                 &medium.name,
-                format!("medium {} cannot be its own target", medium.name),
+                format!("medium {} cannot be its own target; nothing was touched", medium.name),
             )
             .next("name another medium with --to, or none"));
         }

@@ -29,6 +29,8 @@ pub(crate) struct Targets {
     in_doubt: Vec<Medium>,
     /// Not asked for their room yet.
     unprobed: Vec<Medium>,
+    /// The tags that they need.
+    tags: BTreeSet<String>,
 }
 
 impl Targets {
@@ -95,6 +97,13 @@ impl Targets {
                 "source and targets share a dock, and the largest of them is {} bytes too large for the spool",
                 short.0
             ),
+            Lack::NoMedium if self.usable.is_empty() && !self.tags.is_empty() => {
+                let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
+                format!(
+                    "there is no medium with all of the tags {} that may take them",
+                    tags.join(", ")
+                )
+            }
             Lack::NoMedium if self.usable.is_empty() => "there is no medium that may take them".to_owned(),
             Lack::NoMedium => "every medium that could take them holds another copy of their objects".to_owned(),
         };
@@ -121,6 +130,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         ways_out: vec![],
         in_doubt: vec![],
         unprobed: vec![],
+        tags: spec.to_tags.clone(),
     };
     let media = host.catalogue.media().await?;
     for medium in media {

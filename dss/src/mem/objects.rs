@@ -148,9 +148,10 @@ impl Tables {
                 id.filter(|id| !self.is_ended(**id)).and_then(|id| self.objects.get(id))
             }
         };
-        found
-            .map(|object| self.detail(object))
-            .ok_or_else(|| not_found("object", oid))
+        found.map(|object| self.detail(object)).ok_or_else(|| match version {
+            None => not_found("object", oid),
+            Some(version) => not_found("version", format!("{oid}@{version}")),
+        })
     }
 
     pub(super) fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
@@ -191,7 +192,7 @@ impl Tables {
 
     pub(super) fn undelete_object(&mut self, oid: &Oid, now: Timestamp) -> Result<Object> {
         if self.live_version(oid).is_some() {
-            return Err(conflict(oid, "a live version exists"));
+            return Err(conflict(oid, "it is not deleted"));
         }
         let newest = self.versions(oid).rev().find(|object| !self.is_ended(object.id));
         let id = newest.ok_or_else(|| not_found("object", oid))?.id;

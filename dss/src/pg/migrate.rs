@@ -35,6 +35,7 @@ pub(super) async fn run(pool: &PgPool) -> Result<()> {
         MigrateError::VersionMismatch(version) => {
             CatalogueError::Unfit(format!("its migration {version} is not the one this program knows"))
         }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => super::retry::refusal(error),
         other => CatalogueError::Unavailable(format!("the schema could not be brought up to date: {other}")),
     })
 }

@@ -21,6 +21,17 @@ fn no_object(name: impl ToString) -> CatalogueError {
     }
 }
 
+/// That the live version, or the one that was asked for, is not there.
+fn no_version(oid: &Oid, version: Option<Version>) -> CatalogueError {
+    match version {
+        None => no_object(oid),
+        Some(version) => CatalogueError::NotFound {
+            what: "version",
+            name: format!("{oid}@{version}"),
+        },
+    }
+}
+
 /// Adds the layouts to versions, in the order given.
 async fn details(on: &mut PgConnection, rows: Vec<ObjectRow>) -> std::result::Result<Vec<ObjectDetail>, Stop> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
@@ -95,7 +106,7 @@ pub(super) async fn by_oid(catalogue: &PgCatalogue, oid: &Oid, version: Option<V
         )
         .fetch_optional(&mut *conn)
         .await?
-        .ok_or_else(|| no_object(oid))?;
+        .ok_or_else(|| no_version(oid, version))?;
         details(conn, vec![row]).await?.remove(0)
     }))
 }
@@ -185,7 +196,7 @@ pub(super) async fn undelete(catalogue: &PgCatalogue, oid: &Oid, now: Timestamp)
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         super::locks::objects(tx.on(), &ids).await?;
         if rows.iter().any(|row| row.live) {
-            let why = "a live version exists".to_owned();
+            let why = "it is not deleted".to_owned();
             return Err(CatalogueError::Conflict { subject: format!("object {oid}"), why }.into());
         }
         let newest = rows.iter().find(|row| !row.purged && row.referenced).ok_or_else(|| no_object(oid))?;

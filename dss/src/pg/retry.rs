@@ -292,8 +292,15 @@ pub(super) fn refusal(error: sqlx::Error) -> CatalogueError {
         ("23505", _) if constraint == "extent_address" => exists("address", database),
         ("23505", _) if constraint == "extent_pkey" => exists("extent", database),
         ("40P01" | "40001" | "23503", _) => CatalogueError::Unavailable(format!("{CONTENTION}: {detail}")),
-        _ => CatalogueError::Unavailable(error.to_string()),
+        ("25006", _) => CatalogueError::Unfit("it is read-only, and nothing can be noted in it".into()),
+        ("53100", _) => CatalogueError::Unavailable(format!("its disk is full, make room there: {}", no_path(&detail))),
+        _ => CatalogueError::Unavailable(detail),
     }
+}
+
+/// A server's message without the name of a file of its own, which nobody else can make sense of.
+fn no_path(message: &str) -> &str {
+    message.split_once("\": ").map_or(message, |(_, why)| why)
 }
 
 /// The server's detail names the key that is taken.

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 /// A fault file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {why}")]
+#[error("{}: {why}", whereabouts(file, *line))]
 pub struct FaultFileError {
     /// Which file.
     pub file: String,
@@ -18,6 +18,14 @@ pub struct FaultFileError {
     pub line: usize,
     /// What is wrong there.
     pub why: String,
+}
+
+/// Where it is wrong.
+fn whereabouts(file: &str, line: usize) -> String {
+    match line {
+        0 => format!("the file {file} cannot be read"),
+        line => format!("{file}:{line}"),
+    }
 }
 
 impl FaultFileError {

@@ -85,6 +85,12 @@ pub(super) fn describe(label: &Label) -> String {
     format!("{} ({}), generation {}", label.name, label.medium, label.generation)
 }
 
+/// Whether a medium can be made of a directory, before anything is: refuses one that holds anything. `medium` is for
+/// messages.
+pub fn look(disk: Box<dyn Disk>, medium: &str) -> MediaResult<()> {
+    clear_the_way(&Ground::new(disk, medium))
+}
+
 /// Makes a medium of an empty directory. After a failure the directory is as empty as it was.
 pub fn format(disk: Box<dyn Disk>, label: &Label) -> MediaResult<()> {
     let ground = Ground::new(disk, &label.name);

@@ -22,7 +22,7 @@ mod volume;
 mod writer;
 mod writing;
 
-pub use format::{format, mount, open_disk, read_label, relabel};
+pub use format::{format, look, mount, open_disk, read_label, relabel};
 pub(crate) use label::mislabelled;
 
 use dss::model::{ByteCount, Generation, MediumId};

@@ -1,0 +1,122 @@
+//! Names that are no names, and files that cannot be stored.
+
+use super::{RESPOOL, Refusals, site};
+use nix::sys::stat::Mode;
+use respool_test_support::site::{QUICK, Site};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Child;
+
+#[test]
+fn a_name_that_is_none_is_refused() {
+    let site = site(&["a"]);
+    fs::write(site.root().join("file"), "bytes").unwrap();
+    let mut refusals = Refusals::new(&site, &["a"], "Names that no object can have");
+    for oid in ["../a", "a/../b", "a/..", "./a", "a//b", "a/", "/a"] {
+        refusals.run(&format!("put file {oid}"), 2);
+    }
+    let put = |oid: &[u8]| {
+        let mut put = site.spoken(&["put", "file"]);
+        put.arg(OsStr::from_bytes(oid));
+        put
+    };
+    refusals.command("respool put file ''", put(b""), 2);
+    refusals.command("respool put file $'a\\nb'", put(b"a\nb"), 2);
+    refusals.command("respool put file $'a\\xff'", put(b"a\xff"), 2);
+    let long = "x".repeat(1024);
+    refusals.seen.hide(&long, "(1,024 times x)");
+    refusals.command(&format!("respool put file {long}"), put(long.as_bytes()), 2);
+    refusals.note("A NUL cannot be typed. This is what a program is told that sends one.");
+    let before = refusals.everything();
+    let told = super::starting::asked(&site, "/v1/object/show", &serde_json::json!({ "oid": "a\0b" }));
+    refusals
+        .seen
+        .told("POST /v1/object/show {\"oid\":\"a\\u0000b\"}", &told);
+    assert!(before == refusals.everything());
+    refusals.note("A file in the folder has a name with a newline.");
+    fs::create_dir(site.root().join("folder")).unwrap();
+    fs::write(site.root().join("folder/a\nb"), "bytes").unwrap();
+    refusals.run("put folder f --recursive", 2);
+    refusals.matches("oids");
+}
+
+#[test]
+fn what_is_no_file_is_not_stored() {
+    let site = site(&["a"]);
+    let root = site.root();
+    fs::create_dir(root.join("folder")).unwrap();
+    nix::unistd::mkfifo(&root.join("fifo"), Mode::S_IRWXU).unwrap();
+    let _socket = UnixListener::bind(root.join("socket")).unwrap();
+    symlink("file", root.join("link")).unwrap();
+    fs::write(root.join("file"), "bytes").unwrap();
+    site.put_on("a", "there", b"bytes");
+    let mut refusals = Refusals::new(&site, &["a"], "What is no file, and files that are stored already");
+    for file in ["missing", "folder", "fifo", "socket", "link", "/dev/null"] {
+        refusals.run(&format!("put {file} new"), 2);
+    }
+    refusals.run("put file new --recursive", 2);
+    refusals.run("put file there", 2);
+    refusals.run("put file new --meta colour", 2);
+    refusals.run("put file new --copies 0", 2);
+    refusals.matches("files");
+}
+
+/// How large the file is that changes: more than what may be on its way to a medium.
+const LARGE: u64 = 32 << 20;
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_stored() {
+    // In one extent: all of it is recorded before the first byte is asked for.
+    let config = QUICK.replace("extent_max_bytes = \"64 KiB\"", "extent_max_bytes = \"64 MiB\"");
+    let site = Site::with_config(RESPOOL, &config);
+    site.disks(&["a"]);
+    let mut refusals = Refusals::new(&site, &["a"], "Files that change while they are put");
+    let file = site.root().join("file");
+    for (length, how) in [(1 << 20, "shorter"), (LARGE + 1, "longer")] {
+        File::create(&file).unwrap().set_len(LARGE).unwrap();
+        let objects = site.ok(&["object", "list", "--deleted"]);
+        refusals.note(&format!("Somebody makes the file {how} while it is read."));
+        // The put waits for a row of the catalogue, with most of the file unread.
+        let mut holder = hold(&site);
+        let changed = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+                site.wait_until("the put waits", || site.sql(waiting) != "0");
+                File::options()
+                    .write(true)
+                    .open(&file)
+                    .unwrap()
+                    .set_len(length)
+                    .unwrap();
+                holder.stdin.take().unwrap().write_all(b"COMMIT;").unwrap();
+                assert!(holder.wait().unwrap().success());
+            });
+            refusals.seen.run(&site, "put file new")
+        });
+        if changed != 3 {
+            refusals.wrong.push(format!("a file that became {how}: {changed}"));
+        }
+        assert_eq!(site.ok(&["object", "list", "--deleted"]), objects);
+        // Its bytes count for nothing any more, and go with the next sweep.
+        let left = site.extents(&[]);
+        assert!(left.iter().all(|extent| extent["state"] == "orphan"), "{left:#?}");
+    }
+    refusals.run("object show new", 2);
+    refusals.matches("changing");
+}
+
+/// Holds the row of medium a, which every put needs.
+fn hold(site: &Site) -> Child {
+    let mut psql = site.psql().spawn().unwrap();
+    let begin = b"BEGIN; SELECT 'held' FROM medium WHERE name = 'a' FOR UPDATE;\n";
+    psql.stdin.as_mut().unwrap().write_all(begin).unwrap();
+    site.wait_until("the row is held", || {
+        site.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%held%'")
+            != "0"
+    });
+    psql
+}
