@@ -10,9 +10,9 @@ mod life;
 mod media;
 #[path = "cli/objects.rs"]
 mod objects;
-#[path = "cli/service.rs"]
-mod service;
 #[path = "cli/refused/mod.rs"]
 mod refused;
+#[path = "cli/service.rs"]
+mod service;
 #[path = "cli/site.rs"]
 mod site;
