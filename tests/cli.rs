@@ -2,6 +2,8 @@
 
 #[path = "cli/drills.rs"]
 mod drills;
+#[path = "cli/hold.rs"]
+mod hold;
 #[path = "cli/jobs.rs"]
 mod jobs;
 #[path = "cli/life.rs"]
@@ -12,6 +14,8 @@ mod media;
 mod objects;
 #[path = "cli/refused/mod.rs"]
 mod refused;
+#[path = "cli/schemas.rs"]
+mod schemas;
 #[path = "cli/service.rs"]
 mod service;
 #[path = "cli/site.rs"]

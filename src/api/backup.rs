@@ -3,6 +3,7 @@
 use dss::model::backup::{BackupManifest, PutBack};
 use dss::model::{CatalogueId, Revision};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ pub struct BackupRequest {
 }
 
 /// A backup that was made or looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackupReport {
     /// The file.
     pub path: PathBuf,
@@ -29,7 +30,7 @@ pub struct BackupReport {
 }
 
 /// A backup against the catalogue in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Against {
     /// Whether it is the same catalogue. If not, the numbers say nothing.
     pub same_catalogue: bool,
@@ -71,7 +72,8 @@ impl CatalogueStatus {
 }
 
 /// What `catalogue restore` prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CatalogueRestored")]
 pub struct RestoreReport {
     /// The backup.
     pub path: PathBuf,

@@ -1,10 +1,11 @@
 //! What `respool check` prints.
 
 use dss::catalogue::{Finding, Severity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The findings, and whether any is an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckReport {
     /// Whether no invariant is broken.
     pub ok: bool,

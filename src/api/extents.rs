@@ -4,11 +4,12 @@ use dss::model::{
     Address, ByteCount, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Hold, MediumId, Oid, Version,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One extent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtentView {
     /// Its identity, also on its medium.
     pub id: ExtentId,

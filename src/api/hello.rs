@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::backup::{BackupReport, RestoreReport};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -105,7 +106,7 @@ pub struct Hello {
 }
 
 /// What `clock accept` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockAccepted {
     /// The time that holds from now on.
     pub now: jiff::Timestamp,

@@ -2,10 +2,11 @@
 
 use dss::catalogue::{Adopt, Imported};
 use dss::model::{AdmState, ByteCount, ExtentId, MediumId, Oid, Version};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What became known of a medium.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportReport {
     /// What the operator calls it.
     pub medium: String,
@@ -36,7 +37,7 @@ pub struct ImportReport {
 }
 
 /// What a reconciliation did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reconciled {
     /// Whether the medium was erased since the backup was made.
     pub erased_since: bool,
@@ -68,7 +69,7 @@ impl Reconciled {
 }
 
 /// An extent that a layout names and that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MissingExtent {
     /// Which.
     pub extent: ExtentId,
@@ -81,7 +82,7 @@ pub struct MissingExtent {
 }
 
 /// An extent that the index names and whose bytes are not there, or wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadExtent {
     /// Which.
     pub extent: ExtentId,

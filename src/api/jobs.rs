@@ -4,11 +4,12 @@ use super::problem::exit;
 use super::waiting::{WaitingFor, WaitingReason};
 use dss::model::{ByteCount, Job, JobError, JobId, JobKind, JobState, JobWait, MediumId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What `repack`, `job show` and `job wait` print.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobReport {
     /// Its number.
     pub job: JobId,
@@ -55,7 +56,7 @@ pub struct JobReport {
 }
 
 /// One target of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetReport {
     /// Its name.
     pub medium: String,
@@ -66,7 +67,7 @@ pub struct TargetReport {
 }
 
 /// Numbers of extents of a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtentTally {
     /// Live on the sources when the job first looked.
     pub live: u64,
@@ -83,7 +84,7 @@ pub struct ExtentTally {
 }
 
 /// One extent that could not be moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkipReport {
     /// Which.
     pub extent: dss::model::ExtentId,
@@ -96,7 +97,7 @@ pub struct SkipReport {
 }
 
 /// One extent that was moved from another copy, because its own bytes could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubstitutionReport {
     /// Which.
     pub extent: dss::model::ExtentId,
@@ -111,7 +112,7 @@ pub struct SubstitutionReport {
 }
 
 /// What was read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadBackReport {
     /// How many extents.
     pub extents: u64,
@@ -122,7 +123,7 @@ pub struct ReadBackReport {
 }
 
 /// What `job list` prints, the newest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobList {
     /// The jobs.
     pub jobs: Vec<JobReport>,
@@ -138,7 +139,8 @@ pub struct JobEnd {
 }
 
 /// What `job restore` prints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JobRestored")]
 pub struct RestoreReport {
     /// The job as it is now.
     #[serde(flatten)]

@@ -6,11 +6,12 @@ use dss::model::{
 };
 use jiff::Timestamp;
 use lrs::ldm::fs::Space;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// One medium.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MediumView {
     /// What the operator calls it.
     pub name: String,
@@ -77,7 +78,7 @@ pub struct MediumView {
 }
 
 /// A drive, as the scheduler has it now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriveView {
     /// Its name.
     pub name: String,
@@ -92,14 +93,14 @@ pub struct DriveView {
 }
 
 /// What `medium list` prints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaList {
     /// All of them, by name.
     pub media: Vec<MediumView>,
 }
 
 /// What `medium check-erase` prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckErase {
     /// Its name.
     pub medium: String,

@@ -4,11 +4,12 @@ use super::Problem;
 use super::extents::{self, ExtentView};
 use dss::model::{ByteCount, CopyNo, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One version of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectView {
     /// Its name.
     pub oid: Oid,

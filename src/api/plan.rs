@@ -2,10 +2,11 @@
 
 use super::Problem;
 use dss::model::{ByteCount, ExtentId, Oid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the drive gets to an extent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// By positioning.
@@ -15,7 +16,7 @@ pub enum Action {
 }
 
 /// One extent, in the order in which it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanStep {
     /// Which.
     pub extent: ExtentId,
@@ -32,7 +33,7 @@ pub struct PlanStep {
 }
 
 /// A medium that may become a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanTarget {
     /// Its name.
     pub medium: String,
@@ -43,7 +44,7 @@ pub struct PlanTarget {
 }
 
 /// An extent that stays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotMoved {
     /// Which.
     pub extent: ExtentId,
@@ -54,7 +55,7 @@ pub struct NotMoved {
 }
 
 /// Source and targets share a dock: bytes wait in a spool while it changes its disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanStaging {
     /// The most bytes that wait at once.
     pub spool_bytes: ByteCount,
@@ -65,7 +66,7 @@ pub struct PlanStaging {
 }
 
 /// Everything of a plan but its steps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanSummary {
     /// The media to be emptied, by name.
     pub sources: Vec<String>,

@@ -1,6 +1,7 @@
 //! What went wrong, in the one form that every layer above the catalogue and the media answers.
 
 use dss::model::JobError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Exit codes: a contract with scripts.
@@ -37,7 +38,7 @@ pub mod exit {
 }
 
 /// A failed request. `message` says what failed, on which medium or drive, and what the system did; `next` what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{message}")]
 pub struct Problem {
     /// A short constant word for scripts.

@@ -1,10 +1,11 @@
 //! What a job waits for: told by `job show` while it does.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a job waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingFor {
     /// In one line.
     pub text: String,
@@ -15,7 +16,7 @@ pub struct WaitingFor {
 }
 
 /// One thing that a job waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingReason {
     /// In words.
     pub text: String,

@@ -23,12 +23,14 @@ use dss::model::{Blake3, ByteCount, Oid, Quarantine, VerifyMode};
 use files::{Source, choose};
 use http_body_util::BodyExt;
 use nix::unistd::Uid;
-use report::{Difference, Report};
+use report::Difference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+pub use report::Report;
 
 /// The directories that play disks.
 const DISKS: [&str; 4] = ["disk-a", "disk-b", "disk-c", "disk-d"];

@@ -17,6 +17,7 @@ mod progress;
 mod put;
 mod put_stream;
 mod repack;
+mod schema;
 mod service;
 mod table;
 
@@ -212,6 +213,11 @@ pub fn bug(panic: &(dyn std::any::Any + Send)) -> u8 {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or(panic.downcast_ref::<&str>().copied());
     output::bug(words.unwrap_or("no words"))
+}
+
+/// What `--json` prints, as a JSON Schema for each verb.
+pub fn results_schema() -> serde_json::Value {
+    schema::document()
 }
 
 /// The whole command line, for completions and manual pages.

@@ -9,6 +9,7 @@ use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
 use crate::api::{Problem, exit};
 use dss::model::{ByteCount, ObjectId, Oid, Version};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, FileType};
@@ -73,7 +74,7 @@ pub struct Manner {
     pub follow: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Stored {
     oid: Oid,
     id: ObjectId,
@@ -81,20 +82,20 @@ struct Stored {
     bytes: ByteCount,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Refused {
     oid: Oid,
     problem: Problem,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Skipped {
     path: String,
     reason: String,
 }
 
-#[derive(Default, Serialize)]
-struct Batch {
+#[derive(Default, Serialize, JsonSchema)]
+pub struct Batch {
     objects: Vec<Stored>,
     refused: Vec<Refused>,
     skipped: Vec<Skipped>,

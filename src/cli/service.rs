@@ -7,6 +7,7 @@ use crate::api::{Problem, exit};
 use crate::client::{self, Client};
 use crate::state::Keeper;
 use dss::model::Step;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,8 +22,8 @@ pub struct Init {
     testing: bool,
 }
 
-#[derive(Serialize)]
-struct Initialised {
+#[derive(Serialize, JsonSchema)]
+pub struct Initialised {
     state: PathBuf,
     catalogue: dss::model::CatalogueId,
     testing: bool,
@@ -73,7 +74,7 @@ impl Init {
 }
 
 /// What a stop found.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Stopped {
     state: PathBuf,
     stopped: bool,
@@ -142,12 +143,12 @@ pub enum Drill {
     Steps,
 }
 
-#[derive(Serialize)]
-struct Steps {
+#[derive(Serialize, JsonSchema)]
+pub struct Steps {
     steps: Vec<NamedStep>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NamedStep {
     name: &'static str,
     hop: &'static str,

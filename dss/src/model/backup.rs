@@ -2,6 +2,7 @@
 
 use super::{CatalogueId, EventHead, Revision};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The format of a backup's file: one block of [`HEADER_BYTES`] that says what follows, then PostgreSQL's custom dump.
@@ -10,7 +11,7 @@ pub const BACKUP_FORMAT: &str = "respool-catalogue-1";
 pub const HEADER_BYTES: u64 = 4096;
 
 /// The header of a backup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackupManifest {
     /// [`BACKUP_FORMAT`].
@@ -36,7 +37,7 @@ pub struct BackupManifest {
 }
 
 /// What was put back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PutBack {
     /// The backup.
     pub manifest: BackupManifest,

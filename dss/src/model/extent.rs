@@ -6,6 +6,7 @@ use super::{
     Version,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -46,7 +47,7 @@ pub enum Owner {
 }
 
 /// Where on a medium an extent lies. dir: the path below the medium's root, as `extent list` prints it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Address(pub String);
 

@@ -3,6 +3,7 @@
 use super::words::words;
 use super::{ByteCount, ExtentId, JobId, MediumId, Oid};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -241,7 +242,7 @@ pub struct JobWait {
 }
 
 /// The first failure of a job; later ones never replace it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobError {
     /// A short constant word for scripts.
     pub code: String,

@@ -3,6 +3,7 @@
 use super::words::words;
 use super::{ByteCount, Generation, JobId, MediumId, Revision, Standing};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -260,7 +261,7 @@ pub struct Usage {
 }
 
 /// How many extents a medium has in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtentCounts {
     /// Not known durable.
     pub pending: u64,

@@ -3,6 +3,7 @@
 
 use super::words::words;
 use super::{Blake3, Generation, Revision};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -19,7 +20,7 @@ words! {
 }
 
 /// The end of the sealed event chain: whoever knows it knows everything before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventHead {
     /// Its place in the chain, from 1; 0: nothing was sealed yet.

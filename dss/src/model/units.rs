@@ -1,5 +1,6 @@
 //! Byte counts and digests.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::iter::Sum;
@@ -9,7 +10,7 @@ use std::ops::{Add, AddAssign, Sub};
 pub const CHUNK_BYTES: u64 = 16 << 20;
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ByteCount(pub u64);
 
@@ -72,7 +73,8 @@ impl fmt::Display for ByteCount {
 }
 
 /// A BLAKE3-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Blake3(pub [u8; 32]);
 
 impl Blake3 {

@@ -5,12 +5,13 @@ use crate::api::check::CheckReport;
 use crate::api::objects::ObjectView;
 use crate::api::{JobReport, exit};
 use dss::model::{ByteCount, Oid};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Some objects.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Amount {
     /// How many.
     pub objects: u64,
@@ -21,7 +22,7 @@ pub struct Amount {
 }
 
 /// One emptied medium.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Emptied {
     /// Which.
     pub medium: String,
@@ -38,7 +39,7 @@ pub struct Emptied {
 }
 
 /// An object that is not what it should be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Difference {
     /// Which.
     pub oid: Oid,
@@ -47,7 +48,8 @@ pub struct Difference {
 }
 
 /// Everything.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Demo")]
 pub struct Report {
     /// Where the files came from.
     pub from: PathBuf,

@@ -1,15 +1,14 @@
 //! Names that are no names, and files that cannot be stored.
 
 use super::{RESPOOL, Refusals, site};
+use crate::hold::Hold;
 use nix::sys::stat::Mode;
 use respool_test_support::site::{QUICK, Site};
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::process::Child;
 
 #[test]
 fn a_name_that_is_none_is_refused() {
@@ -81,19 +80,17 @@ fn a_file_that_changes_while_it_is_read_is_not_stored() {
         let objects = site.ok(&["object", "list", "--deleted"]);
         refusals.note(&format!("Somebody makes the file {how} while it is read."));
         // The put waits for a row of the catalogue, with most of the file unread.
-        let mut holder = hold(&site);
+        let holder = Hold::of(&site, "a");
         let changed = std::thread::scope(|scope| {
             scope.spawn(|| {
-                let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-                site.wait_until("the put waits", || site.sql(waiting) != "0");
+                Hold::stops(&site, 1);
                 File::options()
                     .write(true)
                     .open(&file)
                     .unwrap()
                     .set_len(length)
                     .unwrap();
-                holder.stdin.take().unwrap().write_all(b"COMMIT;").unwrap();
-                assert!(holder.wait().unwrap().success());
+                holder.release();
             });
             refusals.seen.run(&site, "put file new")
         });
@@ -107,16 +104,4 @@ fn a_file_that_changes_while_it_is_read_is_not_stored() {
     }
     refusals.run("object show new", 2);
     refusals.matches("changing");
-}
-
-/// Holds the row of medium a, which every put needs.
-fn hold(site: &Site) -> Child {
-    let mut psql = site.psql().spawn().unwrap();
-    let begin = b"BEGIN; SELECT 'held' FROM medium WHERE name = 'a' FOR UPDATE;\n";
-    psql.stdin.as_mut().unwrap().write_all(begin).unwrap();
-    site.wait_until("the row is held", || {
-        site.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%held%'")
-            != "0"
-    });
-    psql
 }
