@@ -2,7 +2,7 @@
 
 use super::job::{CtrlC, follow};
 use super::output::Listed;
-use super::table::pairs;
+use super::table::{pairs, row as row_of, terminal};
 use super::{Context, Done};
 use crate::api::extents::ExtentView;
 use crate::api::requests::{ExtentListRequest, ExtentRequest};
@@ -119,11 +119,15 @@ impl Extent {
 /// Prints extents.
 pub async fn list(context: &Context, request: &ExtentListRequest) -> Done {
     let client = context.client().await?;
+    let width = terminal();
     let row = |extent: &ExtentView| {
-        format!(
-            "{}  {:7}  {}  {:>10}  {}@{}.{}.{}",
-            extent.id, extent.state, extent.medium, extent.bytes, extent.oid, extent.version, extent.copy, extent.index
-        )
+        let (id, state, bytes) = (
+            extent.id.to_string(),
+            extent.state.to_string(),
+            extent.bytes.to_string(),
+        );
+        let name = format!("{}@{}.{}.{}", extent.oid, extent.version, extent.copy, extent.index);
+        row_of(&[&id, &state, &extent.medium, &bytes, &name], width)
     };
     let listed = context
         .output

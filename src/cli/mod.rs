@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod dir;
 mod event;
+mod examples;
 mod extent;
 mod get;
 mod job;
@@ -25,14 +26,14 @@ use crate::api::Problem;
 use crate::api::hello::{Create, Terms};
 use crate::client::Client;
 use crate::state::{StateFolder, drill_variable, resolve_config};
-use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Repack and evacuation of tapes and removable media, with proof that nothing was lost.
 #[derive(Debug, Parser)]
-#[command(name = "respool", version, arg_required_else_help = true)]
+#[command(name = "respool", version, arg_required_else_help = true, max_term_width = 80)]
 pub struct Args {
     #[command(flatten)]
     global: Global,
@@ -142,7 +143,9 @@ pub(crate) type Done = Result<u8, Problem>;
 
 /// Parses, runs, prints; answers the exit code.
 pub fn main() -> u8 {
-    let args = match Args::try_parse_from(extent::tell_states_apart(std::env::args_os().collect())) {
+    let typed = extent::tell_states_apart(std::env::args_os().collect());
+    let parsed = command().try_get_matches_from(typed);
+    let args = match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return output::usage(&error),
     };
@@ -222,5 +225,5 @@ pub fn results_schema() -> serde_json::Value {
 
 /// The whole command line, for completions and manual pages.
 pub fn command() -> clap::Command {
-    Args::command()
+    examples::explain(Args::command())
 }

@@ -1,7 +1,7 @@
 //! `delete`, `undelete`, `object`.
 
 use super::output::Listed;
-use super::table::{pairs, time};
+use super::table::{pairs, row as row_of, terminal, time};
 use super::{Context, Done};
 use crate::api::exit;
 use crate::api::objects::ObjectView;
@@ -79,12 +79,12 @@ impl Object {
                     prefix: list.prefix,
                     deleted: list.deleted,
                 };
+                let width = terminal();
                 let row = |object: &ObjectView| {
                     let deleted = if object.deleted_at.is_some() { "  deleted" } else { "" };
-                    format!(
-                        "{:>10}  {}  {}@{}{deleted}",
-                        object.bytes, object.copies, object.oid, object.version
-                    )
+                    let (bytes, copies) = (object.bytes.to_string(), object.copies.to_string());
+                    let name = format!("{}@{}{deleted}", object.oid, object.version);
+                    row_of(&[&bytes, &copies, &name], width)
                 };
                 let listed = context
                     .output

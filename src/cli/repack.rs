@@ -2,6 +2,7 @@
 
 use super::job::{CtrlC, details, follow};
 use super::output::Listed;
+use super::table::{row as row_of, terminal};
 use super::{Context, Done, interrupts};
 use crate::api::requests::JobRequest;
 use crate::api::units::{parse_size, parse_span};
@@ -52,7 +53,11 @@ impl Repack {
         let (plan, detach) = (self.plan, self.detach);
         let request = self.request();
         if plan {
-            let row = |step: &PlanStep| format!("{}  {}  {:>10}  {}", step.medium, step.extent, step.bytes, step.oid);
+            let width = terminal();
+            let row = |step: &PlanStep| {
+                let (extent, bytes) = (step.extent.to_string(), step.bytes.to_string());
+                row_of(&[&step.medium, &extent, &bytes, step.oid.as_str()], width)
+            };
             let listed = context
                 .output
                 .list::<_, _, PlanSummary>(&client, "/v1/repack/plan", &request, "steps", row)

@@ -1,0 +1,348 @@
+//! What stands below the help of a verb: units, and examples that run as they stand.
+
+use clap::Command;
+
+const SIZES: &str = "Sizes are bytes, or have a unit: 500GB, 64GiB, 4TiB.";
+const SPANS: &str = "Durations have a unit: 90s, 15m, 2h, 7d; 0 is none at all.";
+
+/// Words by verb. A line that begins with two blanks and `respool` is an example.
+const TEXTS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "Exit codes: 0 done; 1 done but for extents that are listed; 2 refused, nothing touched; 3 a medium, drive or \
+             the catalogue is not available; 4 a digest or an invariant does not hold; 5 stopped early, resumable; 70 a bug",
+            "`respool help VERB` tells more, with examples.",
+        ],
+    ),
+    (
+        "init",
+        &[
+            "Every other verb makes a normal catalogue by itself where there is none.",
+            "Examples:
+  respool init
+  respool --state rehearsal init --testing",
+        ],
+    ),
+    (
+        "stop",
+        &["Example:
+  respool stop"],
+    ),
+    (
+        "demo",
+        &["Examples:
+  respool demo
+  respool demo --from /usr/share/doc --files 500 --keep"],
+    ),
+    (
+        "check",
+        &[
+            "Exit 0 when nothing is wrong, 4 when something is.",
+            "Example:
+  respool check --json",
+        ],
+    ),
+    (
+        "catalogue backup",
+        &["Example:
+  respool catalogue backup /mnt/usb/catalogue.bak"],
+    ),
+    (
+        "catalogue restore",
+        &["Example:
+  respool catalogue restore /mnt/usb/catalogue.bak"],
+    ),
+    (
+        "catalogue verify",
+        &["Example:
+  respool catalogue verify /mnt/usb/catalogue.bak"],
+    ),
+    (
+        "clock accept",
+        &["Example:
+  respool clock accept"],
+    ),
+    (
+        "drill steps",
+        &["Example:
+  respool drill steps"],
+    ),
+    (
+        "put",
+        &[
+            "Names have 1 to 1,023 bytes of UTF-8, no newline, no leading '/', and no part '.' or '..'.",
+            "Examples:
+  respool put report.pdf reports/2019.pdf
+  respool put report.pdf reports/2019.pdf --overwrite --copies 2
+  respool put photos album --recursive --tags offsite --meta owner=me",
+        ],
+    ),
+    (
+        "get",
+        &["Examples:
+  respool get reports/2019.pdf report.pdf
+  respool get reports/2019.pdf old.pdf --version 1"],
+    ),
+    (
+        "delete",
+        &[
+            "The window is [store] undelete_window in the config, 30 days unless set.",
+            "Example:
+  respool delete reports/2019.pdf",
+        ],
+    ),
+    (
+        "undelete",
+        &["Example:
+  respool undelete reports/2019.pdf"],
+    ),
+    (
+        "object list",
+        &[
+            "A row: bytes, copies, name@version.",
+            "Examples:
+  respool object list --prefix reports/
+  respool object list --deleted",
+        ],
+    ),
+    (
+        "object show",
+        &["Examples:
+  respool object show reports/2019.pdf
+  respool object show reports/2019.pdf --version 1"],
+    ),
+    (
+        "dir add",
+        &[
+            SIZES,
+            "Examples:
+  respool dir add disk-a /mnt/disk-a
+  respool dir add usb-1 /mnt/usb --dock usb --capacity 2TB --tags offsite",
+        ],
+    ),
+    (
+        "medium list",
+        &["Example:
+  respool medium list"],
+    ),
+    (
+        "medium show",
+        &["Example:
+  respool medium show disk-a"],
+    ),
+    (
+        "medium df",
+        &["Example:
+  respool medium df"],
+    ),
+    (
+        "medium counts",
+        &["Example:
+  respool medium counts"],
+    ),
+    (
+        "medium extents",
+        &["Example:
+  respool medium extents disk-a"],
+    ),
+    (
+        "medium set",
+        &[
+            SIZES,
+            "Examples:
+  respool medium set disk-a tags=offsite,blue capacity=4TiB
+  respool medium set disk-a adm_state=read_only
+  respool medium set disk-a path=/mnt/elsewhere",
+        ],
+    ),
+    (
+        "medium lock",
+        &["Example:
+  respool medium lock disk-a"],
+    ),
+    (
+        "medium unlock",
+        &["Example:
+  respool medium unlock disk-a"],
+    ),
+    (
+        "medium trust",
+        &["Example:
+  respool medium trust disk-a"],
+    ),
+    (
+        "medium dead",
+        &["Example:
+  respool medium dead disk-a --yes"],
+    ),
+    (
+        "medium check-erase",
+        &[
+            "Exit 0 when it may be erased, 2 when not.",
+            "Example:
+  respool medium check-erase disk-a",
+        ],
+    ),
+    (
+        "medium format",
+        &["Example:
+  respool medium format disk-a"],
+    ),
+    (
+        "medium import",
+        &["Examples:
+  respool medium import /mnt/found --adopt
+  respool medium import disk-a --reconcile"],
+    ),
+    (
+        "extent list",
+        &[
+            "A row: id, state, medium, bytes, name@version.copy.index.",
+            "Examples:
+  respool extent list --medium disk-a --state orphan
+  respool extent list --oid reports/2019.pdf",
+        ],
+    ),
+    (
+        "extent show",
+        &["Example:
+  respool extent show 01933f5e-0000-7000-8000-000000000001"],
+    ),
+    (
+        "extent migrate",
+        &["Example:
+  respool extent migrate 01933f5e-0000-7000-8000-000000000001 --to disk-b"],
+    ),
+    (
+        "repack",
+        &[
+            SIZES,
+            SPANS,
+            "Examples:
+  respool repack disk-a --plan
+  respool repack disk-a --quarantine 7d
+  respool repack disk-a disk-b --to-tags offsite --detach
+  respool repack disk-a --to disk-c --limit-time 8h --limit-bytes 500GiB",
+        ],
+    ),
+    (
+        "job list",
+        &["Example:
+  respool job list"],
+    ),
+    (
+        "job show",
+        &["Example:
+  respool job show 3"],
+    ),
+    (
+        "job report",
+        &["Example:
+  respool job report 3 --json"],
+    ),
+    (
+        "job wait",
+        &[
+            "Ctrl-C ends this command; the job goes on.",
+            "Example:
+  respool job wait 3",
+        ],
+    ),
+    (
+        "job pause",
+        &["Example:
+  respool job pause 3"],
+    ),
+    (
+        "job resume",
+        &["Example:
+  respool job resume 3 --detach"],
+    ),
+    (
+        "job cancel",
+        &["Example:
+  respool job cancel 3"],
+    ),
+    (
+        "job restore",
+        &[
+            "Entries that were deleted, overwritten or moved on since are listed, not touched.",
+            "Example:
+  respool job restore 3",
+        ],
+    ),
+    (
+        "events",
+        &["Examples:
+  respool events --limit 20
+  respool events --after 1500"],
+    ),
+    (
+        "completion",
+        &["Examples:
+  respool completion bash > /etc/bash_completion.d/respool
+  respool completion zsh > /usr/share/zsh/site-functions/_respool"],
+    ),
+    (
+        "man",
+        &["Examples:
+  respool man
+  respool man --dir /usr/local/share/man/man1"],
+    ),
+];
+
+/// Puts the words below the help of every verb.
+pub fn explain(command: Command) -> Command {
+    below(command, "")
+}
+
+fn below(mut command: Command, verb: &str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let sub = format!("{verb} {name}");
+        command = command.mut_subcommand(name, |command| below(command, sub.trim_start()));
+    }
+    match TEXTS.iter().find(|(of, _)| *of == verb) {
+        Some((_, words)) => command.after_help(words.join("\n\n")),
+        None => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TEXTS;
+    use std::collections::BTreeSet;
+
+    fn verbs(command: &clap::Command, path: &str, all: &mut BTreeSet<String>) {
+        for sub in command.get_subcommands() {
+            verbs(sub, format!("{path} {}", sub.get_name()).trim_start(), all);
+        }
+        if !command.has_subcommands() {
+            all.insert(path.to_owned());
+        }
+    }
+
+    #[test]
+    fn every_verb_has_its_words_and_no_words_are_left_over() {
+        let mut all = BTreeSet::from([String::new()]);
+        verbs(&crate::cli::command(), "", &mut all);
+        let told: BTreeSet<String> = TEXTS.iter().map(|(verb, _)| (*verb).to_owned()).collect();
+        assert_eq!(told, all);
+        assert_eq!(told.len(), TEXTS.len(), "no verb twice");
+    }
+
+    #[test]
+    fn the_examples_are_commands_of_their_verbs() {
+        for (verb, words) in TEXTS {
+            let examples = words.iter().flat_map(|text| text.lines());
+            for example in examples.filter(|line| line.starts_with("  respool")) {
+                let typed = example.split('>').next().unwrap_or_default();
+                let typed = crate::cli::extent::tell_states_apart(typed.split_whitespace().map(Into::into).collect());
+                let parsed = crate::cli::command().try_get_matches_from(typed);
+                assert!(parsed.is_ok(), "{example}: {parsed:?}");
+                assert!(example.contains(verb), "{example} is no example of {verb}");
+            }
+        }
+    }
+}
