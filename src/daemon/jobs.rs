@@ -264,24 +264,19 @@ async fn resume(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobReques
 async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<RestoreReport> {
     let restored = control::restore(&daemon.host, &daemon.jobs, request.job).await?;
     let names: BTreeMap<_, _> = names(&daemon.host).await?;
-    let moved_on = restored.moved_on.into_iter().map(|(extent, oid)| (extent, oid, None));
-    let failed = restored
-        .failed
-        .into_iter()
-        .map(|(extent, oid, why)| (extent, oid, Some(why)));
-    let exit = match (failed.len(), moved_on.len()) {
-        (0, 0) => exit::DONE,
-        (0, _) => exit::SKIPS,
-        _ => exit::INTEGRITY,
-    };
+    let exit = restored.exit();
+    let because = |why: &'static str| move |(extent, oid)| (extent, oid, why.to_owned());
+    let moved_on = restored.moved_on.into_iter();
+    let moved_on = moved_on.map(because("deleted, overwritten or moved on since"));
+    let erased = restored.erased.into_iter();
+    let erased = erased.map(because("its old bytes are erased; it stays where it is"));
     let mut not_returned = Vec::new();
-    for (extent, oid, why) in moved_on.chain(failed) {
+    for (extent, oid, reason) in moved_on.chain(erased).chain(restored.failed) {
         let medium = match daemon.host.catalogue.extent(extent).await {
             Ok(row) => names.get(&row.medium).cloned().unwrap_or_default(),
             // Its row may be gone by now.
             Err(_) => String::new(),
         };
-        let reason = why.unwrap_or_else(|| "deleted, overwritten or moved on since".into());
         not_returned.push(SkipReport {
             extent,
             oid,

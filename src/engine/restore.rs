@@ -1,7 +1,7 @@
 //! `job restore`: the layouts go back to the old bytes, entry by entry, each read and verified first. What was deleted,
 //! overwritten or moved on since is listed and not touched.
 
-use crate::api::Problem;
+use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::mover::{Ring, read_back};
 use crate::repack::job::{JobEvent, sources_of};
@@ -27,8 +27,23 @@ pub struct Restored {
     pub returned: u64,
     /// Entries deleted, overwritten or moved on since: new extent and name.
     pub moved_on: Vec<(ExtentId, Oid)>,
+    /// Entries whose old bytes are erased: new extent and name. Their objects stay where they are.
+    pub erased: Vec<(ExtentId, Oid)>,
     /// Entries whose old bytes do not verify: they stay where they are.
     pub failed: Vec<(ExtentId, Oid, String)>,
+}
+
+impl Restored {
+    /// The exit code this deserves.
+    pub fn exit(&self) -> u8 {
+        if !self.failed.is_empty() {
+            exit::INTEGRITY
+        } else if !self.moved_on.is_empty() || !self.erased.is_empty() {
+            exit::SKIPS
+        } else {
+            exit::DONE
+        }
+    }
 }
 
 /// Restores a job that rests, as long as its sources are not being erased.
@@ -50,6 +65,7 @@ pub async fn restore(host: &Arc<Host>, id: JobId) -> Result<Restored, Problem> {
         job,
         returned: 0,
         moved_on: vec![],
+        erased: vec![],
         failed: vec![],
     };
     let memory = &host.config.memory;
@@ -89,6 +105,12 @@ async fn restore_page(
             Ok(old) => old,
             Err(CatalogueError::NotFound { .. }) => {
                 gone += 1;
+                match host.catalogue.extent(one.new).await {
+                    Ok(new) => done.erased.push((new.id, new.origin.oid)),
+                    // Purged since: no object needs either, and no name is known any more.
+                    Err(CatalogueError::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
                 continue;
             }
             Err(error) => return Err(error.into()),

@@ -100,6 +100,26 @@ async fn x26_what_a_restore_left_to_its_new_extent_is_read_back_before_the_next_
     rig.all_are_there(&objects).await;
 }
 
+/// Whatever became of the others: what cannot come back is named, and the restore is not called whole.
+#[tokio::test]
+async fn e08_a_restore_names_the_objects_whose_old_bytes_are_erased() {
+    let (rig, objects) = stored(6).await;
+    let job = cancelled_after(&rig, 6).await;
+    let source = rig.medium("a").await;
+    let erased = rig.extents(Some("a"), Some(ExtentState::Orphan)).await.pop().unwrap();
+    let forgotten = rig
+        .catalogue
+        .forget_orphans(source.id, source.generation, &[erased.id])
+        .await
+        .unwrap();
+    assert_eq!(forgotten, 1);
+    let restored = engine::restore(&rig.host, job.id).await.unwrap();
+    let named: Vec<&Oid> = restored.erased.iter().map(|(_, oid)| oid).collect();
+    assert_eq!(named, [&erased.origin.oid]);
+    assert_eq!((restored.returned, restored.exit()), (5, 1));
+    rig.all_are_there(&objects).await;
+}
+
 #[tokio::test]
 async fn i11_a_medium_with_bytes_that_no_row_names_is_not_erased() {
     let (rig, objects) = stored(6).await;
