@@ -9,7 +9,7 @@ use crate::daemon::{backups, drill};
 use crate::state::StateFolder;
 use dss::catalogue::{Catalogue, Identity};
 use dss::model::{CatalogueId, Checkpoints};
-use dss::pg::backup::Access;
+use dss::pg::backup::{Access, BackupError};
 use dss::pg::embedded::{Durability, EmbeddedCluster, EmbeddedConfig, EmbeddedError};
 use dss::pg::{PgCatalogue, Settings};
 use jiff::Timestamp;
@@ -58,19 +58,21 @@ pub async fn open(
         (None, None) => unreachable!("without a url there is a cluster"),
     };
     let newest = dss::pg::known_version();
-    match access.schema().await {
-        Ok(Some(version)) if version < newest => {
-            backups::before_migration(state, config, &access, (version, newest), now).await?;
-        }
-        // A database that cannot be reached or trusted is told of by its opening.
-        Ok(_) | Err(_) => {}
+    let way = Way::of(&access.schema().await, newest);
+    if let Way::AfterBackup(version) = way {
+        backups::before_migration(state, config, &access, (version, newest), now).await?;
     }
     let settings = Settings {
         allow_unsafe: false,
         checkpoints,
         max_connections: CONNECTIONS_MAX,
     };
-    let catalogue = PgCatalogue::init(options, conninfo, settings, create == Create::Testing).await?;
+    let catalogue = match way {
+        Way::AfterBackup(_) | Way::Migrate => {
+            PgCatalogue::init(options, conninfo, settings, create == Create::Testing).await?
+        }
+        Way::AsItIs => PgCatalogue::connect(options, conninfo, settings).await?,
+    };
     let identity = catalogue.identity().await?;
     if !known {
         mark(state, identity.id)?;
@@ -82,6 +84,31 @@ pub async fn open(
         access,
         created: !known,
     })
+}
+
+/// How a database is opened. Its schema changes only when it is known which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It holds an older schema: a backup comes first.
+    AfterBackup(i64),
+    /// It holds no catalogue, or one of this schema.
+    Migrate,
+    /// Its schema could not be asked, so that none is brought up to date. Why it cannot be reached or trusted is told by
+    /// the opening.
+    AsItIs,
+}
+
+impl Way {
+    fn of(asked: &Result<Option<i64>, BackupError>, newest: i64) -> Self {
+        match asked {
+            Ok(Some(version)) if *version < newest => Self::AfterBackup(*version),
+            Ok(_) => Self::Migrate,
+            Err(error) => {
+                tracing::warn!(%error, "the schema could not be asked: it is not changed");
+                Self::AsItIs
+            }
+        }
+    }
 }
 
 /// The server that the catalogue is, or is to be, in: the configured one, or the private cluster, started.
@@ -135,4 +162,23 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(url: &str) -> Result<T, Problem> {
 pub fn of_cluster(error: EmbeddedError) -> Problem {
     Problem::environment("catalogue_unavailable", "us", "PostgreSQL", error.to_string())
         .next("see the log below `pg` in the state folder, correct this and repeat the command")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e16_a_schema_is_changed_only_after_a_backup() {
+        let unasked = Err(BackupError::Unfit("it did not answer".to_owned()));
+        for (asked, way) in [
+            (Ok(None), Way::Migrate),
+            (Ok(Some(5)), Way::Migrate),
+            (Ok(Some(6)), Way::Migrate),
+            (Ok(Some(4)), Way::AfterBackup(4)),
+            (unasked, Way::AsItIs),
+        ] {
+            assert_eq!(Way::of(&asked, 5), way, "{asked:?}");
+        }
+    }
 }
