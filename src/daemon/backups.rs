@@ -256,6 +256,8 @@ impl From<BackupError> for Problem {
         match error {
             BackupError::Exists(path) => Self::refused("exists", path.display().to_string(), message)
                 .next("choose another name; nothing was touched"),
+            BackupError::NotAFile(path) => Self::refused("not_a_file", path.display().to_string(), message)
+                .next("name the backup's own file; the catalogue was not touched"),
             BackupError::Io { path, .. } => {
                 Self::environment("backup_failed", "us", path.display().to_string(), message)
                     .next("correct the path, its permissions or its disk; the catalogue was not touched")

@@ -205,6 +205,12 @@ fn e16_a_restore_is_all_or_nothing_and_keeps_what_was_there() {
         assert_eq!(site.run(&["catalogue", "restore", &bad]).code, 4, "{name}");
         assert_eq!(site.get("two"), bytes_of_two(), "{name}");
     }
+    let pipe = site.root().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for verb in ["verify", "restore"] {
+        let refused = site.run(&["catalogue", verb, &pipe.display().to_string()]);
+        assert_eq!((refused.code, refused.problem()), (2, "not_a_file"), "{refused:?}");
+    }
     let stranger = Site::another(RESPOOL);
     let foreign = backup(&stranger);
     let refused = site.run(&["catalogue", "restore", &foreign]);

@@ -4,7 +4,7 @@
 mod file;
 mod put_back;
 
-pub use file::verify;
+pub use file::{BackupFile, UNFINISHED, verify};
 pub use put_back::{Replace, put_back};
 
 use super::embedded::launch::{self, Life};
@@ -26,6 +26,9 @@ pub enum BackupError {
     /// There is a file already.
     #[error("{} exists already; a backup never replaces a file", .0.display())]
     Exists(PathBuf),
+    /// It is a pipe, a link, a folder or a device.
+    #[error("{} is no regular file", .0.display())]
+    NotAFile(PathBuf),
     /// The file system failed.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {

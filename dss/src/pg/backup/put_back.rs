@@ -1,8 +1,7 @@
 //! Puts a backup back: into a database of its own first, checked there, and into use by two renames in one transaction.
 //! Whatever fails before leaves the catalogue in use as it was; it is kept under another name afterwards.
 
-use super::file::feed;
-use super::{Access, BackupError, blocking, sql, verify};
+use super::{Access, BackupError, BackupFile, blocking, sql};
 use crate::catalogue::Catalogue;
 use crate::model::backup::{BackupManifest, PutBack};
 use crate::model::{CatalogueId, NoDrill};
@@ -42,7 +41,14 @@ pub enum Replace {
 /// Puts a backup into use. The present catalogue is kept in a database of its own.
 pub async fn put_back(access: &Access, path: &Path, replace: Replace, now: Timestamp) -> Result<PutBack, BackupError> {
     let place = path.to_owned();
-    let manifest = blocking(move || verify(&place)).await?;
+    let checked = blocking(move || {
+        let mut file = BackupFile::open(&place)?;
+        file.verify()?;
+        Ok(file)
+    });
+    // Open until it is put back: nobody can put another file in its place between the check and its use.
+    let file = checked.await?;
+    let manifest = file.manifest().clone();
     if manifest.schema > known_version() {
         return Err(BackupError::Unfit(format!(
             "the backup's schema is at {}, this program knows {}: install the newer program",
@@ -62,7 +68,7 @@ pub async fn put_back(access: &Access, path: &Path, replace: Replace, now: Times
             manifest.catalogue
         )));
     }
-    let staged = stage(access, &mut admin, path, &manifest, now).await;
+    let staged = stage(access, &mut admin, file, &manifest, now).await;
     let put = match staged {
         Ok(staged) => rename(&mut admin, &database, present, staged, manifest, now).await,
         Err(error) => Err(error),
@@ -125,7 +131,7 @@ struct Staged {
 async fn stage(
     access: &Access,
     admin: &mut PgConnection,
-    path: &Path,
+    mut file: BackupFile,
     manifest: &BackupManifest,
     now: Timestamp,
 ) -> Result<Staged, BackupError> {
@@ -142,8 +148,7 @@ async fn stage(
         "--no-privileges",
     ]);
     restore.arg(format!("--dbname={STAGING}"));
-    let place = path.to_owned();
-    blocking(move || feed(restore, &place)).await?;
+    blocking(move || file.feed(restore)).await?;
     let settings = Settings {
         allow_unsafe: true,
         checkpoints: Arc::new(NoDrill),
