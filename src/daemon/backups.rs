@@ -13,18 +13,22 @@ use crate::state::StateFolder;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use dss::catalogue::{Finding, Severity};
 use dss::model::CatalogueId;
 use dss::model::backup::BackupManifest;
-use dss::pg::backup::{self, Access, BackupError, Replace};
+use dss::pg::backup::{self, Access, BackupError, BackupFile, Replace};
 use jiff::{SignedDuration, Timestamp};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// How often it is asked whether a backup is due.
 const ROUND: Duration = Duration::from_secs(60);
+/// A respoold that starts when a backup is due makes one at once, and is not reproached with it for so long.
+const FIRST_ROUND: Duration = Duration::from_secs(600);
 /// How names of automatic backups end.
 const ENDING: &str = ".backup";
 /// The time in such a name.
@@ -40,6 +44,9 @@ pub struct Backups {
     keep: usize,
     /// When the catalogue was made here: the first automatic backup is due so long after.
     since: Timestamp,
+    started: Instant,
+    /// Whether the first attempt that was due since the start has ended.
+    settled: AtomicBool,
 }
 
 impl Backups {
@@ -54,14 +61,65 @@ impl Backups {
             every: config.catalogue.backup_every,
             keep: config.catalogue.backup_keep as usize,
             since: made.unwrap_or(Timestamp::UNIX_EPOCH),
+            started: Instant::now(),
+            settled: AtomicBool::new(false),
         }
     }
 
-    fn is_due(&self, catalogue: CatalogueId, now: Timestamp) -> bool {
-        let newest = automatic(&self.folder, catalogue).into_iter().next_back();
+    /// Removes what backups left that never ended. Called before anybody can ask for one.
+    pub fn clear(&self, catalogue: CatalogueId) {
+        for path in unfinished(&self.folder, catalogue) {
+            match fs::remove_file(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "what is left of an unfinished backup was removed"),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "what is left of an unfinished backup stays");
+                }
+            }
+        }
+    }
+
+    /// When the catalogue was last known to be safe; None: that is told to be later than now, and says nothing.
+    fn last(&self, catalogue: CatalogueId, now: Timestamp) -> Option<Timestamp> {
+        let newest = automatic(&self.folder, catalogue, now).into_iter().next_back();
         let last = newest.map_or(self.since, |(made, _)| made);
-        let every = SignedDuration::try_from(self.every).unwrap_or(SignedDuration::MAX);
-        !self.every.is_zero() && now.duration_since(last) >= every
+        (last <= now).then_some(last)
+    }
+
+    fn is_due(&self, catalogue: CatalogueId, now: Timestamp) -> bool {
+        let overdue = |last| now.duration_since(last) >= self.times(1);
+        !self.every.is_zero() && self.last(catalogue, now).is_none_or(overdue)
+    }
+
+    fn times(&self, count: u32) -> SignedDuration {
+        let long = self.every.saturating_mul(count);
+        SignedDuration::try_from(long).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// What `check` says when no good automatic backup is as young as it should be.
+    pub fn finding(&self, catalogue: CatalogueId, now: Timestamp) -> Option<Finding> {
+        let settled = self.settled.load(Ordering::Relaxed) || self.started.elapsed() > FIRST_ROUND;
+        if self.every.is_zero() || !settled {
+            return None;
+        }
+        let newest = automatic(&self.folder, catalogue, now).into_iter().next_back();
+        let (last, what) = match newest {
+            Some((made, _)) => (made, "the last good automatic backup was made at"),
+            None => (
+                self.since,
+                "there is no good automatic backup of this catalogue, known since",
+            ),
+        };
+        (now.duration_since(last) > self.times(2)).then(|| Finding {
+            severity: Severity::Warning,
+            invariant: "backup".to_owned(),
+            subject: "catalogue".to_owned(),
+            detail: format!(
+                "{what} {last}, and [catalogue] backup_every is {} s: the log of respoold tells why none was made in {}; \
+                 until that is mended use `respool catalogue backup FILE`",
+                self.every.as_secs(),
+                self.folder.display()
+            ),
+        })
     }
 
     async fn make_automatic(&self, catalogue: CatalogueId, now: Timestamp) -> Result<(), Problem> {
@@ -75,14 +133,19 @@ impl Backups {
                 "the backup lies on the device of the catalogue itself; name another one with [catalogue] backup_dir"
             );
         }
-        let mut old = automatic(&self.folder, catalogue);
+        self.prune(catalogue, now);
+        Ok(())
+    }
+
+    /// Removes the oldest automatic backups, and nothing that is not known to be one.
+    fn prune(&self, catalogue: CatalogueId, now: Timestamp) {
+        let mut old = automatic(&self.folder, catalogue, now);
         old.truncate(old.len().saturating_sub(self.keep));
         for (_, path) in old {
             if let Err(error) = fs::remove_file(&path) {
                 tracing::warn!(path = %path.display(), %error, "an old backup was not removed");
             }
         }
-        Ok(())
     }
 }
 
@@ -112,22 +175,47 @@ fn name(catalogue: CatalogueId, now: Timestamp, why: &str) -> String {
     format!("{}{}{why}{ENDING}", prefix(catalogue), now.strftime(TIME))
 }
 
-/// The automatic backups of a catalogue, oldest first. Those before a migration, and what people made, are left alone.
-fn automatic(folder: &Path, catalogue: CatalogueId) -> Vec<(Timestamp, PathBuf)> {
+/// The good automatic backups of a catalogue, oldest first, by what they say of themselves. Those before a migration, and
+/// what people made, are left alone. One that is not whole counts for nothing, nor does one from the future: a clock was
+/// wrong once, and such a backup would be the newest for ever.
+fn automatic(folder: &Path, catalogue: CatalogueId, now: Timestamp) -> Vec<(Timestamp, PathBuf)> {
     let prefix = prefix(catalogue);
-    let made = |name: &str| {
+    let named = |name: &str| {
         let time = name.strip_prefix(&prefix)?.strip_suffix(ENDING)?;
-        let time = jiff::civil::DateTime::strptime(TIME, time).ok()?;
-        time.to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
+        jiff::civil::DateTime::strptime(TIME, time).ok()
     };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| Some((made(entry.file_name().to_str()?)?, entry.path())))
+    let made = |path: &Path| {
+        let file = BackupFile::open(path).ok()?;
+        file.require_length().ok()?;
+        let (of, made) = (file.manifest().catalogue, file.manifest().created_at);
+        (of == catalogue && made <= now).then_some(made)
+    };
+    let mut found: Vec<_> = entries(folder)
+        .filter(|(name, _)| named(name).is_some())
+        .filter_map(|(_, path)| Some((made(&path)?, path)))
         .collect();
     found.sort();
     found
+}
+
+/// What automatic backups of a catalogue left that never ended.
+fn unfinished(folder: &Path, catalogue: CatalogueId) -> Vec<PathBuf> {
+    let prefix = prefix(catalogue);
+    let ours = |name: &str| {
+        let rest = name
+            .strip_prefix(&prefix)
+            .and_then(|rest| rest.strip_suffix(backup::UNFINISHED));
+        rest.is_some_and(|rest| rest.contains(&format!("{ENDING}.")))
+    };
+    entries(folder)
+        .filter(|(name, _)| ours(name))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
 fn same_device(path: &Path, state: &Path) -> bool {
@@ -144,6 +232,7 @@ pub async fn run(daemon: Arc<Daemon>) {
         {
             tracing::warn!(%problem, "the backup of the catalogue will be tried again");
         }
+        daemon.backups.settled.store(true, Ordering::Relaxed);
         tokio::select! {
             () = daemon.stopping.cancelled() => return,
             () = tokio::time::sleep(ROUND) => {}
@@ -283,23 +372,160 @@ impl From<BackupError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dss::model::backup::{BACKUP_FORMAT, HEADER_BYTES};
+    use dss::model::{Blake3, EventHead, Revision};
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    /// A file with the header of a backup, as it is written, and an empty dump.
+    fn backup_of(catalogue: CatalogueId, made: Timestamp) -> Vec<u8> {
+        let manifest = BackupManifest {
+            format: BACKUP_FORMAT.to_owned(),
+            catalogue,
+            testing: false,
+            revision: Revision(1),
+            head: EventHead {
+                link: 0,
+                hash: Blake3([0; 32]),
+            },
+            schema: 1,
+            server: 150_000,
+            created_at: made,
+            dump_bytes: 0,
+            blake3: blake3::hash(b"").to_hex().to_string(),
+        };
+        let digest = blake3::hash(&serde_json::to_vec(&manifest).unwrap())
+            .to_hex()
+            .to_string();
+        let mut text = serde_json::json!({ "manifest": manifest, "blake3": digest }).to_string();
+        text.push_str(&" ".repeat(HEADER_BYTES as usize - text.len()));
+        text.into_bytes()
+    }
+
+    fn backups(state: &Path, keep: u32) -> Backups {
+        let mut config = Config::default();
+        config.catalogue.backup_keep = keep;
+        let state = StateFolder::resolve(Some(state)).unwrap();
+        let backups = Backups::new(
+            &state,
+            &config,
+            Access::url("postgres://nobody@localhost/nothing").unwrap(),
+        );
+        make_folder(&backups.folder).unwrap();
+        backups
+    }
 
     #[test]
     fn automatic_backups_are_told_from_others_and_sorted_by_time() {
         let folder = tempfile::tempdir().unwrap();
         let (ours, other) = (CatalogueId::fresh(), CatalogueId::fresh());
-        let early: Timestamp = "2027-01-02T03:04:05Z".parse().unwrap();
-        let late: Timestamp = "2027-01-03T03:04:05Z".parse().unwrap();
-        for file in [
-            name(ours, late, ""),
-            name(ours, early, ""),
-            name(ours, late, "-before-4"),
-            name(other, late, ""),
-            "letter.txt".to_owned(),
+        let (early, late) = (at("2027-01-02T03:04:05Z"), at("2027-01-03T03:04:05Z"));
+        let after = at("2027-01-03T03:04:06Z");
+        for (file, bytes) in [
+            (name(ours, late, ""), backup_of(ours, late)),
+            (name(ours, early, ""), backup_of(ours, early)),
+            (name(ours, late, "-before-4"), backup_of(ours, late)),
+            (name(other, late, ""), backup_of(other, late)),
+            (name(ours, at("2027-01-01T00:00:00Z"), ""), backup_of(other, early)),
+            (name(ours, at("2027-01-01T00:00:01Z"), ""), vec![]),
+            (
+                name(ours, at("2027-01-01T00:00:02Z"), ""),
+                [backup_of(ours, early), vec![0]].concat(),
+            ),
+            (name(ours, after, ""), backup_of(ours, after)),
+            ("letter.txt".to_owned(), vec![]),
         ] {
-            fs::write(folder.path().join(file), "").unwrap();
+            fs::write(folder.path().join(file), bytes).unwrap();
         }
-        let found = automatic(folder.path(), ours);
+        let found = automatic(folder.path(), ours, late);
         assert_eq!(found.iter().map(|(made, _)| *made).collect::<Vec<_>>(), [early, late]);
+    }
+
+    /// A clock was wrong once. Neither that backup nor a mark of that time keeps a catalogue from being backed up.
+    #[test]
+    fn e16_a_time_to_come_does_not_put_backups_off() {
+        let state = tempfile::tempdir().unwrap();
+        let catalogue = CatalogueId::fresh();
+        let mut backups = backups(state.path(), 7);
+        let (now, future) = (at("2027-01-03T00:00:00Z"), at("2040-01-01T00:00:00Z"));
+        backups.since = now;
+        assert!(!backups.is_due(catalogue, now));
+        backups.since = future;
+        assert!(backups.is_due(catalogue, now));
+        backups.since = at("2026-01-01T00:00:00Z");
+        let place = |made| backups.folder.join(name(catalogue, made, ""));
+        fs::write(place(future), backup_of(catalogue, future)).unwrap();
+        assert!(backups.is_due(catalogue, now), "the one of the wrong clock is none");
+        let recent = at("2027-01-02T12:00:00Z");
+        fs::write(place(recent), backup_of(catalogue, recent)).unwrap();
+        assert!(!backups.is_due(catalogue, now));
+    }
+
+    #[test]
+    fn e16_only_good_backups_of_this_catalogue_are_pruned_and_none_for_one_to_come() {
+        let state = tempfile::tempdir().unwrap();
+        let catalogue = CatalogueId::fresh();
+        let backups = backups(state.path(), 2);
+        let [one, two, three] = [1, 2, 3].map(|day| at(&format!("2027-01-0{day}T00:00:00Z")));
+        let (future, odd) = (at("2040-01-01T00:00:00Z"), at("2020-01-01T00:00:00Z"));
+        let place = |made| backups.folder.join(name(catalogue, made, ""));
+        for made in [one, two, three, future] {
+            fs::write(place(made), backup_of(catalogue, made)).unwrap();
+        }
+        fs::write(place(odd), "somebody's letters").unwrap();
+        backups.prune(catalogue, three);
+        let left = [odd, one, two, three, future].map(|made| place(made).exists());
+        assert_eq!(left, [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn e16_check_says_when_backups_are_overdue() {
+        let state = tempfile::tempdir().unwrap();
+        let catalogue = CatalogueId::fresh();
+        let mut backups = backups(state.path(), 7);
+        backups.since = at("2027-01-01T00:00:00Z");
+        let place = |backups: &Backups, made| backups.folder.join(name(catalogue, made, ""));
+        let future = at("2040-01-01T00:00:00Z");
+        fs::write(place(&backups, future), backup_of(catalogue, future)).unwrap();
+        let late = at("2027-01-03T00:00:01Z");
+        assert_eq!(backups.finding(catalogue, late), None, "one may be under way");
+        backups.settled.store(true, Ordering::Relaxed);
+        assert_eq!(backups.finding(catalogue, at("2027-01-03T00:00:00Z")), None);
+        let found = backups.finding(catalogue, late).expect("it is overdue");
+        assert_eq!(
+            (found.severity, found.invariant.as_str()),
+            (Severity::Warning, "backup")
+        );
+        let made = at("2027-01-02T00:00:00Z");
+        fs::write(place(&backups, made), backup_of(catalogue, made)).unwrap();
+        assert_eq!(backups.finding(catalogue, late), None);
+        backups.every = Duration::ZERO;
+        assert_eq!(
+            backups.finding(catalogue, at("2039-01-01T00:00:00Z")),
+            None,
+            "none are wanted"
+        );
+    }
+
+    #[test]
+    fn e16_a_start_removes_what_unfinished_backups_left() {
+        let state = tempfile::tempdir().unwrap();
+        let (ours, other) = (CatalogueId::fresh(), CatalogueId::fresh());
+        let backups = backups(state.path(), 7);
+        let time = at("2027-01-01T00:00:00Z");
+        let files = [
+            format!("{}.1234.part", name(ours, time, "")),
+            name(ours, time, ""),
+            format!("{}.1234.part", name(other, time, "")),
+            "novel.part".to_owned(),
+        ];
+        for file in &files {
+            fs::write(backups.folder.join(file), "").unwrap();
+        }
+        backups.clear(ours);
+        let left = files.map(|file| backups.folder.join(file).exists());
+        assert_eq!(left, [false, true, true, true]);
     }
 }

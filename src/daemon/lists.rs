@@ -118,7 +118,8 @@ pub async fn clock_in_doubt(host: &Host) -> Result<Option<String>, Problem> {
 
 /// `check`.
 pub async fn check(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<CheckReport> {
-    let mut findings = daemon.host.catalogue.findings(daemon.host.clock.now()).await?;
+    let now = daemon.host.clock.now();
+    let mut findings = daemon.host.catalogue.findings(now).await?;
     if let Some(doubt) = clock_in_doubt(&daemon.host).await? {
         findings.push(Finding {
             severity: Severity::Warning,
@@ -126,6 +127,9 @@ pub async fn check(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Not
             subject: "clock".to_owned(),
             detail: doubt,
         });
+    } else {
+        // While the clock is in doubt no age means anything.
+        findings.extend(daemon.backups.finding(daemon.host.catalogue_id, now));
     }
     Ok(Json(CheckReport::of(findings)))
 }

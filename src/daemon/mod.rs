@@ -212,6 +212,8 @@ async fn assemble(
     // Before any job goes on: one may be about to erase what an older catalogue takes for empty.
     engine::recognise(&host).await?;
     let activity = Activity::new();
+    let backups = backups::Backups::new(&start.state, config, opened.access.clone());
+    backups.clear(opened.identity.id);
     let daemon = Arc::new(Daemon {
         jobs: Runner::new(Arc::clone(&host), activity.clone()),
         terms: start.terms.clone(),
@@ -220,7 +222,7 @@ async fn assemble(
             catalogue: opened.identity.id,
             testing: opened.identity.testing,
         },
-        backups: backups::Backups::new(&start.state, config, opened.access.clone()),
+        backups,
         activity,
         stopping: stopping.clone(),
         host,
