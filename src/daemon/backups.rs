@@ -15,8 +15,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::{Finding, Severity};
 use dss::model::CatalogueId;
-use dss::model::backup::BackupManifest;
+use dss::model::backup::{BackupManifest, PutBack};
 use dss::pg::backup::{self, Access, BackupError, BackupFile, Replace};
+use dss::pg::embedded::EmbeddedError;
 use jiff::{SignedDuration, Timestamp};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -315,16 +316,7 @@ pub async fn restore(
     now: Timestamp,
 ) -> Result<RestoreReport, Problem> {
     let seat = Seat::take(state)?;
-    let (_, beside) = seat.socket_folders()?;
-    let (access, cluster) = open::reach(state, config, beside).await?;
-    let put = backup::put_back(&access, path, replace, now).await;
-    if let (Ok(put), false) = (&put, state.catalogue_mark().exists()) {
-        // A new state folder: the catalogue is known here from now on.
-        open::mark(state, put.manifest.catalogue)?;
-    }
-    if let Some(cluster) = cluster {
-        cluster.stop().await.map_err(open::of_cluster)?;
-    }
+    let put = in_seat(&seat, state, config, (path, replace), now).await;
     seat.leave();
     let put_back = put?;
     let next = format!(
@@ -337,6 +329,40 @@ pub async fn restore(
         put_back,
         next,
     })
+}
+
+async fn in_seat(
+    seat: &Seat,
+    state: &StateFolder,
+    config: &Config,
+    (path, replace): (&Path, Replace),
+    now: Timestamp,
+) -> Result<PutBack, Problem> {
+    let (_, beside) = seat.socket_folders()?;
+    let (access, cluster) = open::reach(state, config, beside).await?;
+    let put = backup::put_back(&access, path, replace, now).await;
+    let put = put.map_err(Problem::from).and_then(|put| {
+        if !state.catalogue_mark().exists() {
+            // A new state folder: the catalogue is known here from now on.
+            open::mark(state, put.manifest.catalogue)?;
+        }
+        Ok(put)
+    });
+    match cluster {
+        Some(cluster) => and_stopped(put, cluster.stop()).await,
+        None => put,
+    }
+}
+
+/// What came of it is told, whatever becomes of the server: the next start finds one that still runs.
+async fn and_stopped<T>(
+    came_of_it: Result<T, Problem>,
+    stop: impl Future<Output = Result<(), EmbeddedError>>,
+) -> Result<T, Problem> {
+    if let Err(error) = stop.await {
+        tracing::warn!(%error, "the private PostgreSQL was not stopped; the next command uses or stops it");
+    }
+    came_of_it
 }
 
 impl From<BackupError> for Problem {
@@ -527,5 +553,27 @@ mod tests {
         backups.clear(ours);
         let left = files.map(|file| backups.folder.join(file).exists());
         assert_eq!(left, [false, true, true, true]);
+    }
+
+    /// cleaning up never hides what happened first, and makes no failure of a success.
+    #[tokio::test]
+    async fn x04_a_server_that_does_not_stop_changes_nothing_of_what_is_told() {
+        let stuck = || async { Err(EmbeddedError::NoAccount) };
+        let damaged = Problem::integrity("backup_damaged", "us", "file", "it is damaged");
+        let told = and_stopped::<()>(Err(damaged), stuck()).await.unwrap_err();
+        assert_eq!((told.code.as_str(), told.exit), ("backup_damaged", 4));
+        assert_eq!(and_stopped(Ok(7), stuck()).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn x04_a_restore_that_fails_early_leaves_its_seat_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let mut config = Config::default();
+        config.catalogue.url = Some("no url".to_owned());
+        let path = folder.path().join("a.backup");
+        let failed = restore(&state, &config, &path, Replace::Itself, Timestamp::UNIX_EPOCH).await;
+        assert_eq!(failed.unwrap_err().exit, 2);
+        assert!(!state.socket_record().exists());
     }
 }
