@@ -5,6 +5,7 @@ mod adoption;
 pub mod catalogue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod lost;
 pub mod mem;
 #[cfg(feature = "simulation")]
 pub mod mint;

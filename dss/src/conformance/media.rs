@@ -184,4 +184,10 @@ pub async fn a_suspect_medium_loses_confidence(w: &World) {
             .iter()
             .any(|event| event.kind == "medium.suspect")
     );
+    // Its only object has no readable copy, and the case leaves a sound catalogue.
+    let change = MediumChange {
+        health: Some(Health::Ok),
+        ..MediumChange::default()
+    };
+    w.catalogue.change_medium(disk, change, at(6)).await.unwrap();
 }

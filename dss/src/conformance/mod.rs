@@ -9,6 +9,7 @@ pub mod extents;
 pub mod import;
 pub mod jobs;
 pub mod leases;
+pub mod lost;
 pub mod media;
 pub mod objects;
 pub mod puts;
@@ -113,6 +114,11 @@ macro_rules! conformance {
                 a_lost_epoch_changes_nothing
                 only_dead_epochs_are_swept
                 a_swept_extent_is_never_referenced;
+            lost:
+                i5_objects_whose_every_copy_is_on_lost_media_are_named
+                i5_copies_make_up_for_one_another_part_by_part
+                i5_objects_on_doubtful_media_alone_are_counted
+                i5_old_bytes_that_could_save_an_object_are_named;
             media:
                 a_new_medium_is_blank_and_in_service
                 media_are_listed_by_name

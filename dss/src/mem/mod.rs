@@ -10,6 +10,7 @@ mod erase;
 mod extents;
 mod import;
 mod jobs;
+mod lost;
 mod media;
 mod objects;
 mod reconcile;

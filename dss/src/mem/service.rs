@@ -30,7 +30,7 @@ impl Catalogue for MemCatalogue {
         })
     }
     async fn findings(&self, now: Timestamp) -> Result<Vec<Finding>> {
-        let mut found = self.read(|tables| [tables.violations(), tables.oddities(now)].concat());
+        let mut found = self.read(|tables| [tables.violations(), tables.oddities(now), tables.lost_objects()].concat());
         found.sort_by(|a, b| (b.severity, &a.invariant, &a.subject).cmp(&(a.severity, &b.invariant, &b.subject)));
         Ok(found)
     }

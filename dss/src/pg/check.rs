@@ -3,6 +3,7 @@
 use super::PgCatalogue;
 use super::codec::{corrupt, stamp};
 use super::events::broken_link;
+use super::lost;
 use super::retry::{Stop, reading};
 use crate::catalogue::{Finding, Result, Severity};
 use crate::model::{Blake3, ByteCount, Digests};
@@ -54,6 +55,7 @@ pub(super) async fn findings(catalogue: &PgCatalogue, now: Timestamp) -> Result<
         references(conn, &mut report).await?;
         objects(conn, &mut report).await?;
         media(conn, &mut report, now).await?;
+        report.0.extend(lost::objects(conn).await?);
         let digests = inconsistent_digests(conn).await?;
         report.add(Severity::Error, "I3", digests);
         if let Some(why) = broken_link(conn).await? {

@@ -19,6 +19,7 @@ mod job_rows;
 mod jobs;
 mod leases;
 mod locks;
+mod lost;
 mod media;
 mod migrate;
 mod objects;
