@@ -11,7 +11,7 @@ pub(crate) const NAMED_MAX: usize = 100;
 pub(crate) struct Lost {
     /// Its name and version.
     pub(crate) subject: String,
-    /// The dead, failed or missing media that hold it.
+    /// The dead or failed media that hold it.
     pub(crate) media: String,
     /// Old bytes of it that no layout needs any more.
     pub(crate) saved_by: Option<OldBytes>,
@@ -38,7 +38,7 @@ pub(crate) fn findings(lost: Vec<Lost>, total: u64, doubtful: u64) -> Vec<Findin
         .into_iter()
         .map(|one| {
             let mut detail = format!(
-                "no readable copy of it is left: {} dead, failed or missing. Bring a medium back (`respool medium trust`)",
+                "no readable copy of it is left: {} dead or failed. Bring a medium back (`respool medium trust`)",
                 one.media
             );
             if let Some(old) = one.saved_by {
@@ -54,7 +54,8 @@ pub(crate) fn findings(lost: Vec<Lost>, total: u64, doubtful: u64) -> Vec<Findin
     if doubtful > total {
         let count = doubtful - total;
         let detail = format!(
-            "{count} live objects have no copy but on suspect or failing media: repack these while they can be read"
+            "{count} live objects have no copy but on suspect, failing or missing media: attach these, and repack them while \
+             they can be read"
         );
         found.push(finding(Severity::Warning, "objects".to_owned(), detail));
     }

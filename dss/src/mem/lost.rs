@@ -9,11 +9,11 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 fn is_lost(medium: &Medium) -> bool {
-    medium.adm_state == AdmState::Dead || medium.health == Health::Failed || medium.presence == Presence::Missing
+    medium.adm_state == AdmState::Dead || medium.health == Health::Failed
 }
 
 fn is_doubtful(medium: &Medium) -> bool {
-    is_lost(medium) || medium.health != Health::Ok
+    is_lost(medium) || medium.health != Health::Ok || medium.presence == Presence::Missing
 }
 
 impl Tables {

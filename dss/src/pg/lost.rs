@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 pub(super) async fn objects(on: &mut PgConnection) -> Result<Vec<Finding>, Stop> {
     let rows = sqlx::query!(
         r#"WITH away AS MATERIALIZED (
-             SELECT id, name FROM medium WHERE adm_state = 'dead' OR health = 'failed' OR presence = 'missing'),
+             SELECT id, name FROM medium WHERE adm_state = 'dead' OR health = 'failed'),
            broken AS MATERIALIZED (
              SELECT DISTINCT l.object_id, l.copy_no
                FROM away JOIN extent e ON e.medium = away.id AND e.state = 'sync' JOIN layout l ON l.extent = e.id
