@@ -67,7 +67,10 @@ pub async fn i5_objects_whose_every_copy_is_on_lost_media_are_named(w: &World) {
     .await;
     assert!(lost(w).await.is_empty());
     let told = found(w).await;
-    assert!(told.iter().any(|one| one.detail.starts_with("2 live objects")), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.detail.starts_with("2 live objects")),
+        "{told:?}"
+    );
     health(w, one, Health::Failed).await;
     health(w, two, Health::Failed).await;
     assert_eq!(lost(w).await.len(), 4);
