@@ -194,7 +194,9 @@ CREATE FUNCTION public.medium_updated() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM extent WHERE medium = OLD.id AND state IN ('pending', 'sync')) THEN
+    -- A medium that is ahead was erased already, and its label says so; its layouts follow before it is level.
+    IF EXISTS (SELECT 1 FROM extent WHERE medium = OLD.id
+                  AND (state = 'pending' OR state = 'sync' AND (OLD.standing <> 'ahead' OR NEW.adm_state = 'erasing'))) THEN
         RAISE EXCEPTION 'I6: medium % has live or pending extents', OLD.name
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_in_use', DETAIL = OLD.id::text;
     END IF;

@@ -167,6 +167,21 @@ pub struct ExtentFilter {
     pub state: Option<ExtentState>,
 }
 
+/// Why a job ended whose source was erased in a history that this catalogue does not have.
+pub(crate) fn erased_since(medium: &str) -> JobError {
+    JobError {
+        code: "erased_since".into(),
+        blame: "medium".into(),
+        subject: medium.into(),
+        message: format!(
+            "medium {medium} was erased after the backup was made that this catalogue was restored from; nothing is left \
+             for this job to do, and its old bytes cannot be restored"
+        ),
+        next: "nothing; layouts follow to where the bytes are when the media are reconciled".into(),
+        exit: 3,
+    }
+}
+
 /// Which objects to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectFilter {
@@ -464,12 +479,18 @@ pub trait Catalogue: Send + Sync {
     /// any layout was repointed; a pair of different bytes or places, or one that would bring two copies together, is
     /// left alone.
     async fn repoint_found(&self, pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>>;
-    /// Takes over the generation on a medium's label, when the medium was erased behind the catalogue's back. Rows of
-    /// earlier generations go with their bytes. `Conflict` while anything on it is live or pending.
+    /// What may stand in for extents whose bytes are gone: every orphan of the same place and digests, with the extent
+    /// that it may replace.
+    async fn stand_ins(&self, gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>>;
+    /// Takes over the generation on the label of a medium that is ahead, when it was erased behind the catalogue's back.
+    /// What layouts name of an earlier generation stays, without bytes, until they follow elsewhere or it is forgotten;
+    /// the medium cannot stand level before. Other rows of earlier generations go with their bytes. A job that waited to
+    /// erase it, and has no other source to erase, has failed and says why. `Conflict` while anything is pending.
     async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium>;
-    /// Ends copies of which these extents are a part: an operator says that their bytes are nowhere. A version without
-    /// another copy is forgotten without a tombstone, so that an import can still bring it back.
-    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
+    /// Ends copies of which these extents of a medium are a part: an operator says that their bytes are nowhere. A
+    /// version without another copy is forgotten without a tombstone, so that an import can still bring it back. What is
+    /// not live on this medium any more is left alone. `Conflict` when the medium is level: nothing is missing on it.
+    async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
 
     // --- media
     /// Adds a medium.

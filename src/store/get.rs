@@ -197,6 +197,11 @@ impl GetStream {
     /// A failure becomes an event; wrong bytes also count against the medium. The get goes on either way.
     async fn note(&self, extent: &Extent, fault: &Fault) {
         let now = self.host.clock.now();
+        // Its bytes are not damaged: they went when the medium was erased, and a reconciliation finds them (E-16).
+        let medium = self.host.catalogue.medium_by_id(extent.medium).await;
+        if medium.is_ok_and(|medium| medium.generation > extent.generation) {
+            return;
+        }
         let kind = match fault {
             Fault::Corrupt(_) => "extent.corrupt",
             Fault::Unreadable(_) => "extent.unreadable",

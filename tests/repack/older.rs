@@ -108,6 +108,7 @@ fn e16_what_was_moved_and_reclaimed_since_the_backup_is_found() {
     assert_eq!(second["reconciled"]["repointed"], 3, "{second:#}");
     assert_eq!(second["reconciled"]["missing"][0]["oid"], "ended");
     assert_eq!(site.get("kept/1"), bytes(1, 100_000));
+    assert_eq!(second["reconciled"]["erased_since"], true);
     let third = site.ok(&["medium", "import", "a", "--reconcile", "--forget-missing"]);
     assert_eq!(third["reconciled"]["forgotten"], serde_json::json!(["ended@1"]));
     assert_eq!(third["reconciled"]["in_doubt"], serde_json::json!([]));
@@ -154,6 +155,84 @@ fn e16_a_catalogue_that_ran_on_does_not_forget_that_it_is_older() {
     assert_eq!(site.get("two"), bytes(2, 1000));
     site.ok(&["repack", "a", "--to", "c", "--quarantine", "0"]);
     site.ok(&["check"]);
+}
+
+/// Emptied, erased, filled again: what the lost history moved back is found on the medium itself.
+#[test]
+fn e16_a_medium_that_was_erased_and_filled_again_is_taken_over() {
+    for first in ["a", "b"] {
+        let site = site();
+        site.disks(&["a", "b"]);
+        site.put_on("a", "of/a", &bytes(1, 100_000));
+        site.put_on("b", "of/b", &bytes(2, 70_000));
+        let path = backup(&site);
+        site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+        site.ok(&["repack", "b", "--to", "a", "--quarantine", "0"]);
+        assert_eq!(
+            (&site.medium("a")["generation"], &site.medium("b")["generation"]),
+            (&1.into(), &1.into())
+        );
+        restore(&site, &path);
+        let second = if first == "a" { "b" } else { "a" };
+        let early = site.run(&["medium", "import", first, "--reconcile"]);
+        assert_eq!(early.json["reconciled"]["erased_since"], true, "{early:?}");
+        assert_eq!(early.code, if first == "a" { 0 } else { 4 }, "{early:?}");
+        site.ok(&["medium", "import", second, "--reconcile"]);
+        site.ok(&["medium", "import", first, "--reconcile"]);
+        assert_eq!(site.get("of/a"), bytes(1, 100_000));
+        assert_eq!(site.get("of/b"), bytes(2, 70_000));
+        site.ok(&["check"]);
+    }
+}
+
+/// Nothing is forgotten on a medium that is level, nor while another medium may hold it.
+#[test]
+fn e16_only_what_is_nowhere_is_forgotten() {
+    let site = site();
+    let path = a_lost_day(&site);
+    let level = site.run(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+    assert_eq!((level.code, level.problem()), (2, "medium_level"), "{level:?}");
+    restore(&site, &path);
+    let early = site.run(&["medium", "import", "a", "--reconcile", "--forget-missing"]);
+    assert_eq!((early.code, early.problem()), (4, "medium_ahead"), "{early:?}");
+    let next = early.json["error"]["next"].as_str().unwrap_or_default();
+    assert!(next.contains("import b --reconcile"), "{early:?}");
+    site.ok(&["medium", "import", "b", "--reconcile", "--adopt"]);
+    site.ok(&["medium", "import", "a", "--reconcile", "--forget-missing"]);
+    all_is_well(&site);
+}
+
+/// Two media that each miss what was deleted do not hold up each other.
+#[test]
+fn e16_two_media_that_miss_something_are_both_taken_over() {
+    let site = site();
+    site.disks(&["a", "b", "c"]);
+    site.put_on("a", "ended/a", &bytes(1, 1000));
+    site.put_on("b", "ended/b", &bytes(2, 1000));
+    let path = backup(&site);
+    for disk in ["a", "b"] {
+        site.ok(&["delete", &format!("ended/{disk}")]);
+        site.ok(&["repack", disk, "--to", "c", "--quarantine", "0", "--drop-deleted"]);
+    }
+    restore(&site, &path);
+    site.run(&["medium", "import", "a", "--reconcile"]).expect(4);
+    site.run(&["medium", "import", "b", "--reconcile"]).expect(4);
+    for disk in ["a", "b"] {
+        site.ok(&["medium", "import", disk, "--reconcile", "--forget-missing"]);
+    }
+    site.ok(&["check"]);
+}
+
+/// bytes that lie there, and that the medium's own index does not name, stand in for nothing.
+#[test]
+fn e16_layouts_follow_only_to_what_an_index_names() {
+    let site = site();
+    let path = a_lost_day(&site);
+    restore(&site, &path);
+    site.ok(&["medium", "import", "b", "--reconcile", "--adopt"]);
+    site.sql("UPDATE extent SET id = gen_random_uuid() WHERE state = 'orphan';");
+    let second = site.run(&["medium", "import", "a", "--reconcile"]).expect(4);
+    assert_eq!(second["reconciled"]["repointed"], 0, "{second:#}");
 }
 
 /// A medium that was added since the backup holds what was moved to it: it is imported by its path.

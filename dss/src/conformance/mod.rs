@@ -165,7 +165,10 @@ macro_rules! conformance {
                 e16_layouts_follow_to_the_same_bytes
                 e16_layouts_never_follow_to_other_bytes
                 e16_layouts_never_follow_to_another_copys_medium
-                e16_a_generation_is_taken_when_nothing_needs_the_last_one
+                e16_a_generation_is_taken_and_its_layouts_follow
+                e16_layouts_follow_to_a_medium_that_was_erased_and_filled_again
+                e16_a_job_ends_whose_sources_were_erased_since
+                e16_nothing_on_a_level_medium_is_forgotten
                 e16_what_is_nowhere_may_come_back
                 e16_a_reconciliation_brings_back_a_newer_version;
             record:

@@ -6,8 +6,8 @@ use super::import::{found, found_again};
 use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid};
 use crate::catalogue::{Adopt, CatalogueError, Found, Result};
 use crate::model::{
-    Address, AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, Generation, Health, Hold, MediumId,
-    NewEvent, Revision, Seen, SessionId, Stamp, Standing, Version,
+    Address, AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, Generation, Health, Hold, JobState,
+    MediumId, NewEvent, Revision, Seen, SessionId, Stamp, Standing, Version,
 };
 
 fn is_in_doubt<T>(answer: &Result<T>) -> bool {
@@ -289,30 +289,100 @@ pub async fn e16_layouts_never_follow_to_another_copys_medium(w: &World) {
     assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [false]);
 }
 
-/// I6: the generation of a medium that was erased since is taken over only when nothing needs what was on it.
-pub async fn e16_a_generation_is_taken_when_nothing_needs_the_last_one(w: &World) {
-    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
-    let old = w.put_one("a", disk, "x").await;
-    let stamp = w.catalogue.stamp().await.unwrap();
+/// What the label of a medium says that was erased since.
+async fn erased_since(w: &World, disk: MediumId) {
     let erased = Seen {
         generation: Generation(1),
-        ..bears(stamp)
+        ..bears(w.catalogue.stamp().await.unwrap())
     };
     w.catalogue.compare_medium(disk, erased, at(10)).await.unwrap();
     assert_eq!(w.row(disk).await.standing, Standing::Ahead);
+}
+
+/// I6: a medium that was erased since and is ahead stands at its new generation before its layouts follow, since what
+/// they follow to may be on it; it is level only when nothing needs what was on the last one.
+pub async fn e16_a_generation_is_taken_and_its_layouts_follow(w: &World) {
+    let (disk, target) = (w.medium("disk").await, w.medium("target").await);
+    let old = w.put_one("a", disk, "x").await;
     assert!(is_conflict(
-        &w.catalogue.take_generation(disk, Generation(1), at(11)).await
+        &w.catalogue.take_generation(disk, Generation(1), at(9)).await
     ));
+    erased_since(w, disk).await;
+    let row = w.catalogue.take_generation(disk, Generation(1), at(11)).await.unwrap();
+    assert_eq!((row.generation, row.standing), (Generation(1), Standing::Ahead));
+    assert_eq!(w.first("a").await.id, old.id, "its layout stays until it follows");
+    let step = (Standing::Ahead, Standing::Level);
+    assert!(is_conflict(
+        &w.catalogue.set_standing(disk, step, "early", at(12)).await
+    ));
+    let found = w.catalogue.findings(at(12)).await.unwrap();
+    assert!(found.iter().all(|finding| finding.invariant != "I6"), "{found:?}");
     let new = copied_later(w, &old, target, true).await;
+    let stand_ins = w.catalogue.stand_ins(&[old.id, ExtentId::fresh()]).await.unwrap();
+    assert_eq!(stand_ins, [(old.id, new.clone())]);
     let pair = (old.id, w.read_back(&new));
     assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [true]);
-    let row = w.catalogue.take_generation(disk, Generation(1), at(71)).await.unwrap();
-    assert_eq!((row.generation, row.standing), (Generation(1), Standing::Ahead));
-    assert!(is_not_found(&w.catalogue.extent(old.id).await), "its bytes are gone");
     level_again(w, disk).await;
+    assert!(is_not_found(&w.catalogue.extent(old.id).await), "its bytes are gone");
     assert!(is_conflict(
         &w.catalogue.take_generation(disk, Generation(2), at(72)).await
     ));
+}
+
+/// Two media that were emptied into each other in turn hold what the other's layouts need, both in a new generation.
+pub async fn e16_layouts_follow_to_a_medium_that_was_erased_and_filled_again(w: &World) {
+    let (one, two) = (w.medium("one").await, w.medium("two").await);
+    let (first, second) = (w.put_one("a", one, "x").await, w.put_one("b", two, "y").await);
+    for disk in [one, two] {
+        erased_since(w, disk).await;
+        w.catalogue.take_generation(disk, Generation(1), at(11)).await.unwrap();
+    }
+    for (old, target) in [(&first, two), (&second, one)] {
+        let new = copied_later(w, old, target, true).await;
+        assert_eq!(new.generation, Generation(1));
+        let pair = (old.id, w.read_back(&new));
+        assert_eq!(w.catalogue.repoint_found(&[pair], at(70)).await.unwrap(), [true]);
+    }
+    for disk in [one, two] {
+        level_again(w, disk).await;
+    }
+    assert_eq!(w.first("a").await.medium, two);
+    assert_eq!(w.first("b").await.medium, one);
+}
+
+/// A job that waited to erase media, in a catalogue that is older than their being erased, is over with the last of them.
+pub async fn e16_a_job_ends_whose_sources_were_erased_since(w: &World) {
+    let (one, two) = (w.medium("one").await, w.medium("two").await);
+    let job = w.repack(&[one, two]).await;
+    for source in [one, two] {
+        w.catalogue.quarantine(job, source, Hold::Forever, at(5)).await.unwrap();
+    }
+    w.advance(job, JobState::Quarantined).await;
+    for (disk, state) in [(one, JobState::Quarantined), (two, JobState::Failed)] {
+        erased_since(w, disk).await;
+        w.catalogue.take_generation(disk, Generation(1), at(11)).await.unwrap();
+        assert_eq!(w.catalogue.job(job).await.unwrap().state, state);
+    }
+    let ended = w.catalogue.job(job).await.unwrap();
+    assert_eq!(ended.error.expect("it says why").code, "erased_since");
+    for disk in [one, two] {
+        level_again(w, disk).await;
+    }
+    w.repack(&[one]).await;
+}
+
+/// only what is live on a medium that is not level is forgotten.
+pub async fn e16_nothing_on_a_level_medium_is_forgotten(w: &World) {
+    let (disk, other) = (w.medium("disk").await, w.medium("other").await);
+    let (kept, elsewhere) = (w.put_one("a", disk, "x").await, w.put_one("b", other, "y").await);
+    let asked = [kept.id, elsewhere.id];
+    assert!(is_conflict(&w.catalogue.forget_gone(disk, &asked, at(10)).await));
+    put_ahead(w, other).await;
+    assert!(is_conflict(&w.catalogue.forget_gone(disk, &asked, at(10)).await));
+    let forgotten = w.catalogue.forget_gone(other, &asked, at(11)).await.unwrap();
+    assert_eq!(forgotten.versions, [(oid("b"), Version(1))]);
+    assert_eq!(w.first("a").await, kept);
+    level_again(w, other).await;
 }
 
 /// What is nowhere is forgotten by an operator's word only, without a tombstone: an import brings it back.
@@ -326,7 +396,8 @@ pub async fn e16_what_is_nowhere_may_come_back(w: &World) {
     let twice = w.put(put).await;
     let gone = [only.id, twice.entries[0].extent.id];
     let came = found_again(w, &only).await;
-    let forgotten = w.catalogue.forget_gone(&gone, at(10)).await.unwrap();
+    put_ahead(w, one).await;
+    let forgotten = w.catalogue.forget_gone(one, &gone, at(10)).await.unwrap();
     assert_eq!(forgotten.versions, [(oid("only"), Version(1))]);
     assert_eq!(forgotten.copies, 1);
     assert!(is_not_found(&w.catalogue.object(&oid("only"), None).await));
@@ -336,6 +407,7 @@ pub async fn e16_what_is_nowhere_may_come_back(w: &World) {
     for id in gone {
         assert!(is_not_found(&w.catalogue.extent(id).await));
     }
+    level_again(w, one).await;
     w.catalogue.import(two, vec![came], Adopt::Yes, at(60)).await.unwrap();
     assert_eq!(w.first("only").await.medium, two);
 }

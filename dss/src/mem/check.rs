@@ -149,7 +149,10 @@ impl Tables {
         };
         let in_use = extent.state != ExtentState::Orphan;
         finder.must(
-            !in_use || (medium.generation == extent.generation && medium.adm_state != AdmState::Erasing),
+            !in_use
+                || (medium.generation == extent.generation && medium.adm_state != AdmState::Erasing)
+                // E-16 says so, and that it is to be reconciled.
+                || (medium.generation > extent.generation && medium.standing == Standing::Ahead),
             "I6",
             extent.id,
             "it is in use on a medium that was erased or is being erased",

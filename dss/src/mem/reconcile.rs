@@ -1,10 +1,10 @@
 //! E-16: media that saw a history which this catalogue does not have.
 
 use super::tables::{Tables, conflict};
-use crate::catalogue::{CatalogueError, Gone, Result};
+use crate::catalogue::{CatalogueError, Gone, Result, erased_since};
 use crate::model::{
-    AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Known,
-    Medium, MediumId, ReadBack, Revision, Seen, Stamp, Standing,
+    AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job,
+    JobControl, JobId, JobState, Known, Medium, MediumId, ReadBack, Revision, Seen, Stamp, Standing,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -67,12 +67,27 @@ impl Tables {
         match to {
             Standing::Ahead => self.become_ahead(&row, why, now)?,
             Standing::Level | Standing::Unseen => {
+                self.forget_erased(&row, to)?;
                 self.medium_mut(id)?.standing = to;
                 let detail = json!({ "why": why, "from": from, "to": to });
                 self.log("medium.standing", &row.name, detail, now);
             }
         }
         self.medium(id).cloned()
+    }
+
+    /// What is left of earlier generations has no bytes: before a medium is level nothing may need it, and it goes.
+    fn forget_erased(&mut self, row: &Medium, to: Standing) -> Result<()> {
+        if to != Standing::Level {
+            return Ok(());
+        }
+        let earlier = |extent: &&Extent| extent.generation < row.generation;
+        let earlier: Vec<Extent> = self.extents_on(row.id).filter(earlier).cloned().collect();
+        if earlier.iter().any(|extent| extent.state != ExtentState::Orphan) {
+            return Err(conflict(&row.name, "layouts name what it lost when it was erased"));
+        }
+        earlier.iter().for_each(|extent| self.remove_extent(extent.id));
+        Ok(())
     }
 
     /// Refuses what destroys bytes or rows while any medium is in doubt.
@@ -134,17 +149,33 @@ impl Tables {
         true
     }
 
+    pub(super) fn stand_ins(&self, gone: &[ExtentId]) -> Vec<(ExtentId, Extent)> {
+        let mut found = vec![];
+        for old in gone.iter().filter_map(|id| self.extent(*id).ok()) {
+            let same = |one: &&Extent| {
+                one.state == ExtentState::Orphan
+                    && one.origin == old.origin
+                    && one.digests.is_some()
+                    && one.digests == old.digests
+            };
+            let written = self.extents_written_for(old.origin.object).filter(same);
+            found.extend(written.map(|one| (old.id, one.clone())));
+        }
+        found
+    }
+
     pub(super) fn take_generation(&mut self, id: MediumId, generation: Generation, now: Timestamp) -> Result<Medium> {
         let row = self.medium(id)?.clone();
         let on_it: Vec<Extent> = self.extents_on(id).cloned().collect();
-        let used = on_it.iter().any(|extent| extent.state != ExtentState::Orphan);
-        if used || generation < row.generation || row.standing == Standing::Level {
+        let pending = on_it.iter().any(|extent| extent.state == ExtentState::Pending);
+        if pending || generation < row.generation || row.standing == Standing::Level {
             return Err(conflict(
                 &row.name,
                 format!("generation {generation} is not taken over"),
             ));
         }
-        for extent in on_it.iter().filter(|extent| extent.generation < generation) {
+        let unneeded = |extent: &&Extent| extent.generation < generation && extent.state == ExtentState::Orphan;
+        for extent in on_it.iter().filter(unneeded) {
             self.remove_extent(extent.id);
         }
         let taken = matches!(row.adm_state, AdmState::Erasing | AdmState::Quarantined);
@@ -160,10 +191,41 @@ impl Tables {
         let changed = medium.clone();
         let detail = json!({ "from": row.generation, "to": generation });
         self.log("medium.generation_taken", &row.name, detail, now);
+        self.end_jobs_of_erased(&row, now);
         Ok(changed)
     }
 
-    pub(super) fn forget_gone(&mut self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+    /// What a job waited to do to a medium was done in the history that is lost.
+    fn end_jobs_of_erased(&mut self, row: &Medium, now: Timestamp) {
+        let waits = |source: &MediumId| {
+            let medium = self.media.get(source);
+            medium.is_some_and(|one| matches!(one.adm_state, AdmState::Quarantined | AdmState::Erasing))
+        };
+        let over = |job: &&Job| {
+            matches!(job.state, JobState::Quarantined | JobState::Reclaiming)
+                && job.spec.sources.contains(&row.id)
+                && !job.spec.sources.iter().any(waits)
+        };
+        let ended: Vec<JobId> = self.jobs.values().filter(over).map(|job| job.id).collect();
+        for id in ended {
+            let job = self.jobs.get_mut(&id).expect("it was just found");
+            job.error = job.error.take().or_else(|| Some(erased_since(&row.name)));
+            (job.state, job.control, job.finished_at) = (JobState::Failed, JobControl::Run, Some(now));
+            self.log("job.failed", id, json!({ "why": "its source was erased since" }), now);
+        }
+    }
+
+    pub(super) fn forget_gone(&mut self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        let row = self.medium(medium)?;
+        if row.standing == Standing::Level {
+            return Err(conflict(&row.name, "it is level: nothing on it is missing"));
+        }
+        let live = |one: &Extent| one.medium == medium && one.state == ExtentState::Sync;
+        let extents: Vec<ExtentId> = extents
+            .iter()
+            .copied()
+            .filter(|id| self.extent(*id).is_ok_and(live))
+            .collect();
         let copies: BTreeSet<_> = extents
             .iter()
             .flat_map(|id| self.seats_of(*id))
@@ -179,7 +241,7 @@ impl Tables {
                 }
             }
         }
-        for id in extents {
+        for id in &extents {
             if self.extent(*id).is_ok_and(|extent| extent.state == ExtentState::Orphan) {
                 self.remove_extent(*id);
             }

@@ -75,8 +75,11 @@ impl Catalogue for MemCatalogue {
     async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium> {
         self.change(|tables| tables.take_generation(medium, generation, now))
     }
-    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
-        self.change(|tables| tables.forget_gone(extents, now))
+    async fn stand_ins(&self, gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>> {
+        Ok(self.read(|tables| tables.stand_ins(gone)))
+    }
+    async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        self.change(|tables| tables.forget_gone(medium, extents, now))
     }
 
     async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {

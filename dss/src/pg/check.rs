@@ -194,6 +194,7 @@ async fn media(on: &mut PgConnection, report: &mut Report, now: Timestamp) -> st
                     AS "detail!"
              FROM extent e JOIN medium m ON m.id = e.medium
             WHERE e.state <> 'orphan' AND (m.adm_state = 'erasing' OR m.generation <> e.generation)
+              AND NOT (m.standing = 'ahead' AND m.generation > e.generation)
             GROUP BY m.id ORDER BY m.name LIMIT 2000"#
         ),
     );

@@ -72,8 +72,12 @@ impl Catalogue for PgCatalogue {
         reconcile::take_generation(self, medium, generation, now).await
     }
 
-    async fn forget_gone(&self, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
-        reconcile::forget_gone(self, extents, now).await
+    async fn stand_ins(&self, gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>> {
+        reconcile::stand_ins(self, gone).await
+    }
+
+    async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
+        reconcile::forget_gone(self, medium, extents, now).await
     }
 
     async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium> {

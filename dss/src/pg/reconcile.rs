@@ -4,16 +4,16 @@
 use super::events::append;
 use super::retry::{Stop, reading, repeat};
 use super::{PgCatalogue, events, locks, media, records};
-use crate::catalogue::{CatalogueError, Gone, Result};
+use crate::catalogue::{CatalogueError, Gone, Result, erased_since};
 use crate::model::{
-    Blake3, Compared, EventHead, ExtentId, Generation, Health, Hold, Known, Medium, MediumId, Oid, ReadBack, Revision,
-    Seen, Stamp, Standing, Version,
+    Blake3, Compared, EventHead, Extent, ExtentId, Generation, Health, Hold, Known, Medium, MediumId, Oid, ReadBack,
+    Revision, Seen, Stamp, Standing, Version,
 };
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Events sealed in one transaction.
 const SEALED_AT_ONCE: u32 = 1_000;
@@ -127,6 +127,7 @@ pub(super) async fn set_standing(
         match to {
             Standing::Ahead => become_ahead(tx.on(), &row, why, now).await?,
             Standing::Level | Standing::Unseen => {
+                forget_erased(tx.on(), &row, to).await?;
                 sqlx::query!(
                     "UPDATE medium SET standing = ($2::text)::standing WHERE id = $1",
                     medium.0, to.as_str()
@@ -141,6 +142,38 @@ pub(super) async fn set_standing(
         tx.commit().await?;
         changed
     }))
+}
+
+/// What is left of earlier generations has no bytes: before a medium is level nothing may need it, and it goes.
+async fn forget_erased(on: &mut PgConnection, row: &Medium, to: Standing) -> std::result::Result<(), Stop> {
+    if to != Standing::Level {
+        return Ok(());
+    }
+    let needed = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "needed!" FROM extent WHERE medium = $1 AND state <> 'orphan' AND generation < $2"#,
+        row.id.0,
+        row.generation.0
+    )
+    .fetch_one(&mut *on)
+    .await?;
+    if needed > 0 {
+        let why = format!("layouts name {needed} extents that it lost when it was erased");
+        let subject = format!("medium {}", row.name);
+        return Err(CatalogueError::Conflict { subject, why }.into());
+    }
+    drop_erased(on, row.id, row.generation).await
+}
+
+/// Rows of earlier generations that no layout names.
+async fn drop_erased(on: &mut PgConnection, medium: MediumId, now: Generation) -> std::result::Result<(), Stop> {
+    sqlx::query!(
+        "DELETE FROM extent WHERE medium = $1 AND generation < $2 AND state = 'orphan'",
+        medium.0,
+        now.0
+    )
+    .execute(on)
+    .await?;
+    Ok(())
 }
 
 /// Refuses what destroys bytes or rows while any medium is in doubt. Media that are lost hold nothing up.
@@ -170,6 +203,30 @@ pub(super) async fn raise_revision(catalogue: &PgCatalogue, above: Revision) -> 
         tx.commit().await?
     });
     Ok(())
+}
+
+/// Orphans of the same place and digests as these.
+pub(super) async fn stand_ins(catalogue: &PgCatalogue, gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>> {
+    let gone: Vec<Uuid> = gone.iter().map(|id| id.0).collect();
+    Ok(reading!(catalogue, conn => {
+        let pairs = sqlx::query!(
+            r#"SELECT o.id AS old, n.id AS new FROM extent o
+                 JOIN extent n ON n.object_id = o.object_id AND n.copy_no = o.copy_no AND n.index = o.index
+                WHERE o.id = ANY ($1) AND n.state = 'orphan' AND n.blake3 = o.blake3 AND n.bytes = o.bytes
+                  AND n.crc32 = o.crc32 AND n.chunk_crcs = o.chunk_crcs
+                  AND (n.oid, n.version) = (o.oid, o.version)
+                ORDER BY o.id, n.id"#,
+            &gone
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let news: Vec<Uuid> = pairs.iter().map(|pair| pair.new).collect();
+        let rows = super::codec::extent_rows!("WHERE e.id = ANY ($1)", &news).fetch_all(&mut *conn).await?;
+        let rows: Vec<Extent> = super::codec::all(rows)?;
+        let rows: BTreeMap<ExtentId, Extent> = rows.into_iter().map(|one| (one.id, one)).collect();
+        let found = |new: Uuid| rows.get(&ExtentId(new)).cloned();
+        pairs.iter().filter_map(|pair| Some((ExtentId(pair.old), found(pair.new)?))).collect()
+    }))
 }
 
 /// Points layouts to extents found elsewhere, whose bytes were just read.
@@ -259,22 +316,18 @@ pub(super) async fn take_generation(
 ) -> Result<Medium> {
     Ok(repeat!(catalogue, "take_generation", tx => {
         let row = media::lock(tx.on(), medium).await?;
-        let used = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "used!" FROM extent WHERE medium = $1 AND state IN ('pending', 'sync')"#,
+        let pending = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "pending!" FROM extent WHERE medium = $1 AND state = 'pending'"#,
             medium.0
         )
         .fetch_one(tx.on())
         .await?;
-        if used > 0 || generation < row.generation || row.standing == Standing::Level {
-            let why = format!("generation {generation} is not taken over: {used} extents on it are in use");
+        if pending > 0 || generation < row.generation || row.standing == Standing::Level {
+            let why = format!("generation {generation} is not taken over: it is {}, with {pending} pending extents",
+                row.standing);
             return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
         }
-        sqlx::query!(
-            "DELETE FROM extent WHERE medium = $1 AND generation < $2 AND state = 'orphan'",
-            medium.0, generation.0
-        )
-        .execute(tx.on())
-        .await?;
+        drop_erased(tx.on(), medium, generation).await?;
         sqlx::query!(
             // What was quarantined, or about to be erased, has been erased.
             "UPDATE medium SET generation = $2, fs_state = 'used', quarantined_until = NULL, emptied_by = NULL,
@@ -288,16 +341,61 @@ pub(super) async fn take_generation(
         .await?;
         let detail = json!({ "from": row.generation, "to": generation });
         append(tx.on(), now, "medium.generation_taken", &row.name, detail).await?;
+        end_jobs_of_erased(tx.on(), &row, now).await?;
         let changed = media::fetch(tx.on(), medium).await?;
         tx.commit().await?;
         changed
     }))
 }
 
+/// What a job waited to do to a medium was done in the history that is lost.
+async fn end_jobs_of_erased(on: &mut PgConnection, row: &Medium, now: Timestamp) -> std::result::Result<(), Stop> {
+    let ended = sqlx::query_scalar!(
+        "UPDATE job SET state = 'failed', control = 'run', error = coalesce(error, $2), finished_at = $3
+          WHERE state IN ('quarantined', 'reclaiming')
+            AND EXISTS (SELECT 1 FROM job_source s WHERE s.job = job.id AND s.medium = $1)
+            AND NOT EXISTS (SELECT 1 FROM job_source s JOIN medium m ON m.id = s.medium
+                             WHERE s.job = job.id AND m.adm_state IN ('quarantined', 'erasing'))
+          RETURNING id",
+        row.id.0,
+        super::codec::to_json(&erased_since(&row.name)),
+        super::codec::stamp(now) as _
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    sqlx::query!(
+        "UPDATE job_source SET active = false WHERE job = ANY ($1) AND active",
+        &ended
+    )
+    .execute(&mut *on)
+    .await?;
+    for job in ended {
+        let detail = json!({ "to": "failed", "why": "its source was erased since", "medium": row.name });
+        append(on, now, "job.failed", &job.to_string(), detail).await?;
+    }
+    Ok(())
+}
+
 /// Ends copies whose bytes are nowhere.
-pub(super) async fn forget_gone(catalogue: &PgCatalogue, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
-    let gone: Vec<Uuid> = extents.iter().map(|id| id.0).collect();
+pub(super) async fn forget_gone(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    extents: &[ExtentId],
+    now: Timestamp,
+) -> Result<Gone> {
+    let asked: Vec<Uuid> = extents.iter().map(|id| id.0).collect();
     Ok(repeat!(catalogue, "forget_gone", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        if row.standing == Standing::Level {
+            let why = "it is level: nothing on it is missing".to_owned();
+            return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
+        }
+        let gone = sqlx::query_scalar!(
+            "SELECT id FROM extent WHERE id = ANY ($1) AND medium = $2 AND state = 'sync'",
+            &asked, medium.0
+        )
+        .fetch_all(tx.on())
+        .await?;
         let copies = sqlx::query!("SELECT DISTINCT object_id, copy_no FROM layout WHERE extent = ANY ($1)", &gone)
             .fetch_all(tx.on())
             .await?;

@@ -13,13 +13,17 @@ use crate::host::Host;
 use crate::mover::{ReadFailure, Ring, read_back};
 use dss::catalogue::{Adopt, CatalogueError, ExtentFilter, Page};
 use dss::model::{
-    AdmState, Extent, ExtentId, ExtentState, Medium, MediumId, NewEvent, ReadBack, Revision, Seen, Standing,
+    AdmState, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Medium, MediumId, NewEvent, ObjectId, Origin,
+    ReadBack, Revision, Seen, Standing,
 };
-use lrs::ldm::fs::IndexStamp;
+use lrs::ldm::fs::{IndexEntry, IndexStamp, Label};
+use lrs::service::DriveHandle;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many rows are asked for at once.
 const PAGE: u32 = 2_000;
+/// For how many gone extents stand-ins are asked for at once.
+const ASKED: usize = 500;
 /// How many layouts follow in one transaction.
 const TOGETHER: usize = 200;
 /// Extents wait for others that hold their place (I10); each round moves at least one, or is the last.
@@ -47,33 +51,20 @@ pub async fn reconcile(host: &Host, what: &str, adopt: Adopt, missing: Missing) 
     let medium = match label.generation > medium.generation {
         false => medium,
         true => {
-            let seen = Seen {
-                generation: label.generation,
-                revision: label.revision,
-                head: None,
-            };
-            host.catalogue.compare_medium(medium.id, seen, host.clock.now()).await?;
-            let gone = live_on(host, medium.id).await?;
-            settle(host, &medium, gone, missing, &mut done).await?;
-            if !done.missing.is_empty() {
-                return conclude(host, report, done, (&medium, adopt)).await;
-            }
-            let now = host.clock.now();
-            host.catalogue.raise_revision(label.revision).await?;
-            let taken = host.catalogue.take_generation(medium.id, label.generation, now).await?;
-            host.lrs.medium_changed(medium.id).await?;
             done.erased_since = true;
-            taken
+            take_generation(host, &medium, &label).await?
         }
     };
     let allocation = allocate(host, &medium, Use::Read).await?;
-    read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await?;
-    let named = named(host, &medium).await?;
-    let revision = allocation.volume(medium.id).run(|volume| volume.revision()).await;
-    let revision = revision.map_err(|error| super::super::of_drive(&error, &medium.name))?;
+    // The mount compared it.
+    let standing = host.catalogue.medium_by_id(medium.id).await?.standing;
+    let read = match (missing, standing) {
+        (Missing::Forgotten, Standing::Level) => Err(nothing_to_forget(&medium)),
+        _ => read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await,
+    };
     allocation.release().await;
-    let gone = live_on(host, medium.id).await?;
-    let gone = gone.into_iter().filter(|extent| !named.contains(&extent.id)).collect();
+    read?;
+    let (gone, revision) = gone_from(host, &medium).await?;
     settle(host, &medium, gone, missing, &mut done).await?;
     if done.missing.is_empty() {
         stand_level(host, &medium, revision).await?;
@@ -81,112 +72,197 @@ pub async fn reconcile(host: &Host, what: &str, adopt: Adopt, missing: Missing) 
     conclude(host, report, done, (&medium, adopt)).await
 }
 
-/// The live extents that the catalogue has on a medium.
-async fn live_on(host: &Host, medium: MediumId) -> Result<Vec<Extent>, Problem> {
+/// It was erased since the backup was made: from here on it can be mounted, and stays ahead.
+async fn take_generation(host: &Host, medium: &Medium, label: &Label) -> Result<Medium, Problem> {
+    let now = host.clock.now();
+    let seen = Seen {
+        generation: label.generation,
+        revision: label.revision,
+        head: None,
+    };
+    host.catalogue.compare_medium(medium.id, seen, now).await?;
+    host.catalogue.raise_revision(label.revision).await?;
+    let taken = host.catalogue.take_generation(medium.id, label.generation, now).await?;
+    host.lrs.medium_changed(medium.id).await?;
+    Ok(taken)
+}
+
+fn nothing_to_forget(medium: &Medium) -> Problem {
+    let name = &medium.name;
+    let message = format!("medium {name} is level with the catalogue: nothing on it is forgotten");
+    Problem::refused("medium_level", name, message).next(format!(
+        "leave --forget-missing out; what is wrong on {name} is found by `respool check` and by reading it"
+    ))
+}
+
+/// What layouts need of a medium and its own index does not name, with the revision it bears. Nobody writes to it
+/// meanwhile, and what is live is asked for first: whatever becomes live later was written to it later.
+async fn gone_from(host: &Host, medium: &Medium) -> Result<(BTreeSet<ExtentId>, Revision), Problem> {
+    let allocation = allocate(host, medium, Use::Exclusive).await?;
+    let compared = compare(host, medium, &allocation.volume(medium.id)).await;
+    allocation.release().await;
+    compared
+}
+
+async fn compare(host: &Host, medium: &Medium, drive: &DriveHandle) -> Result<(BTreeSet<ExtentId>, Revision), Problem> {
+    let mut gone = BTreeSet::new();
+    each_live(host, medium.id, |extent| _ = gone.insert(extent.id)).await?;
+    each_named(drive, medium, |entry| _ = gone.remove(&entry.tag.extent)).await?;
+    let revision = drive.run(|volume| volume.revision()).await;
+    let revision = revision.map_err(|error| super::super::of_drive(&error, &medium.name))?;
+    Ok((gone, revision))
+}
+
+/// Looks at the live extents that the catalogue has on a medium, page by page.
+async fn each_live(host: &Host, medium: MediumId, mut look: impl FnMut(Extent)) -> Result<(), Problem> {
     let filter = ExtentFilter {
         medium: Some(medium),
         state: Some(ExtentState::Sync),
         ..ExtentFilter::default()
     };
-    all(host, &filter).await
-}
-
-async fn all(host: &Host, filter: &ExtentFilter) -> Result<Vec<Extent>, Problem> {
-    let mut found = vec![];
     let mut after = None;
     loop {
-        let page = host.catalogue.extents(filter, Page { after, limit: PAGE }).await?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let page = host.catalogue.extents(&filter, Page { after, limit: PAGE }).await?;
+        let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
-        found.extend(page);
+        page.into_iter().for_each(&mut look);
     }
 }
 
-/// What a medium's own index names now.
-async fn named(host: &Host, medium: &Medium) -> Result<BTreeSet<ExtentId>, Problem> {
-    let allocation = allocate(host, medium, Use::Read).await?;
-    let drive = allocation.volume(medium.id);
-    let mut named = BTreeSet::new();
-    let mut index = open_index(&drive, medium).await?;
+/// Looks at what a medium's own index names now.
+async fn each_named(drive: &DriveHandle, medium: &Medium, mut look: impl FnMut(IndexEntry)) -> Result<(), Problem> {
+    let mut index = open_index(drive, medium).await?;
     loop {
-        let lines = next_lines(&drive, medium, &mut index).await?;
+        let lines = next_lines(drive, medium, &mut index).await?;
         let count = lines.len();
-        named.extend(lines.into_iter().map(|entry| entry.tag.extent));
+        lines.into_iter().for_each(&mut look);
         if count < LINES {
-            break;
+            return Ok(());
         }
     }
-    allocation.release().await;
-    Ok(named)
 }
 
 /// Has the layouts of extents that are gone follow to wherever their bytes are now.
 async fn settle(
     host: &Host,
     medium: &Medium,
-    gone: Vec<Extent>,
+    mut left: BTreeSet<ExtentId>,
     missing: Missing,
     done: &mut Reconciled,
 ) -> Result<(), Problem> {
-    let mut left: BTreeMap<ExtentId, Extent> = gone.into_iter().map(|extent| (extent.id, extent)).collect();
     for _ in 0..ROUNDS {
         let followed = follow(host, &left).await?;
         if followed.is_empty() {
             break;
         }
         done.repointed += followed.len() as u64;
-        followed.iter().for_each(|id| drop(left.remove(id)));
+        followed.iter().for_each(|id| _ = left.remove(id));
     }
-    if missing == Missing::Forgotten && !left.is_empty() {
-        let ids: Vec<ExtentId> = left.keys().copied().collect();
-        let forgotten = host.catalogue.forget_gone(&ids, host.clock.now()).await?;
-        done.forgotten_copies += forgotten.copies;
-        let versions = forgotten.versions.into_iter();
-        done.forgotten
-            .extend(versions.map(|(oid, version)| format!("{oid}@{version}")));
-        left.clear();
+    if left.is_empty() {
+        return Ok(());
     }
-    done.missing = left
-        .into_values()
-        .map(|extent| MissingExtent {
-            extent: extent.id,
-            oid: extent.origin.oid,
-            version: extent.origin.version,
-            medium: medium.name.clone(),
-        })
-        .collect();
+    let mut lost = vec![];
+    each_live(host, medium.id, |extent| {
+        if left.contains(&extent.id) {
+            lost.push((extent.id, extent.origin));
+        }
+    })
+    .await?;
+    match missing {
+        Missing::Kept => {
+            let named = lost.into_iter().map(|(extent, origin)| MissingExtent {
+                extent,
+                oid: origin.oid,
+                version: origin.version,
+                medium: medium.name.clone(),
+            });
+            done.missing = named.collect();
+        }
+        Missing::Forgotten => {
+            refuse_unless_nowhere(host, medium, &lost).await?;
+            let ids: Vec<ExtentId> = lost.into_iter().map(|(extent, _)| extent).collect();
+            let forgotten = host.catalogue.forget_gone(medium.id, &ids, host.clock.now()).await?;
+            done.forgotten_copies += forgotten.copies;
+            let versions = forgotten.versions.into_iter();
+            done.forgotten
+                .extend(versions.map(|(oid, version)| format!("{oid}@{version}")));
+        }
+    }
     Ok(())
 }
 
-/// One round: reads what may stand in for each gone extent, medium by medium, and repoints to what was good.
-async fn follow(host: &Host, left: &BTreeMap<ExtentId, Extent>) -> Result<Vec<ExtentId>, Problem> {
-    let media: BTreeMap<MediumId, Medium> = host.catalogue.media().await?.into_iter().map(|m| (m.id, m)).collect();
-    let mut by_medium: BTreeMap<MediumId, Vec<(ExtentId, Extent)>> = BTreeMap::new();
-    for old in left.values() {
-        for candidate in candidates(host, old).await? {
-            let held = media.get(&candidate.medium);
-            if held.is_some_and(|medium| medium.may_be_read() && medium.generation == candidate.generation) {
-                by_medium.entry(candidate.medium).or_default().push((old.id, candidate));
-            }
+/// Another medium in doubt may hold what is to be forgotten. One that is ahead only for what it misses itself does not
+/// hold this up, or two such media would hold up each other.
+async fn refuse_unless_nowhere(host: &Host, medium: &Medium, lost: &[(ExtentId, Origin)]) -> Result<(), Problem> {
+    let places: BTreeSet<_> = lost.iter().map(|(_, at)| (at.object, at.copy, at.index)).collect();
+    let mut in_the_way = vec![];
+    for other in host.catalogue.media().await? {
+        let doubtful = other.standing != Standing::Level && other.adm_state != AdmState::Dead;
+        if doubtful && other.id != medium.id && !holds_none_of(host, &other, &places).await {
+            in_the_way.push(other.name);
         }
     }
-    let mut followed: BTreeSet<ExtentId> = BTreeSet::new();
-    for (medium, pairs) in by_medium {
-        let pairs = pairs.into_iter().filter(|(old, _)| !followed.contains(old)).collect();
-        followed.extend(follow_to(host, &media[&medium], pairs).await?);
-    }
-    Ok(followed.into_iter().collect())
+    let Some(first) = in_the_way.first() else { return Ok(()) };
+    let message = format!(
+        "what is gone from medium {} may be on {}, not taken over yet or out of reach; nothing was forgotten",
+        medium.name,
+        in_the_way.join(", ")
+    );
+    let next = format!(
+        "run `respool medium import {first} --reconcile --adopt` and repeat this; if {first} is lost for good, \
+         `respool medium set {first} adm_state=dead`"
+    );
+    Err(Problem::integrity("medium_ahead", "us", first, message).next(next))
 }
 
-/// Orphans of the same place and bytes.
-async fn candidates(host: &Host, old: &Extent) -> Result<Vec<Extent>, Problem> {
-    let filter = ExtentFilter {
-        oid: Some(old.origin.oid.clone()),
-        state: Some(ExtentState::Orphan),
-        ..ExtentFilter::default()
+/// Whether a medium's own index was read and names nothing of these places.
+async fn holds_none_of(host: &Host, medium: &Medium, places: &BTreeSet<(ObjectId, CopyNo, ExtentIndex)>) -> bool {
+    if medium.standing == Standing::Unseen || !medium.may_be_read() {
+        return false;
+    }
+    let Ok(allocation) = allocate(host, medium, Use::Read).await else {
+        return false;
     };
-    let same = |one: &Extent| one.origin == old.origin && one.digests.is_some() && one.digests == old.digests;
-    Ok(all(host, &filter).await?.into_iter().filter(same).collect())
+    let mut none = true;
+    let look = |entry: IndexEntry| {
+        let at = entry.tag.origin;
+        none &= !places.contains(&(at.object, at.copy, at.index));
+    };
+    let read = each_named(&allocation.volume(medium.id), medium, look).await;
+    allocation.release().await;
+    read.is_ok() && none
+}
+
+/// One round: reads what may stand in for each gone extent, medium by medium, and repoints to what was good.
+async fn follow(host: &Host, left: &BTreeSet<ExtentId>) -> Result<BTreeSet<ExtentId>, Problem> {
+    let media: BTreeMap<MediumId, Medium> = host.catalogue.media().await?.into_iter().map(|m| (m.id, m)).collect();
+    let mut followed: BTreeSet<ExtentId> = BTreeSet::new();
+    let mut gone = left.iter().copied().peekable();
+    while gone.peek().is_some() {
+        let asked: Vec<ExtentId> = gone.by_ref().take(ASKED).collect();
+        let mut by_medium: BTreeMap<MediumId, Vec<(ExtentId, Extent)>> = BTreeMap::new();
+        for (old, candidate) in host.catalogue.stand_ins(&asked).await? {
+            let held = media.get(&candidate.medium);
+            if held.is_some_and(|medium| medium.may_be_read() && medium.generation == candidate.generation) {
+                by_medium.entry(candidate.medium).or_default().push((old, candidate));
+            }
+        }
+        for (medium, pairs) in by_medium {
+            let pairs = pairs.into_iter().filter(|(old, _)| !followed.contains(old)).collect();
+            followed.extend(follow_to(host, &media[&medium], pairs).await?);
+        }
+    }
+    Ok(followed)
+}
+
+/// Whether the medium's own index names it as the catalogue does. Bytes that it does not name may be gone after the next
+/// crash, or belong to a window that never was whole.
+async fn is_named(drive: &DriveHandle, medium: &Medium, extent: &Extent) -> Result<bool, Problem> {
+    let id = extent.id;
+    let found = drive.run(move |volume| volume.lookup(id)).await;
+    let found = found.map_err(|gone| super::super::of_drive(&gone, &medium.name))?;
+    let same = |entry: &IndexEntry| entry.address == extent.address && Some(&entry.digests) == extent.digests.as_ref();
+    Ok(found?.as_ref().is_some_and(same))
 }
 
 async fn follow_to(host: &Host, medium: &Medium, pairs: Vec<(ExtentId, Extent)>) -> Result<Vec<ExtentId>, Problem> {
@@ -198,6 +274,10 @@ async fn follow_to(host: &Host, medium: &Medium, pairs: Vec<(ExtentId, Extent)>)
     let mut ring = Ring::new(RING, RING / 4);
     let mut read: Vec<(ExtentId, ReadBack)> = vec![];
     for (old, candidate) in pairs {
+        if !is_named(&drive, medium, &candidate).await? {
+            tracing::info!(extent = %candidate.id, medium = %medium.name, "the medium's index does not name it");
+            continue;
+        }
         match read_back(&drive, &candidate, &mut ring).await {
             Ok(proof) => read.push((old, proof)),
             Err(ReadFailure::Drive(gone)) => return Err(super::super::of_drive(&gone, &medium.name)),
