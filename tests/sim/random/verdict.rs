@@ -122,7 +122,7 @@ fn rests(world: &World, job: &Job) -> bool {
         JobState::Queued | JobState::Running | JobState::Paused | JobState::Verifying | JobState::Reclaiming => false,
         JobState::Quarantined => job.spec.sources.iter().any(|source| {
             let medium = look(world.catalogue.medium_by_id(*source)).expect("a source has a row");
-            medium.quarantined_until.is_none()
+            medium.adm_state == AdmState::Quarantined && medium.quarantined_until.is_none()
         }),
         JobState::Done | JobState::DoneWithSkips | JobState::Failed | JobState::Cancelled | JobState::Restored => true,
     }

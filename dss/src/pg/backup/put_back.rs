@@ -18,14 +18,19 @@ const MAINTENANCE: &str = "postgres";
 
 /// What the restored catalogue cannot know. Media were written, swept and erased since, so that each is compared before
 /// anything is destroyed anywhere; puts and moves under way then may have ended well, so that their rows go and what
-/// they wrote is found by an import; leases are nobody's; jobs wait for an operator.
-const AFTERWARDS: [&str; 7] = [
+/// they wrote is found by an import; leases are nobody's; jobs wait for an operator, also
+/// one that was about to erase what it had quarantined: that stays quarantined until somebody ends it.
+const AFTERWARDS: [&str; 9] = [
     "UPDATE medium SET standing = 'unseen' WHERE standing = 'level' AND adm_state <> 'dead' AND fs_state <> 'blank'",
     "DELETE FROM job_substitution WHERE new_extent IN (SELECT id FROM extent WHERE state = 'pending')",
     "DELETE FROM job_move WHERE state = 'recorded' AND new_extent IN (SELECT id FROM extent WHERE state = 'pending')",
     "DELETE FROM extent WHERE state = 'pending'",
     "UPDATE lease SET holder = NULL",
     "UPDATE job SET control = 'pause' WHERE state IN ('queued', 'running', 'verifying')",
+    "UPDATE medium SET quarantined_until = NULL WHERE adm_state = 'quarantined' AND EXISTS
+        (SELECT FROM job_source s JOIN job j ON j.id = s.job WHERE s.medium = medium.id AND j.state = 'reclaiming')",
+    "UPDATE job SET state = 'quarantined' WHERE state = 'reclaiming' AND EXISTS
+        (SELECT FROM job_source s JOIN medium m ON m.id = s.medium WHERE s.job = job.id AND m.adm_state = 'quarantined')",
     "SELECT nextval('revision')",
 ];
 
