@@ -36,7 +36,7 @@ say "media need a drop-in"
 install -d -o respool -g respool -m 0750 /srv/media /srv/media/a /srv/media/b
 id keeper >/dev/null 2>&1 || useradd --create-home --groups respool keeper
 [ -e /home/keeper/in ] || head -c 3000000 /dev/urandom >/home/keeper/in
-ends 3 as keeper respool --state $state dir add a /srv/media/a
+ends 2 as keeper respool --state $state dir add a /srv/media/a
 cat /tmp/said
 mkdir -p /etc/systemd/system/respoold.service.d
 printf '[Service]\nReadWritePaths=/srv/media\n' >/etc/systemd/system/respoold.service.d/media.conf
