@@ -1,6 +1,6 @@
-//! What earlier jobs moved off a medium and nobody has read back: they failed or were cancelled before it came to that.
-//! The old bytes on the medium are then the only ones known to be good, and no job or operator erases them before the
-//! new ones are read (DESIGN, section 3).
+//! What earlier jobs moved off a medium and nobody has read back: they failed, were cancelled or were restored before it
+//! came to that. The old bytes on the medium are then the only ones known to be good, and no job or operator erases them
+//! before the new ones are read (DESIGN, section 3).
 
 use crate::api::Problem;
 use crate::host::Host;
@@ -35,17 +35,6 @@ pub(super) async fn unread(host: &Arc<Host>, media: &[MediumId]) -> Result<Vec<(
         .filter(|job| gave_up(job.state) && job.spec.sources.iter().any(|source| media.contains(source)))
         .map(|job| (job.id, job.spec.verify))
         .collect();
-    moved_off(host, media, jobs, &[MoveState::Swapped]).await
-}
-
-/// What jobs moved off media, with the new extent; only moves in these states, whose old bytes are still there and whose
-/// new extents something needs.
-async fn moved_off(
-    host: &Arc<Host>,
-    media: &[MediumId],
-    jobs: Vec<(JobId, VerifyMode)>,
-    states: &[MoveState],
-) -> Result<Vec<(Move, VerifyMode, Extent)>, Problem> {
     let mut found = vec![];
     if jobs.is_empty() {
         return Ok(found);
@@ -55,7 +44,7 @@ async fn moved_off(
         let mut after = None;
         loop {
             let page = Page { after, limit: PAGE };
-            let mut moves = host.catalogue.moves(job, states, page).await?;
+            let mut moves = host.catalogue.moves(job, &[MoveState::Swapped], page).await?;
             let Some(last) = moves.last() else { break };
             after = Some(last.new);
             moves.retain(|one| old_bytes.contains(&one.old));

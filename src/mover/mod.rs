@@ -1,7 +1,8 @@
 //! The data path for one allocation: read, verify, write, overlapped through a fixed ring of buffers.
 //!
 //! `reader` reads each extent on its drive's thread and verifies it in stream, `writer` writes on the target's thread,
-//! `copy` joins them for one window (or `fill` reads ahead into a `spool`), `sync` makes it durable. Nothing here touches the catalogue.
+//! `copy` joins them for one window (or `fill` reads ahead into a `spool`), `sync` makes it durable;
+//! `foresight` tells a drive what will be read next. Nothing here touches the catalogue.
 
 pub mod copy;
 mod fill;

@@ -210,7 +210,7 @@ async fn refuse_unless_nowhere(host: &Host, medium: &Medium, lost: &[(ExtentId, 
     );
     let next = format!(
         "run `respool medium import {first} --reconcile --adopt` and repeat this; if {first} is lost for good, \
-         `respool medium set {first} adm_state=dead`"
+         `respool medium dead {first} --yes`"
     );
     Err(Problem::integrity("medium_ahead", "us", first, message).next(next))
 }
@@ -256,13 +256,19 @@ async fn follow(host: &Host, left: &BTreeSet<ExtentId>) -> Result<BTreeSet<Exten
 }
 
 /// Whether the medium's own index names it as the catalogue does. Bytes that it does not name may be gone after the next
-/// crash, or belong to a window that never was whole.
+/// crash, or belong to a window that never was whole. An index that cannot be read names nothing.
 async fn is_named(drive: &DriveHandle, medium: &Medium, extent: &Extent) -> Result<bool, Problem> {
     let id = extent.id;
     let found = drive.run(move |volume| volume.lookup(id)).await;
     let found = found.map_err(|gone| super::super::of_drive(&gone, &medium.name))?;
     let same = |entry: &IndexEntry| entry.address == extent.address && Some(&entry.digests) == extent.digests.as_ref();
-    Ok(found?.as_ref().is_some_and(same))
+    match found {
+        Ok(found) => Ok(found.as_ref().is_some_and(same)),
+        Err(error) => {
+            tracing::info!(extent = %id, medium = %medium.name, %error, "the medium's index cannot be read");
+            Ok(false)
+        }
+    }
 }
 
 async fn follow_to(host: &Host, medium: &Medium, pairs: Vec<(ExtentId, Extent)>) -> Result<Vec<ExtentId>, Problem> {
