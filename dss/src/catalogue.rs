@@ -613,7 +613,9 @@ pub trait Catalogue: Send + Sync {
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
     /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
     /// Where an operator's wish means nothing any more (quarantined, reclaiming, ended), an earlier one is forgotten. A
-    /// migration that is done lets go of the bytes it moved away from: nobody erases their medium.
+    /// migration that is done lets go of the bytes it moved away from: nobody erases their medium. A job that is
+    /// restored ends the quarantine of its sources with the same transaction, as `end_quarantine` does: a job that is
+    /// *quarantined* without any quarantined source would wait for ever.
     async fn advance_job(
         &self,
         id: JobId,
@@ -661,8 +663,8 @@ pub trait Catalogue: Send + Sync {
     /// Quarantines an emptied source: nothing pending, and nothing live but, when the job's spec says `drop_deleted`,
     /// extents referenced only by deleted or overwritten versions; else `Conflict`. Its orphans are held until then.
     async fn quarantine(&self, job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()>;
-    /// Ends the quarantine of a job's sources after a restore: they are *read_only* again, or what the operator had said
-    /// that takes nothing new either.
+    /// Ends the quarantine of a job's sources, as they will not be erased: they are *read_only* again, or what the
+    /// operator had said that takes nothing new either.
     async fn end_quarantine(&self, job: JobId, now: Timestamp) -> Result<()>;
     /// The fence of I6, in statements of their own: lock the medium's row, recheck, persist *erasing* with the next
     /// generation. With `drop_deleted`, layouts of versions that are deleted or overwritten go first, in the same

@@ -219,13 +219,12 @@ async fn restore_entries(
     Ok(())
 }
 
-/// The sources are *read_only* again, and the job is *restored*, unless something did not verify.
+/// The job is *restored*, and its sources are *read_only* again, unless something did not verify.
 async fn finish(host: &Arc<Host>, mut done: Restored, from: &[JobState]) -> Result<Restored, Problem> {
     if !done.failed.is_empty() {
         return Ok(done);
     }
     let now = host.clock.now();
-    host.catalogue.end_quarantine(done.job.id, now).await?;
     let tally = done.job.tally.clone();
     done.job = host
         .catalogue

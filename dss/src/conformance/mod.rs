@@ -182,6 +182,7 @@ macro_rules! conformance {
                 a_record_cut_short_did_not_happen;
             restore:
                 a_restore_puts_the_layout_back
+                a_restore_that_is_refused_leaves_the_quarantine
                 a_restore_asked_again_answers_the_same
                 a_restore_does_not_undo_a_delete
                 a_delete_after_a_restore_is_as_any

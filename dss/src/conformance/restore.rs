@@ -51,12 +51,24 @@ pub async fn a_restore_puts_the_layout_back(w: &World) {
         .await
         .unwrap();
     assert_eq!(returned.len(), 1);
-    w.catalogue.end_quarantine(m.job, at(10)).await.unwrap();
+    w.advance(m.job, JobState::Restored).await;
     let row = w.row(m.source).await;
     assert_eq!(
         (row.adm_state, row.quarantined_until, row.emptied_by),
         (AdmState::ReadOnly, None, None)
     );
+}
+
+/// The end of the quarantine and of the job are one transaction: a job that cannot be restored keeps both.
+pub async fn a_restore_that_is_refused_leaves_the_quarantine(w: &World) {
+    let m = moved(w).await;
+    restore(w, &m).await;
+    let (from, to) = ([JobState::Failed], JobState::Restored);
+    let tally = w.catalogue.job(m.job).await.unwrap().tally;
+    let refused = w.catalogue.advance_job(m.job, &from, to, &tally, None, at(10)).await;
+    assert!(is_conflict(&refused), "{refused:?}");
+    let row = w.row(m.source).await;
+    assert_eq!((row.adm_state, row.emptied_by), (AdmState::Quarantined, Some(m.job)));
 }
 
 /// A restore asked again answers the same.

@@ -89,6 +89,9 @@ impl Tables {
         if to.is_active() && !from.is_active() {
             self.check_sources_free(&job.spec.sources, Some(id))?;
         }
+        if to == JobState::Restored {
+            self.end_quarantine(id, now)?;
+        }
         let job = self.jobs.get_mut(&id).expect("it was just read");
         job.state = to;
         job.tally = tally.clone();

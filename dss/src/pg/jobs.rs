@@ -4,6 +4,7 @@ use super::PgCatalogue;
 use super::codec::{all, stamp, to_json};
 use super::events::append;
 use super::job_rows::{self, MoveRow, job_query};
+use super::quarantine;
 use super::records;
 use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, MoveIntent, Page, Result};
@@ -140,6 +141,9 @@ pub(super) async fn advance(
 ) -> Result<Job> {
     let rests = !to.is_active() || to == JobState::Quarantined;
     Ok(repeat!(catalogue, "advance_job", tx => {
+        if to == JobState::Restored {
+            quarantine::end_within(tx.on(), id, now).await?;
+        }
         let job = job_rows::lock(tx.on(), id).await?;
         if !expected.contains(&job.state) {
             let why = format!("it is {}", job.state);

@@ -92,20 +92,32 @@ pub(super) async fn begin(
 /// Ends the quarantine of a job's sources: they take nothing new, as the operator or the job had it.
 pub(super) async fn end(catalogue: &PgCatalogue, job: JobId, now: Timestamp) -> Result<()> {
     repeat!(catalogue, "end_quarantine", tx => {
-        let names = sqlx::query_scalar!(
-            "UPDATE medium SET quarantined_until = NULL, emptied_by = NULL,
+        end_within(tx.on(), job, now).await?;
+        tx.commit().await?
+    });
+    Ok(())
+}
+
+/// The same, in a transaction that does more. It takes rows of media: before rows of jobs.
+pub(super) async fn end_within(on: &mut PgConnection, job: JobId, now: Timestamp) -> std::result::Result<(), Stop> {
+    let names = sqlx::query_scalar!(
+        "UPDATE medium SET quarantined_until = NULL, emptied_by = NULL,
                     adm_state = CASE WHEN operator_state IN ('draining', 'abandon_ship', 'retired') THEN operator_state
                                      ELSE 'read_only' END,
                     operator_state = CASE WHEN operator_state = 'in_service' THEN operator_state END
               WHERE emptied_by = $1 AND adm_state = 'quarantined' RETURNING name",
-            job.0
-        )
-        .fetch_all(tx.on())
-        .await?;
-        append(tx.on(), now, "job.quarantine_ended", &job.to_string(), json!({ "media": names })).await?;
-        tx.commit().await?
-    });
-    Ok(())
+        job.0
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    append(
+        on,
+        now,
+        "job.quarantine_ended",
+        &job.to_string(),
+        json!({ "media": names }),
+    )
+    .await
 }
 
 /// Points layouts back to old extents whose bytes were just read.

@@ -3,4 +3,5 @@ mod disasters;
 mod faults;
 mod format;
 mod manifest;
+mod misread;
 mod support;

@@ -102,6 +102,11 @@ impl Lines {
         }
     }
 
+    /// Once there is no next line: the bytes after the last newline.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..self.filled]
+    }
+
     /// Reads on; the next line then begins at the start of the buffer. Answers whether there was more.
     fn fill(&mut self, op: Op) -> MediaResult<bool> {
         self.buffer.copy_within(self.start..self.filled, 0);

@@ -3,7 +3,8 @@
 //!
 //! A window is what stands between two seals. A crash may lose any part of the last window of a segment, and only of
 //! that one: a confirmation (`durable`) is written only after the device confirmed a seal, and each segment names the
-//! seal before it. So a broken window is a torn write exactly when nothing after it says otherwise.
+//! seal before it. So a broken window is a torn write exactly when nothing after it says otherwise, and reading it again
+//! gives the same: a byte that was misread once is no torn write, and what was sealed must not be passed over for it.
 
 use super::FORMAT;
 use super::ground::Ground;
@@ -93,6 +94,8 @@ struct Window {
     bytes: u64,
     crc: crc32fast::Hasher,
     broken: bool,
+    /// Whether it says more than that the seal before it is durable.
+    speaks: bool,
 }
 
 impl Window {
@@ -105,6 +108,12 @@ impl Window {
     }
 
     fn take(&mut self, text: &[u8]) {
+        self.speaks = true;
+        self.confirm(text);
+    }
+
+    /// A line that says nothing new.
+    fn confirm(&mut self, text: &[u8]) {
         self.lines += u64::from(!text.is_empty());
         self.bytes += text.len() as u64 + 1;
         self.crc.update(text);
@@ -170,7 +179,7 @@ fn survey_segment(
                     survey.damage = Some(torn_inside(segment, line.offset));
                     return Ok(());
                 }
-                window.take(line.text);
+                window.confirm(line.text);
             }
             // A segment of another generation is an erasure that did not come to its label.
             Some(Record::Begin(begin)) if first_line && begin.generation != label.label.generation => return Ok(()),
@@ -203,14 +212,55 @@ fn survey_segment(
                 window.take(line.text);
                 window.changes.push(Change::Isolated(isolation));
             }
-            None if line.text.is_empty() => window.take(line.text),
+            None if line.text.is_empty() => window.confirm(line.text),
             None => {
                 window.take(line.text);
                 window.broken = true;
             }
         }
     }
+    if !window.speaks && lines.rest().is_empty() {
+        return Ok(());
+    }
+    let tail = Tail::of(&window, lines.rest());
+    let from = match survey.sealed.last() {
+        Some((last, end)) if *last == segment => *end,
+        Some(_) | None => 0,
+    };
+    drop(lines);
+    if Tail::read(ground, op, segment, from)? != tail {
+        survey.damage = Some(misread(segment, from));
+    }
     Ok(())
+}
+
+/// What follows the last good seal of a segment, to be compared with what another read of it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tail {
+    bytes: u64,
+    crc32: u32,
+}
+
+impl Tail {
+    /// From the lines after the seal and the bytes after the last newline.
+    fn of(window: &Window, rest: &[u8]) -> Self {
+        let mut crc = window.crc.clone();
+        crc.update(rest);
+        Self {
+            bytes: window.bytes + rest.len() as u64,
+            crc32: crc.finalize(),
+        }
+    }
+
+    /// From the medium, once more.
+    fn read(ground: &Ground, op: Op, segment: u32, from: u64) -> MediaResult<Self> {
+        let mut lines = Lines::open(ground, op, segment, from)?;
+        let mut window = Window::default();
+        while let Some(line) = lines.next(op)? {
+            window.take(line.text);
+        }
+        Ok(Self::of(&window, lines.rest()))
+    }
 }
 
 fn note_sealed(survey: &mut Survey, segment: u32, end: u64) {
@@ -222,6 +272,10 @@ fn note_sealed(survey: &mut Survey, segment: u32, end: u64) {
 
 fn torn_inside(segment: u32, offset: u64) -> String {
     format!("manifest segment {segment}: lines before byte {offset} were durable once and are unreadable now")
+}
+
+fn misread(segment: u32, from: u64) -> String {
+    format!("manifest segment {segment}: two reads of what follows byte {from} differ")
 }
 
 fn misfit(begin: &Begin, label: &LabelFile, segment: u32, last: Option<SealMark>) -> Option<String> {
