@@ -411,6 +411,7 @@ CREATE TABLE public.medium (
     created_at timestamp with time zone NOT NULL,
     operator_state public.adm_state,
     standing public.standing DEFAULT 'level'::public.standing NOT NULL,
+    doubts integer DEFAULT 0 NOT NULL,
     CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
     CONSTRAINT medium_generation_check CHECK ((generation >= 0)),
@@ -427,7 +428,7 @@ CREATE VIEW public.last_good AS
      JOIN public.extent n ON (((n.medium = m.id) AND (n.state = 'sync'::public.extent_state))))
      JOIN public.extent o ON (((o.object_id = n.object_id) AND (o.copy_no = n.copy_no) AND (o.index = n.index) AND (o.state = 'orphan'::public.extent_state) AND (o.bytes = n.bytes) AND (o.blake3 = n.blake3))))
      JOIN public.medium its ON (((its.id = o.medium) AND (its.generation = o.generation))))
-  WHERE (((m.adm_state = 'dead'::public.adm_state) OR (m.presence = 'missing'::public.presence) OR (m.health = 'failed'::public.health) OR ((m.health <> 'ok'::public.health) AND (n.verified_at IS NULL))) AND ((o.verified_at IS NOT NULL) OR (EXISTS ( SELECT 1
+  WHERE (((m.adm_state = 'dead'::public.adm_state) OR (m.presence = 'missing'::public.presence) OR (m.health = 'failed'::public.health) OR ((m.health <> 'ok'::public.health) AND (n.verified_at IS NULL))) AND (o.indexed OR (o.verified_at IS NOT NULL) OR (EXISTS ( SELECT 1
            FROM public.job_move v
           WHERE ((v.old_extent = o.id) AND (v.state = ANY (ARRAY['swapped'::public.move_state, 'read_back'::public.move_state])))))));
 CREATE TABLE public.layout (

@@ -596,7 +596,8 @@ pub trait Catalogue: Send + Sync {
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64>;
     /// Notes that the medium's own index names these extents, as of this revision.
     async fn mark_indexed(&self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64>;
-    /// Notes that a medium failed us: health, an event, the extents' confidence.
+    /// Notes that a medium failed us: health, an event, the extents' confidence. What was read back before it counts no
+    /// more, as when `change_medium` makes its health anything but *ok*.
     async fn suspect(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<()>;
 
     // --- jobs
@@ -649,8 +650,9 @@ pub trait Catalogue: Send + Sync {
     async fn swap_batch(&self, terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;
     /// Moves of a job in one of these states, by new extent.
     async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>>;
-    /// Notes that new extents were read back and are good.
-    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()>;
+    /// Notes that new extents of one medium were read back and are good. `medium` is its row from before the first was
+    /// read: when something spoke against the medium since (`doubts`), nothing is noted and the answer is false.
+    async fn mark_read_back(&self, job: JobId, medium: &Medium, extents: &[ReadBack], now: Timestamp) -> Result<bool>;
     /// Points layouts back from new to old extents, whose bytes were just read and verified. Old to *sync*, layouts
     /// new to old, new to *orphan*. A layout of a deleted version follows too, and the version stays deleted. An entry
     /// that was returned already answers `Returned`.

@@ -379,7 +379,8 @@ impl Run {
                 if back {
                     let _ = self.catalogue.return_batch(job, &[(entry, proof)], now).await;
                 } else {
-                    self.catalogue.mark_read_back(job, &[proof], now).await.unwrap();
+                    let row = self.catalogue.medium_by_id(extent.medium).await.unwrap();
+                    self.catalogue.mark_read_back(job, &row, &[proof], now).await.unwrap();
                 }
             }
             Call::Quarantine { medium, hold: word, .. } => {

@@ -9,7 +9,8 @@ use crate::repack::job::JobEvent;
 use crate::repack::machine::{Event, Stop};
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
 use dss::model::{
-    Extent, ExtentId, ExtentState, JobError, JobId, MediumId, Move, MoveState, ReadBack, Skip, Step, VerifyMode,
+    ByteCount, Extent, ExtentId, ExtentState, JobError, JobId, Medium, MediumId, Move, MoveState, ReadBack, Skip, Step,
+    VerifyMode,
 };
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::IndexStamp;
@@ -194,6 +195,7 @@ impl Run<'_> {
             .into_iter()
             .filter(|one| extents.contains_key(&one.new))
             .partition(|one| medium_of(one) == Some(medium));
+        let before = self.host.catalogue.medium_by_id(medium).await?;
         let allocation = self.hold(vec![medium], vec![]).await?;
         let read = self.read_extents(&allocation, &due, &extents).await;
         allocation.release().await;
@@ -201,9 +203,10 @@ impl Run<'_> {
         let mut rest = due.split_off(tried);
         rest.extend(elsewhere);
         for (job, good) in good {
-            self.tally.transactions += 1;
-            let now = self.host.clock.now();
-            self.host.catalogue.mark_read_back(job, &good, now).await?;
+            if !self.note_read_back(job, &before, &good, &extents).await? {
+                let void: BTreeSet<ExtentId> = good.iter().map(ReadBack::extent).collect();
+                rest.extend(due.iter().filter(|one| void.contains(&one.new)).cloned());
+            }
         }
         self.save().await?;
         let mut first = None;
@@ -213,6 +216,28 @@ impl Run<'_> {
             first = first.or(Some(error));
         }
         Ok((first, rest))
+    }
+
+    /// Notes what was good. False when something spoke against the medium meanwhile: it is to be read once more.
+    async fn note_read_back(
+        &mut self,
+        job: JobId,
+        before: &Medium,
+        good: &[ReadBack],
+        extents: &BTreeMap<ExtentId, Extent>,
+    ) -> Result<bool, Problem> {
+        self.tally.transactions += 1;
+        let now = self.host.clock.now();
+        if !self.host.catalogue.mark_read_back(job, before, good, now).await? {
+            tracing::info!(medium = %before.name, "it came into doubt while it was read back; it is read once more");
+            return Ok(false);
+        }
+        self.tally.read_back += good.len() as u64;
+        self.tally.read_back_bytes += good
+            .iter()
+            .map(|proof| extents[&proof.extent()].bytes)
+            .sum::<ByteCount>();
+        Ok(true)
     }
 
     async fn read_extents(
@@ -230,11 +255,7 @@ impl Run<'_> {
             }
             self.host.checkpoints.reach(Step::ReadBackMiddle);
             match self.read_one_back(allocation, extent).await {
-                Ok(proof) => {
-                    self.tally.read_back += 1;
-                    self.tally.read_back_bytes += extent.bytes;
-                    good.entry(one.job).or_default().push(proof);
-                }
+                Ok(proof) => good.entry(one.job).or_default().push(proof),
                 Err(Bad::Extent(why)) => bad.push((one.clone(), why)),
                 Err(Bad::OutOfReach(problem)) => return Err(problem),
                 Err(Bad::Stopped) => return Ok((good, bad, tried)),

@@ -79,7 +79,8 @@ pub async fn restore(host: &Arc<Host>, id: JobId) -> Result<Restored, Problem> {
         after = Some(last.new);
         gone += restore_page(host, &mut done, moves, &mut ring).await?;
     }
-    if gone > 0 && done.returned == 0 && done.moved_on.is_empty() && done.failed.is_empty() {
+    let nothing = done.returned == 0 && done.moved_on.is_empty() && done.failed.is_empty();
+    if gone > 0 && nothing && !returned_before(host, id).await? {
         return Err(Problem::refused(
             "erased",
             format!("job {id}"),
@@ -88,6 +89,16 @@ pub async fn restore(host: &Arc<Host>, id: JobId) -> Result<Restored, Problem> {
         .next("nothing is lost: `respool object show` tells where each object is"));
     }
     finish(host, done, &from).await
+}
+
+/// Whether an earlier try, that was cut short, brought anything back: then this one ends what it began.
+async fn returned_before(host: &Arc<Host>, id: JobId) -> Result<bool, Problem> {
+    let first = Page { after: None, limit: 1 };
+    Ok(!host
+        .catalogue
+        .moves(id, &[MoveState::Returned], first)
+        .await?
+        .is_empty())
 }
 
 /// Returns one page; how many of its entries have no old extent any more.

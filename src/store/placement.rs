@@ -260,6 +260,7 @@ mod tests {
                 quarantined_until: None,
                 standing: dss::model::Standing::Level,
                 emptied_by: None,
+                doubts: 0,
                 created_at: Timestamp::UNIX_EPOCH,
             },
             free: free.map(ByteCount),

@@ -118,6 +118,15 @@ async fn e08_a_restore_names_the_objects_whose_old_bytes_are_erased() {
     assert_eq!(named, [&erased.origin.oid]);
     assert_eq!((restored.returned, restored.exit()), (5, 1));
     rig.all_are_there(&objects).await;
+    // One that was cut short after its last layout is ended by the next: what it returned counts.
+    let (now, job) = (rig.host.clock.now(), restored.job);
+    let (from, to) = ([JobState::Restored], JobState::Cancelled);
+    let cut = rig
+        .catalogue
+        .advance_job(job.id, &from, to, &job.tally, None, now)
+        .await;
+    let again = engine::restore(&rig.host, cut.unwrap().id).await.unwrap();
+    assert_eq!((again.job.state, again.exit()), (JobState::Restored, 1));
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ overhear! {
     fn note_substitutions(job: JobId, substitutions: &[Substitution]) -> Result<()>;
     fn swap_batch(terms: SwapTerms, entries: &[SwapEntry]) -> Result<Vec<SwapOutcome>>;
     fn moves(job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>>;
-    fn mark_read_back(job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()>;
+    fn mark_read_back(job: JobId, medium: &Medium, extents: &[ReadBack], now: Timestamp) -> Result<bool>;
     fn return_batch(job: JobId, entries: &[(Move, ReadBack)], now: Timestamp) -> Result<Vec<ReturnOutcome>>;
     fn quarantine(job: JobId, medium: MediumId, hold: Hold, now: Timestamp) -> Result<()>;
     fn end_quarantine(job: JobId, now: Timestamp) -> Result<()>;

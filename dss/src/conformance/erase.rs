@@ -1,11 +1,12 @@
 //! The end of a source: quarantine, fence, and back to service.
 
 use super::World;
+use super::import::found_again;
 use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid, spec};
-use crate::catalogue::{Fence, MediumChange, SwapTerms};
+use crate::catalogue::{Adopt, Fence, MediumChange, SwapTerms};
 use crate::model::{
-    AdmState, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, Presence, SessionId, Step,
-    Version,
+    Address, AdmState, ExtentId, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, Presence,
+    SessionId, Step, Version,
 };
 
 /// A source with one object that was moved off it.
@@ -100,6 +101,25 @@ pub async fn the_last_good_bytes_are_not_given_up(w: &World) {
         change(well.clone()).await;
         assert!(w.catalogue.doubtful(source).await.unwrap().is_empty());
     }
+    for health in [Health::Suspect, Health::Failing] {
+        let read = [w.read_back(&now_at)];
+        let noted = w
+            .catalogue
+            .mark_read_back(again, &w.row(third).await, &read, at(21))
+            .await;
+        assert!(noted.unwrap());
+        change(MediumChange {
+            health: Some(health),
+            ..MediumChange::default()
+        })
+        .await;
+        assert_eq!(
+            fence(22).await,
+            Fence::LastGood(1),
+            "an operator said {health} after it"
+        );
+        change(well.clone()).await;
+    }
     w.catalogue.suspect(third, "a get met rot", at(22)).await.unwrap();
     assert_eq!(
         fence(23).await,
@@ -121,6 +141,41 @@ pub async fn the_last_good_bytes_are_not_given_up(w: &World) {
     w.advance(job, JobState::Failed).await;
     w.catalogue.purge(at(26), 10, at(27)).await.unwrap();
     assert!(w.catalogue.doubtful(source).await.unwrap().is_empty() || old.is_empty());
+}
+
+/// E-16: bytes that an import found on another medium, and nobody has read, may be all that is left of a live extent.
+/// What `check` calls saved is not erased.
+pub async fn bytes_found_by_an_import_are_not_given_up(w: &World) {
+    let (lost, found_on) = (w.medium("lost").await, w.medium("found-on").await);
+    let live = w.put_one("a", lost, "aaa").await;
+    let mut found = found_again(w, &live).await;
+    (found.extent, found.read) = (ExtentId::fresh(), None);
+    found.address = Address("objects/a@found".to_owned());
+    w.catalogue
+        .import(found_on, vec![found], Adopt::No, at(20))
+        .await
+        .unwrap();
+    let dead = MediumChange {
+        adm_state: Some(AdmState::Dead),
+        ..MediumChange::default()
+    };
+    w.catalogue.change_medium(lost, dead, at(21)).await.unwrap();
+    let told = w.catalogue.findings(at(22)).await.unwrap();
+    assert!(
+        told.iter()
+            .any(|finding| finding.detail.contains("medium found-on still has its bytes")),
+        "{told:?}"
+    );
+    assert_eq!(w.catalogue.doubtful(found_on).await.unwrap()[0].id, live.id);
+    let fence = w
+        .catalogue
+        .fence_medium(found_on, None, false, w.epoch(found_on), at(23))
+        .await;
+    assert_eq!(fence.unwrap(), Fence::LastGood(1));
+    // Lost is what is live: nothing is any more.
+    w.catalogue.delete_object(&oid("a"), at(24)).await.unwrap();
+    w.catalogue.purge(at(25), 10, at(26)).await.unwrap();
+    assert!(w.catalogue.doubtful(found_on).await.unwrap().is_empty());
 }
 
 /// E-08: `--keep-source` holds for ever.

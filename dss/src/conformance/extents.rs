@@ -266,10 +266,13 @@ pub async fn a_read_back_is_noted(w: &World) {
     let job = w.repack(&[source]).await;
     let new = w.relocate(job, &old, target, "x").await;
     assert_eq!(new.verified_at, None);
-    w.catalogue
-        .mark_read_back(job, &[w.read_back(&new)], at(8))
-        .await
-        .unwrap();
+    let row = w.row(target).await;
+    assert!(
+        w.catalogue
+            .mark_read_back(job, &row, &[w.read_back(&new)], at(8))
+            .await
+            .unwrap()
+    );
     assert_eq!(w.catalogue.extent(new.id).await.unwrap().verified_at, Some(at(8)));
     let moves = w.catalogue.moves(job, &[MoveState::ReadBack], all()).await.unwrap();
     assert_eq!(

@@ -3,7 +3,9 @@
 use super::World;
 use super::support::{all, at, is_conflict, is_exists, is_not_found, spec};
 use crate::catalogue::MediumChange;
-use crate::model::{AdmState, ByteCount, FsState, Generation, Health, Hold, JobKind, MediumId, Presence, SessionId};
+use crate::model::{
+    AdmState, ByteCount, FsState, Generation, Health, Hold, JobKind, Medium, MediumId, Presence, SessionId,
+};
 
 /// A new medium is in service, good, here, blank and was never erased.
 pub async fn a_new_medium_is_blank_and_in_service(w: &World) {
@@ -155,25 +157,34 @@ pub async fn usage_sums_by_what_may_become_of_bytes(w: &World) {
 /// A medium that failed us gets no new bytes and its extents no confidence; a worse opinion stays.
 pub async fn a_suspect_medium_loses_confidence(w: &World) {
     let disk = w.medium("disk").await;
-    let extent = w.put_one("a", disk, "x").await;
+    w.put_one("a", disk, "x").await;
     let job = w
         .catalogue
         .create_job(JobKind::Repack, spec(&[disk]), at(1))
         .await
         .unwrap();
-    w.catalogue
-        .mark_read_back(job.id, &[w.read_back(&extent)], at(2))
-        .await
-        .unwrap();
+    let before = w.row(disk).await;
+    let note = |row: Medium, at_second| async move {
+        let read = [w.read_back(&w.first("a").await)];
+        let noted = w.catalogue.mark_read_back(job.id, &row, &read, at(at_second)).await;
+        noted.unwrap()
+    };
+    assert!(note(before.clone(), 2).await);
     assert_eq!(w.first("a").await.verified_at, Some(at(2)));
     w.catalogue.suspect(disk, "it lied", at(3)).await.unwrap();
+    // It was under way when the medium lied.
+    assert!(!note(before, 3).await);
     assert_eq!(w.row(disk).await.health, Health::Suspect);
     assert_eq!(w.first("a").await.verified_at, None);
-    let change = MediumChange {
-        health: Some(Health::Failed),
-        ..MediumChange::default()
-    };
-    w.catalogue.change_medium(disk, change, at(4)).await.unwrap();
+    for health in [Health::Suspect, Health::Failing, Health::Failed] {
+        assert!(note(w.row(disk).await, 3).await);
+        let change = MediumChange {
+            health: Some(health),
+            ..MediumChange::default()
+        };
+        w.catalogue.change_medium(disk, change, at(4)).await.unwrap();
+        assert_eq!(w.first("a").await.verified_at, None, "an operator said {health}");
+    }
     w.catalogue.suspect(disk, "again", at(5)).await.unwrap();
     assert_eq!(w.row(disk).await.health, Health::Failed);
     assert!(

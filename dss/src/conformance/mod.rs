@@ -47,6 +47,7 @@ macro_rules! conformance {
             erase:
                 a_quarantine_holds_the_source
                 the_last_good_bytes_are_not_given_up
+                bytes_found_by_an_import_are_not_given_up
                 a_kept_source_is_held_for_ever
                 a_source_in_use_is_not_quarantined
                 deleted_versions_are_dropped_only_by_name

@@ -20,9 +20,15 @@ impl Tables {
     pub(super) fn relying_on<'a>(&'a self, orphan: &'a Extent) -> impl Iterator<Item = &'a Extent> {
         let place = |extent: &Extent| (extent.origin.copy, extent.origin.index);
         self.extents_written_for(orphan.origin.object)
-            .filter(|_| self.still_holds_bytes(orphan))
+            .filter(|_| self.may_hold_bytes(orphan))
             .filter(move |live| live.state == ExtentState::Sync && place(live) == place(orphan))
             .filter(|live| live.digests == orphan.digests && self.is_doubtful(live))
+    }
+
+    /// Whatever its medium's index named was durable once, whoever looked at it since.
+    fn may_hold_bytes(&self, orphan: &Extent) -> bool {
+        orphan.state == ExtentState::Orphan && self.is_where_it_was(orphan) && orphan.indexed
+            || self.still_holds_bytes(orphan)
     }
 
     fn is_doubtful(&self, live: &Extent) -> bool {

@@ -3,8 +3,8 @@
 use super::tables::{Tables, conflict};
 use crate::catalogue::{Page, Result};
 use crate::model::{
-    AdmState, ExtentId, ExtentState, Hold, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, MediumId,
-    Move, MoveState, ReadBack, Skip, Substitution, Tally,
+    AdmState, ExtentId, ExtentState, Hold, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Medium,
+    MediumId, Move, MoveState, ReadBack, Skip, Substitution, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -206,12 +206,22 @@ impl Tables {
         Ok(wanted.take(page.limit as usize).cloned().collect())
     }
 
-    pub(super) fn mark_read_back(&mut self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
+    pub(super) fn mark_read_back(
+        &mut self,
+        job: JobId,
+        medium: &Medium,
+        extents: &[ReadBack],
+        now: Timestamp,
+    ) -> Result<bool> {
         self.job(job)?;
+        if self.medium(medium.id)?.doubts != medium.doubts {
+            return Ok(false);
+        }
         for proof in extents {
             let id = proof.extent();
-            if let Some(extent) = self.extents.get_mut(&id) {
-                extent.verified_at = Some(now);
+            match self.extents.get_mut(&id) {
+                Some(extent) if extent.medium == medium.id => extent.verified_at = Some(now),
+                Some(_) | None => continue,
             }
             if let Some(entry) = self.moves.get_mut(&(job, id))
                 && entry.state == MoveState::Swapped
@@ -219,6 +229,6 @@ impl Tables {
                 entry.state = MoveState::ReadBack;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

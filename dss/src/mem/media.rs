@@ -102,6 +102,7 @@ impl Tables {
             quarantined_until: None,
             standing: Standing::Level,
             emptied_by: None,
+            doubts: 0,
             created_at: now,
         };
         self.log("medium.added", &medium.name, json!({ "id": medium.id }), now);
@@ -205,7 +206,10 @@ impl Tables {
         medium.class = change.class.unwrap_or_else(|| medium.class.clone());
         medium.capacity = change.capacity.unwrap_or(medium.capacity);
         medium.location.path = change.path.unwrap_or_else(|| medium.location.path.clone());
-        let medium = medium.clone();
+        if change.health.is_some_and(|health| health != Health::Ok) {
+            self.doubt(id)?;
+        }
+        let medium = self.medium(id)?.clone();
         self.log("medium.changed", &medium.name, json!({ "why": change.why }), now);
         Ok(medium)
     }
@@ -215,11 +219,18 @@ impl Tables {
         let medium = self.medium_mut(id)?;
         medium.health = medium.health.max(Health::Suspect);
         let name = medium.name.clone();
+        self.doubt(id)?;
+        self.log("medium.suspect", name, json!({ "why": why }), now);
+        Ok(())
+    }
+
+    /// Something speaks against a medium: no read-back of it counts any more, one under way included.
+    pub(super) fn doubt(&mut self, id: MediumId) -> Result<()> {
+        self.medium_mut(id)?.doubts += 1;
         let held: Vec<_> = self.extents_on(id).map(|extent| extent.id).collect();
         for extent in held {
             self.extent_mut(extent).verified_at = None;
         }
-        self.log("medium.suspect", name, json!({ "why": why }), now);
         Ok(())
     }
 

@@ -280,10 +280,15 @@ impl Tables {
         let was_swapped_away = self
             .moves_from(extent.id)
             .any(|entry| matches!(entry.state, MoveState::Swapped | MoveState::ReadBack));
-        let is_there = self.media.get(&extent.medium).is_some_and(|medium| {
+        let was_good = was_swapped_away || extent.verified_at.is_some();
+        extent.state == ExtentState::Orphan && self.is_where_it_was(extent) && was_good
+    }
+
+    /// Whether its medium was neither erased nor given up since.
+    pub(super) fn is_where_it_was(&self, extent: &Extent) -> bool {
+        self.media.get(&extent.medium).is_some_and(|medium| {
             medium.generation == extent.generation && !matches!(medium.adm_state, AdmState::Erasing | AdmState::Dead)
-        });
-        extent.state == ExtentState::Orphan && is_there && (was_swapped_away || extent.verified_at.is_some())
+        })
     }
 
     pub(super) fn headers(&self, extents: &[ExtentId]) -> BTreeMap<ExtentId, ObjectHeader> {

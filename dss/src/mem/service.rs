@@ -270,8 +270,8 @@ impl Catalogue for MemCatalogue {
     async fn moves(&self, job: JobId, states: &[MoveState], page: Page<ExtentId>) -> Result<Vec<Move>> {
         self.read(|tables| tables.moves_page(job, states, page))
     }
-    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
-        self.change(|tables| tables.mark_read_back(job, extents, now))
+    async fn mark_read_back(&self, job: JobId, medium: &Medium, extents: &[ReadBack], now: Timestamp) -> Result<bool> {
+        self.change(|tables| tables.mark_read_back(job, medium, extents, now))
     }
     async fn return_batch(
         &self,

@@ -135,6 +135,8 @@ pub struct Medium {
     pub quarantined_until: Option<Timestamp>,
     /// The job that emptied it, while quarantined or erasing.
     pub emptied_by: Option<JobId>,
+    /// How often something spoke against it. What was read back before the last time does not count any more.
+    pub doubts: i32,
     /// When it was added.
     pub created_at: Timestamp,
 }

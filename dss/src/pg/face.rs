@@ -292,8 +292,8 @@ impl Catalogue for PgCatalogue {
         jobs::moves(self, job, states, page).await
     }
 
-    async fn mark_read_back(&self, job: JobId, extents: &[ReadBack], now: Timestamp) -> Result<()> {
-        jobs::mark_read_back(self, job, extents, now).await
+    async fn mark_read_back(&self, job: JobId, medium: &Medium, extents: &[ReadBack], now: Timestamp) -> Result<bool> {
+        jobs::mark_read_back(self, job, medium, extents, now).await
     }
 
     async fn return_batch(

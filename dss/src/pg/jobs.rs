@@ -10,7 +10,7 @@ use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, MoveIntent, Page, Result};
 use crate::model::{
     AdmState, Epoch, Extent, ExtentId, ExtentState, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState,
-    MediumId, Move, MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
+    Medium, MediumId, Move, MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -375,26 +375,51 @@ pub(super) async fn moves(
     }))
 }
 
-/// Notes what was read back and is good.
+/// Notes what was read back and is good, unless something spoke against the medium since the reading began.
 pub(super) async fn mark_read_back(
     catalogue: &PgCatalogue,
     job: JobId,
+    medium: &Medium,
     extents: &[ReadBack],
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let ids: Vec<Uuid> = extents.iter().map(|read| read.extent().0).collect();
-    repeat!(catalogue, "mark_read_back", tx => {
-        super::locks::extents(tx.on(), &ids).await?;
-        sqlx::query!("UPDATE extent SET verified_at = $2 WHERE id = ANY ($1)", &ids, stamp(now) as _)
-            .execute(tx.on())
+    Ok(repeat!(catalogue, "mark_read_back", tx => {
+        // Held until the commit: whoever doubts the medium comes before the note, or finds it.
+        let doubts = sqlx::query_scalar!("SELECT doubts FROM medium WHERE id = $1 FOR SHARE", medium.id.0)
+            .fetch_one(tx.on())
             .await?;
-        sqlx::query!(
-            "UPDATE job_move SET state = 'read_back' WHERE job = $1 AND new_extent = ANY ($2) AND state = 'swapped'",
-            job.0, &ids
-        )
-        .execute(tx.on())
-        .await?;
-        tx.commit().await?
-    });
+        let holds = doubts == medium.doubts;
+        if holds {
+            note_read_back(tx.on(), job, medium.id, &ids, now).await?;
+        }
+        tx.commit().await?;
+        holds
+    }))
+}
+
+async fn note_read_back(
+    on: &mut PgConnection,
+    job: JobId,
+    medium: MediumId,
+    ids: &[Uuid],
+    now: Timestamp,
+) -> std::result::Result<(), Stop> {
+    super::locks::extents(on, ids).await?;
+    let noted = sqlx::query_scalar!(
+        "UPDATE extent SET verified_at = $3 WHERE id = ANY ($1) AND medium = $2 RETURNING id",
+        ids,
+        medium.0,
+        stamp(now) as _
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    sqlx::query!(
+        "UPDATE job_move SET state = 'read_back' WHERE job = $1 AND new_extent = ANY ($2) AND state = 'swapped'",
+        job.0,
+        &noted
+    )
+    .execute(on)
+    .await?;
     Ok(())
 }

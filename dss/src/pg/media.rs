@@ -37,6 +37,7 @@ struct MediumRow {
     quarantined_until: Option<Stamp>,
     standing: String,
     emptied_by: Option<i64>,
+    doubts: i32,
     created_at: Stamp,
 }
 
@@ -49,7 +50,7 @@ macro_rules! medium_rows {
                 m.class, m.adm_state::text AS "adm_state!", m.locked, m.health::text AS "health!",
                 m.presence::text AS "presence!", m.fs_state::text AS "fs_state!", m.generation, m.capacity,
                 m.revision, m.standing::text AS "standing!", m.quarantined_until AS "quarantined_until: Stamp", m.emptied_by,
-                m.created_at AS "created_at: Stamp" FROM medium m "# + $tail
+                m.doubts, m.created_at AS "created_at: Stamp" FROM medium m "# + $tail
             $(, $arg)*
         )
     };
@@ -83,6 +84,7 @@ impl TryFrom<MediumRow> for Medium {
             standing: word(&row.standing)?,
             quarantined_until: row.quarantined_until.map(Stamp::to_jiff),
             emptied_by: row.emptied_by.map(JobId),
+            doubts: row.doubts,
             created_at: row.created_at.to_jiff(),
         })
     }
@@ -249,6 +251,9 @@ pub(super) async fn change(
         )
         .execute(tx.on())
         .await?;
+        if change.health.is_some_and(|health| health != Health::Ok) {
+            doubt(tx.on(), id).await?;
+        }
         let detail = json!({
             "why": change.why, "adm_state": change.adm_state, "locked": change.locked, "health": change.health,
             "presence": change.presence, "fs_state": change.fs_state,
@@ -290,11 +295,23 @@ pub(super) async fn suspect(catalogue: &PgCatalogue, id: MediumId, why: &str, no
         sqlx::query!("UPDATE medium SET health = 'suspect' WHERE id = $1 AND health = 'ok'", id.0)
             .execute(tx.on())
             .await?;
-        sqlx::query!("UPDATE extent SET verified_at = NULL WHERE medium = $1 AND verified_at IS NOT NULL", id.0)
-            .execute(tx.on())
-            .await?;
+        doubt(tx.on(), id).await?;
         append(tx.on(), now, "medium.suspect", &medium.name, json!({ "why": why })).await?;
         tx.commit().await?
     });
+    Ok(())
+}
+
+/// Something speaks against a medium whose row is locked: no read-back of it counts any more, one under way included.
+pub(super) async fn doubt(on: &mut PgConnection, id: MediumId) -> std::result::Result<(), Stop> {
+    sqlx::query!("UPDATE medium SET doubts = doubts + 1 WHERE id = $1", id.0)
+        .execute(&mut *on)
+        .await?;
+    sqlx::query!(
+        "UPDATE extent SET verified_at = NULL WHERE medium = $1 AND verified_at IS NOT NULL",
+        id.0
+    )
+    .execute(on)
+    .await?;
     Ok(())
 }

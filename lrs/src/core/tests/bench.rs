@@ -36,6 +36,7 @@ pub(super) fn medium(number: u128, dock: Option<&str>) -> Medium {
         quarantined_until: None,
         standing: dss::model::Standing::Level,
         emptied_by: None,
+        doubts: 0,
         created_at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
