@@ -130,11 +130,17 @@ pub trait Disk: Send {
         files.iter().try_for_each(|file| self.sync_file(*file))
     }
 
+    /// Starts writing a file back, so that its sync has less to wait for. An error is as one of `sync_file`: some file
+    /// systems tell it now or never.
+    fn write_back(&mut self, _file: FileId) -> DiskResult<()> {
+        Ok(())
+    }
+
     /// A file will be read whole soon. Advice.
     fn read_ahead(&mut self, _path: &str) {}
 
-    /// Starts writing what is dirty and forgets what is clean, so that later reads come from the device; 0 bytes: to the
-    /// end. Advice.
+    /// Forgets what is clean, so that later reads come from the device; 0 bytes: to the end. Advice, for what was synced:
+    /// what is dirty is written back, and an error of that is told to nobody.
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64);
 
     /// What lies under a name, symlinks not followed; None when nothing does.
@@ -190,6 +196,10 @@ impl<D: Disk + ?Sized> Disk for Box<D> {
     fn sync_files(&mut self, files: &[FileId]) -> DiskResult<()> {
         (**self).sync_files(files)
     }
+    fn write_back(&mut self, file: FileId) -> DiskResult<()> {
+        (**self).write_back(file)
+    }
+
     fn read_ahead(&mut self, path: &str) {
         (**self).read_ahead(path);
     }

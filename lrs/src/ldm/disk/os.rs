@@ -3,6 +3,7 @@
 
 mod open_file;
 mod together;
+mod write_back;
 
 pub use open_file::DIRECT_FROM;
 
@@ -22,6 +23,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use together::Together;
+use write_back::write_back;
 
 /// Files that only their owner may write; the folder above decides who may come near.
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
@@ -178,6 +180,10 @@ impl Disk for OsDisk {
         if let Ok(file) = self.open_beneath(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
             let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
         }
+    }
+
+    fn write_back(&mut self, file: FileId) -> DiskResult<()> {
+        write_back(self.file(file)?).map(|_| ())
     }
 
     fn drop_cache(&mut self, file: FileId, offset: u64, bytes: u64) {

@@ -238,6 +238,10 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.disk.sync_files(files)
     }
 
+    fn write_back(&mut self, file: FileId) -> DiskResult<()> {
+        self.disk.write_back(file)
+    }
+
     fn read_ahead(&mut self, path: &str) {
         self.disk.read_ahead(path);
     }

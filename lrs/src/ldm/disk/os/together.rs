@@ -2,6 +2,7 @@
 //! files are done ten times faster when the file system writes them all and waits once.
 
 use super::errno;
+use super::write_back::{Asked, write_back};
 use crate::ldm::disk::DiskResult;
 use nix::errno::Errno;
 use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, fstatfs};
@@ -19,8 +20,9 @@ const MANY: usize = 32;
 /// How many files are synced at the same time where each is asked for itself: journals gather them into one commit.
 const AT_ONCE: usize = 16;
 
-/// Since this kernel an error of writing anything back on a file system makes the next syncfs(2) fail, for every
-/// directory handle that was open then (the manual page's VERSIONS); before it such an error could go untold.
+/// Since this kernel an error that the device gives for anything written back on a file system makes the next syncfs(2)
+/// fail, for every directory handle that was open then (the manual page's VERSIONS); before it such an error could go
+/// untold.
 const TOLD_SINCE: (u32, u32) = (5, 8);
 
 /// What makes many files durable.
@@ -52,14 +54,28 @@ impl Together {
     }
 
     /// Makes these files durable, or answers the first error. `root` was opened before any of them was written, so an
-    /// error of writing one of them back is told to it. Whoever calls syncs a folder and a file afterwards, each of
-    /// which has the device empty its own memory.
+    /// error of the device's is told to it; one of the file system's own is told to whoever asks for the writing, so
+    /// each file is asked for before. Whoever calls syncs a folder and a file afterwards, each of which has the device
+    /// empty its own memory.
+    ///
+    /// What somebody else wrote may be what failed. Each file then says for itself whether it did: its own answer was
+    /// not asked for yet, and the file system's does not take it away.
     pub(super) fn sync(self, root: &OwnedFd, files: &[&File]) -> DiskResult<()> {
-        match self {
-            Self::FileSystem if files.len() >= MANY => syncfs(root),
-            Self::FileSystem | Self::EachFile => each(files),
+        if self == Self::EachFile || files.len() < MANY || !all_written_back(files)? {
+            return each(files);
+        }
+        syncfs(root).or_else(|_| each(files))
+    }
+}
+
+/// Whether every file could be asked for; an error of any.
+fn all_written_back(files: &[&File]) -> DiskResult<bool> {
+    for file in files {
+        if write_back(file)? == Asked::Unknown {
+            return Ok(false);
         }
     }
+    Ok(true)
 }
 
 fn each(files: &[&File]) -> DiskResult<()> {
@@ -74,7 +90,10 @@ fn each(files: &[&File]) -> DiskResult<()> {
     };
     std::thread::scope(|scope| {
         for _ in 1..files.len().min(AT_ONCE) {
-            scope.spawn(work);
+            // Where the host gives no more threads there are fewer at once; this one does what is left.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         work();
     });
@@ -121,8 +140,12 @@ mod tests {
         // A pipe cannot be synced.
         let (pipe, _other) = nix::unistd::pipe().unwrap();
         let pipe = File::from(pipe);
-        let mut with_pipe = all[..5].to_vec();
-        with_pipe.push(&pipe);
-        assert_eq!(Together::EachFile.sync(&root, &with_pipe), Err(Errno::EINVAL));
+        for count in [5, all.len()] {
+            let mut with_pipe = all[..count].to_vec();
+            with_pipe.push(&pipe);
+            for together in [Together::FileSystem, Together::EachFile] {
+                assert_eq!(together.sync(&root, &with_pipe), Err(Errno::EINVAL), "{count}");
+            }
+        }
     }
 }

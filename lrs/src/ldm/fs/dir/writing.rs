@@ -186,16 +186,14 @@ impl DirVolume {
             digests: digests.clone(),
             inode: Some(inode),
         };
-        let at = match self.writer.append(Op::Write, &Record::Extent(Box::new(entry))) {
+        let named = self.writer.append(Op::Write, &Record::Extent(Box::new(entry)));
+        let at = match named.and_then(|at| self.start_writing_back(writing.file, bytes).map(|()| at)) {
             Ok(at) => at,
             Err(error) => {
                 self.ground.disk().close(writing.file);
                 return Err(self.give_up_window(error));
             }
         };
-        if bytes >= WRITE_BACK_FROM {
-            self.ground.disk().drop_cache(writing.file, 0, 0);
-        }
         self.window.files.push(writing.file);
         self.window.added.push((
             extent,
@@ -215,6 +213,13 @@ impl DirVolume {
             count: self.finished,
         };
         Ok(WriteReceipt::accepted(extent, digests, Some(inode), serial))
+    }
+
+    fn start_writing_back(&self, file: FileId, bytes: u64) -> MediaResult<()> {
+        if bytes < WRITE_BACK_FROM {
+            return Ok(());
+        }
+        self.ground.call(Op::Sync, "objects", |disk| disk.write_back(file))
     }
 
     /// A failure that leaves the window's lines or files unknown: it is void as after a failed sync. Metadata that no
