@@ -75,11 +75,11 @@ CREATE FUNCTION public.copies_share_medium(of_object uuid, of_copy smallint, on_
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     AS $$
-    SELECT EXISTS (SELECT 1 FROM extent e
-                    WHERE e.object_id = of_object AND e.copy_no <> of_copy AND e.medium = on_medium
-                      AND e.state <> 'orphan')
-        OR EXISTS (SELECT 1 FROM layout l JOIN extent e ON e.id = l.extent
-                    WHERE l.object_id = of_object AND l.copy_no <> of_copy AND e.medium = on_medium)
+    SELECT EXISTS (SELECT 1 FROM (SELECT e.copy_no, e.medium, e.state FROM extent e WHERE e.object_id = of_object OFFSET 0) e
+                    WHERE e.copy_no <> of_copy AND e.medium = on_medium AND e.state <> 'orphan')
+        OR EXISTS (SELECT 1 FROM (SELECT l.extent, l.copy_no FROM layout l WHERE l.object_id = of_object OFFSET 0) l
+                     CROSS JOIN LATERAL (SELECT e.medium FROM extent e WHERE e.id = l.extent OFFSET 0) e
+                    WHERE l.copy_no <> of_copy AND e.medium = on_medium)
 $$;
 CREATE FUNCTION public.extent_inserted() RETURNS trigger
     LANGUAGE plpgsql

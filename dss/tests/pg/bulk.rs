@@ -139,3 +139,25 @@ async fn thousands_are_imported_and_moved() {
     assert_eq!(staged, 0, "no import leaves rows behind");
     assert!(pg.findings(support::now()).await.unwrap().is_empty());
 }
+
+/// I10, E-13: whether two copies would share a medium is asked for each row that is written. It costs what the object's
+/// own extents cost, however many lie on the medium.
+#[tokio::test]
+async fn i10_e13_a_copy_s_medium_is_looked_at_through_the_object_and_not_through_the_medium() {
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    let (disk, _) = fresh.medium("disk").await;
+    let items: Vec<Found> = (0..4_000).map(found).collect();
+    fresh.pg.import(disk, items, Adopt::Yes, support::now()).await.unwrap();
+    let rows = 100;
+    let explain = format!(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+         SELECT copies_share_medium(object_id, copy_no, medium) FROM (SELECT * FROM extent LIMIT {rows}) e"
+    );
+    let plan: serde_json::Value = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+        .fetch_one(&mut fresh.raw().await)
+        .await
+        .unwrap();
+    let blocks = |kind: &str| plan[0]["Plan"][kind].as_u64().unwrap();
+    let touched = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
+    assert!(touched < rows * 20, "{touched} blocks for {rows} rows: {plan:#}");
+}
