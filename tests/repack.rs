@@ -47,5 +47,7 @@ mod stopping;
 mod substitute;
 #[path = "repack/swaps.rs"]
 mod swaps;
+#[path = "repack/takeover.rs"]
+mod takeover;
 #[path = "repack/wire.rs"]
 mod wire;

@@ -3,9 +3,10 @@
 //! Never changes what the catalogue knows already, and may be repeated: it goes on where it was.
 //!
 //! `site` finds the medium, `batches` keeps what belongs together together, `reconcile` takes over a medium that is ahead
-//! of a restored catalogue.
+//! of a restored catalogue, `nowhere` says whether bytes may be given up then.
 
 mod batches;
+mod nowhere;
 mod reconcile;
 mod site;
 

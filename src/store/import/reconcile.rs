@@ -5,6 +5,7 @@
 //! Never points a layout to bytes that were not read, never ends a version unless an operator says that its bytes are
 //! nowhere, and deletes nothing. Any step may be repeated, and media may be reconciled in any order.
 
+use super::nowhere::{self, Tried};
 use super::site::{self, Site};
 use super::{LINES, RING, Use, allocate, next_lines, open_index, read_in};
 use crate::api::Problem;
@@ -13,8 +14,7 @@ use crate::host::Host;
 use crate::mover::{ReadFailure, Ring, read_back};
 use dss::catalogue::{Adopt, CatalogueError, ExtentFilter, Page};
 use dss::model::{
-    AdmState, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Medium, MediumId, NewEvent, ObjectId, Origin,
-    ReadBack, Revision, Seen, Standing,
+    AdmState, Extent, ExtentId, ExtentState, Medium, MediumId, NewEvent, ReadBack, Revision, Seen, Standing,
 };
 use lrs::ldm::fs::{IndexEntry, IndexStamp, Label};
 use lrs::service::DriveHandle;
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many rows are asked for at once.
 const PAGE: u32 = 2_000;
 /// For how many gone extents stand-ins are asked for at once.
-const ASKED: usize = 500;
+pub(super) const ASKED: usize = 500;
 /// How many layouts follow in one transaction.
 const TOGETHER: usize = 200;
 /// Extents wait for others that hold their place (I10); each round moves at least one, or is the last.
@@ -130,7 +130,11 @@ async fn each_live(host: &Host, medium: MediumId, mut look: impl FnMut(Extent)) 
 }
 
 /// Looks at what a medium's own index names now.
-async fn each_named(drive: &DriveHandle, medium: &Medium, mut look: impl FnMut(IndexEntry)) -> Result<(), Problem> {
+pub(super) async fn each_named(
+    drive: &DriveHandle,
+    medium: &Medium,
+    mut look: impl FnMut(IndexEntry),
+) -> Result<(), Problem> {
     let mut index = open_index(drive, medium).await?;
     loop {
         let lines = next_lines(drive, medium, &mut index).await?;
@@ -150,8 +154,9 @@ async fn settle(
     missing: Missing,
     done: &mut Reconciled,
 ) -> Result<(), Problem> {
+    let mut tried = Tried::default();
     for _ in 0..ROUNDS {
-        let followed = follow(host, &left).await?;
+        let followed = follow(host, &left, &mut tried).await?;
         if followed.is_empty() {
             break;
         }
@@ -179,7 +184,8 @@ async fn settle(
             done.missing = named.collect();
         }
         Missing::Forgotten => {
-            refuse_unless_nowhere(host, medium, &lost).await?;
+            nowhere::refuse_unless_nowhere(host, medium, &lost).await?;
+            nowhere::refuse_known_elsewhere(host, medium, &lost, &tried).await?;
             let ids: Vec<ExtentId> = lost.into_iter().map(|(extent, _)| extent).collect();
             let forgotten = host.catalogue.forget_gone(medium.id, &ids, host.clock.now()).await?;
             done.forgotten_copies += forgotten.copies;
@@ -191,50 +197,8 @@ async fn settle(
     Ok(())
 }
 
-/// Another medium in doubt may hold what is to be forgotten. One that is ahead only for what it misses itself does not
-/// hold this up, or two such media would hold up each other.
-async fn refuse_unless_nowhere(host: &Host, medium: &Medium, lost: &[(ExtentId, Origin)]) -> Result<(), Problem> {
-    let places: BTreeSet<_> = lost.iter().map(|(_, at)| (at.object, at.copy, at.index)).collect();
-    let mut in_the_way = vec![];
-    for other in host.catalogue.media().await? {
-        let doubtful = other.standing != Standing::Level && other.adm_state != AdmState::Dead;
-        if doubtful && other.id != medium.id && !holds_none_of(host, &other, &places).await {
-            in_the_way.push(other.name);
-        }
-    }
-    let Some(first) = in_the_way.first() else { return Ok(()) };
-    let message = format!(
-        "what is gone from medium {} may be on {}, not taken over yet or out of reach; nothing was forgotten",
-        medium.name,
-        in_the_way.join(", ")
-    );
-    let next = format!(
-        "run `respool medium import {first} --reconcile --adopt` and repeat this; if {first} is lost for good, \
-         `respool medium dead {first} --yes`"
-    );
-    Err(Problem::integrity("medium_ahead", "us", first, message).next(next))
-}
-
-/// Whether a medium's own index was read and names nothing of these places.
-async fn holds_none_of(host: &Host, medium: &Medium, places: &BTreeSet<(ObjectId, CopyNo, ExtentIndex)>) -> bool {
-    if medium.standing == Standing::Unseen || !medium.may_be_read() {
-        return false;
-    }
-    let Ok(allocation) = allocate(host, medium, Use::Read).await else {
-        return false;
-    };
-    let mut none = true;
-    let look = |entry: IndexEntry| {
-        let at = entry.tag.origin;
-        none &= !places.contains(&(at.object, at.copy, at.index));
-    };
-    let read = each_named(&allocation.volume(medium.id), medium, look).await;
-    allocation.release().await;
-    read.is_ok() && none
-}
-
 /// One round: reads what may stand in for each gone extent, medium by medium, and repoints to what was good.
-async fn follow(host: &Host, left: &BTreeSet<ExtentId>) -> Result<BTreeSet<ExtentId>, Problem> {
+async fn follow(host: &Host, left: &BTreeSet<ExtentId>, tried: &mut Tried) -> Result<BTreeSet<ExtentId>, Problem> {
     let media: BTreeMap<MediumId, Medium> = host.catalogue.media().await?.into_iter().map(|m| (m.id, m)).collect();
     let mut followed: BTreeSet<ExtentId> = BTreeSet::new();
     let mut gone = left.iter().copied().peekable();
@@ -249,30 +213,47 @@ async fn follow(host: &Host, left: &BTreeSet<ExtentId>) -> Result<BTreeSet<Exten
         }
         for (medium, pairs) in by_medium {
             let pairs = pairs.into_iter().filter(|(old, _)| !followed.contains(old)).collect();
-            followed.extend(follow_to(host, &media[&medium], pairs).await?);
+            followed.extend(follow_to(host, &media[&medium], pairs, tried).await?);
         }
     }
     Ok(followed)
 }
 
-/// Whether the medium's own index names it as the catalogue does. Bytes that it does not name may be gone after the next
-/// crash, or belong to a window that never was whole. An index that cannot be read names nothing.
-async fn is_named(drive: &DriveHandle, medium: &Medium, extent: &Extent) -> Result<bool, Problem> {
+/// What a medium's own index says of an extent that the catalogue has there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// The same as the catalogue.
+    Same,
+    /// Nothing, or other bytes. They may be gone after the next crash, or belong to a window that never was whole.
+    Not,
+    /// The same bytes at another place, or it cannot be read.
+    Unclear,
+}
+
+async fn is_named(drive: &DriveHandle, medium: &Medium, extent: &Extent) -> Result<Named, Problem> {
     let id = extent.id;
     let found = drive.run(move |volume| volume.lookup(id)).await;
     let found = found.map_err(|gone| super::super::of_drive(&gone, &medium.name))?;
-    let same = |entry: &IndexEntry| entry.address == extent.address && Some(&entry.digests) == extent.digests.as_ref();
-    match found {
-        Ok(found) => Ok(found.as_ref().is_some_and(same)),
+    Ok(match found {
+        Ok(Some(entry)) if Some(&entry.digests) != extent.digests.as_ref() => Named::Not,
+        Ok(Some(entry)) if entry.address == extent.address => Named::Same,
+        Ok(Some(_)) => Named::Unclear,
+        Ok(None) => Named::Not,
         Err(error) => {
             tracing::info!(extent = %id, medium = %medium.name, %error, "the medium's index cannot be read");
-            Ok(false)
+            Named::Unclear
         }
-    }
+    })
 }
 
-async fn follow_to(host: &Host, medium: &Medium, pairs: Vec<(ExtentId, Extent)>) -> Result<Vec<ExtentId>, Problem> {
-    // One that is out of reach now may be back when this is repeated.
+/// Reads what may stand in on one medium, and repoints to what was good. What was not read, because the medium is out of
+/// reach or fails, is not among what was tried: it may be good when this is repeated.
+async fn follow_to(
+    host: &Host,
+    medium: &Medium,
+    pairs: Vec<(ExtentId, Extent)>,
+    tried: &mut Tried,
+) -> Result<Vec<ExtentId>, Problem> {
     let Ok(allocation) = allocate(host, medium, Use::Read).await else {
         return Ok(vec![]);
     };
@@ -280,14 +261,27 @@ async fn follow_to(host: &Host, medium: &Medium, pairs: Vec<(ExtentId, Extent)>)
     let mut ring = Ring::new(RING, RING / 4);
     let mut read: Vec<(ExtentId, ReadBack)> = vec![];
     for (old, candidate) in pairs {
-        if !is_named(&drive, medium, &candidate).await? {
-            tracing::info!(extent = %candidate.id, medium = %medium.name, "the medium's index does not name it");
-            continue;
+        match is_named(&drive, medium, &candidate).await? {
+            Named::Same => {}
+            Named::Not => {
+                tracing::info!(extent = %candidate.id, medium = %medium.name, "the medium's index does not name it");
+                tried.bad.insert(candidate.id);
+                continue;
+            }
+            Named::Unclear => continue,
         }
         match read_back(&drive, &candidate, &mut ring).await {
-            Ok(proof) => read.push((old, proof)),
+            Ok(proof) => {
+                tried.good.insert(candidate.id);
+                read.push((old, proof));
+            }
             Err(ReadFailure::Drive(gone)) => return Err(super::super::of_drive(&gone, &medium.name)),
-            Err(failure) => tracing::info!(extent = %candidate.id, %failure, "it does not stand in for what is gone"),
+            Err(failure) => {
+                tracing::info!(extent = %candidate.id, %failure, "it does not stand in for what is gone");
+                if let ReadFailure::Mismatch(_) = failure {
+                    tried.bad.insert(candidate.id);
+                }
+            }
         }
     }
     let mut followed = vec![];

@@ -1,0 +1,115 @@
+//! E-16: taking over media after the catalogue was restored, where something is in the way: a medium that is level and
+//! out of reach, one whose erasure the backup cut short, a copy of a disk, a disk that is gone.
+//!
+//! What ends here is the catalogue's history, not a process: nothing is killed.
+
+use crate::house::{filling, job_of, site};
+use respool_test_support::{Site, site::Outcome};
+use std::fs;
+
+fn backup(site: &Site) -> String {
+    let path = site.root().join("yesterday.backup").display().to_string();
+    site.ok(&["catalogue", "backup", &path]);
+    path
+}
+
+#[track_caller]
+fn refused(outcome: &Outcome, code: u8, problem: &str, next: &str) {
+    assert_eq!(
+        (outcome.code, outcome.problem()),
+        (i32::from(code), problem),
+        "{outcome:?}"
+    );
+    let told = outcome.json["error"]["next"].as_str().unwrap_or_default();
+    assert!(told.contains(next), "{outcome:?}");
+}
+
+/// The backup knows the bytes on `a`, held, and on `b`, in use; the lost history went back to those on `a` and erased `b`.
+fn restored_since(site: &Site) {
+    site.disks(&["a", "b", "c"]);
+    site.put_on("a", "moved", &filling(1, 100_000));
+    let report = site.ok(&["repack", "a", "--to", "b", "--quarantine", "7d"]);
+    let path = backup(site);
+    site.ok(&["job", "restore", &job_of(&report)]);
+    site.ok(&["repack", "b", "--to", "c", "--quarantine", "0"]);
+    assert_eq!(site.medium("b")["generation"], 1);
+    site.ok(&["catalogue", "restore", &path]);
+    site.ok(&["medium", "import", "a", "--reconcile"]);
+    assert_eq!(site.medium("a")["standing"], "level");
+}
+
+/// What is gone from one medium and known to lie on another, which is level and cannot be read now, is not nowhere.
+#[test]
+fn e16_what_a_level_medium_out_of_reach_holds_is_not_forgotten() {
+    for unplugged in [false, true] {
+        let site = site(&[]);
+        restored_since(&site);
+        let away = site.root().join("a.away");
+        if unplugged {
+            fs::rename(site.disk("a"), &away).unwrap();
+        } else {
+            site.ok(&["medium", "lock", "a"]);
+        }
+        let early = site.run(&["medium", "import", "b", "--reconcile"]).expect(4);
+        assert_eq!(early["reconciled"]["missing"][0]["oid"], "moved");
+        let outcome = site.run(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+        let next = if unplugged {
+            "put a back in its place"
+        } else {
+            "medium unlock a"
+        };
+        refused(&outcome, 4, "bytes_elsewhere", next);
+        if unplugged {
+            fs::rename(&away, site.disk("a")).unwrap();
+            site.ok(&["medium", "trust", "a"]);
+        } else {
+            site.ok(&["medium", "unlock", "a"]);
+        }
+        let late = site.ok(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+        assert_eq!(late["reconciled"]["repointed"], 2, "{late:#}");
+        assert_eq!(site.get("moved"), filling(1, 100_000));
+        site.ok(&["check"]);
+    }
+}
+
+/// A medium that can be read, but not the bytes themselves, may be mended; one that is lost is declared dead.
+#[test]
+fn e16_what_cannot_be_read_now_is_not_forgotten() {
+    let site = site(&[]);
+    restored_since(&site);
+    site.faults("[[fault]]\nmedium = \"a\"\nop = \"read\"\noid = \"moved\"\nerror = \"eio\"\ntimes = 0\n");
+    let outcome = site.run(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+    refused(&outcome, 4, "bytes_elsewhere", "medium dead a");
+    site.stop();
+    site.heal();
+    let late = site.ok(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+    assert_eq!(late["reconciled"]["repointed"], 2, "{late:#}");
+    assert_eq!(site.get("moved"), filling(1, 100_000));
+}
+
+/// Bytes that were read whole and are others, or that are on a medium declared dead, hold nothing up.
+#[test]
+fn e16_what_was_disproved_holds_nothing_up() {
+    for dead in [false, true] {
+        let site = site(&[]);
+        restored_since(&site);
+        if dead {
+            site.sql(
+                "UPDATE medium SET adm_state = 'dead', quarantined_until = NULL, emptied_by = NULL, \
+                      operator_state = NULL WHERE name = 'a'",
+            );
+            site.stop();
+        } else {
+            let file = site.disk("a").join(&site.files("a")[0]);
+            let mut bytes = fs::read(&file).unwrap();
+            bytes[5] ^= 1;
+            fs::write(&file, bytes).unwrap();
+        }
+        let done = site.ok(&["medium", "import", "b", "--reconcile", "--forget-missing"]);
+        assert_eq!(
+            done["reconciled"]["forgotten"],
+            serde_json::json!(["moved@1"]),
+            "{done:#}"
+        );
+    }
+}
