@@ -113,3 +113,38 @@ fn e16_what_was_disproved_holds_nothing_up() {
         );
     }
 }
+
+/// I6: the backup was made while a medium was being erased; that ended, and the medium was filled since.
+#[test]
+fn e16_a_medium_that_was_being_erased_is_taken_over() {
+    let site = site(&["a", "b"]);
+    site.put_on("a", "moved", &filling(1, 1000));
+    site.ok(&["repack", "a", "--to", "b", "--quarantine", "7d"]);
+    // As the fence leaves it. Nobody is killed: the erasure goes on when respoold is started anew.
+    site.sql(
+        "UPDATE medium SET adm_state = 'erasing', generation = 1, quarantined_until = NULL WHERE name = 'a'; \
+         UPDATE job SET state = 'reclaiming'",
+    );
+    let path = backup(&site);
+    site.stop();
+    site.wait_until("it is erased", || site.medium("a")["adm_state"] == "in_service");
+    site.put_on("a", "later", &filling(2, 2000));
+    site.ok(&["catalogue", "restore", &path]);
+    let before = site.medium("a");
+    assert_eq!(
+        (&before["adm_state"], &before["standing"]),
+        (&"erasing".into(), &"ahead".into())
+    );
+    let report = site.ok(&["medium", "import", "a", "--reconcile", "--adopt"]);
+    assert_eq!(report["reconciled"]["erased_since"], true, "{report:#}");
+    let after = site.medium("a");
+    assert_eq!(
+        (&after["adm_state"], &after["standing"]),
+        (&"in_service".into(), &"level".into())
+    );
+    site.ok(&["medium", "import", "b", "--reconcile", "--adopt"]);
+    assert_eq!(site.get("moved"), filling(1, 1000));
+    assert_eq!(site.get("later"), filling(2, 2000));
+    assert_eq!(site.ok(&["job", "show", "1"])["state"], "failed");
+    site.ok(&["check"]);
+}

@@ -48,7 +48,11 @@ pub async fn reconcile(host: &Host, what: &str, adopt: Adopt, missing: Missing) 
     let Site { medium, label, added } = site::find_ahead(host, what, adopt).await?;
     let mut report = super::blank_report(&medium, added);
     let mut done = Reconciled::default();
-    let medium = match label.generation > medium.generation {
+    // Its label says that an erasure ended which the backup saw under way: it is not to be erased again.
+    let ended = medium.adm_state == AdmState::Erasing
+        && medium.standing != Standing::Level
+        && label.generation == medium.generation;
+    let medium = match ended || label.generation > medium.generation {
         false => medium,
         true => {
             done.erased_since = true;
