@@ -6,6 +6,7 @@
 use crate::house::{filling, job_of, site};
 use respool_test_support::{Site, site::Outcome};
 use std::fs;
+use std::process::Command;
 
 fn backup(site: &Site) -> String {
     let path = site.root().join("yesterday.backup").display().to_string();
@@ -146,5 +147,34 @@ fn e16_a_medium_that_was_being_erased_is_taken_over() {
     assert_eq!(site.get("moved"), filling(1, 1000));
     assert_eq!(site.get("later"), filling(2, 2000));
     assert_eq!(site.ok(&["job", "show", "1"])["state"], "failed");
+    site.ok(&["check"]);
+}
+
+/// X-16: two disks of one identity are never taken for each other, also when the label is of a later generation.
+#[test]
+fn e16_a_copy_of_a_medium_is_not_taken_over_beside_it() {
+    let site = site(&["a", "b"]);
+    site.put_on("a", "moved", &filling(1, 1000));
+    let path = backup(&site);
+    site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+    let copy = site.root().join("a.copy");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(site.disk("a"))
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    site.ok(&["catalogue", "restore", &path]);
+    let copy = copy.display().to_string();
+    let outcome = site.run(&["medium", "import", &copy, "--reconcile"]);
+    refused(&outcome, 2, "medium_twice", "detach one of them");
+    assert_eq!(site.medium("a")["path"], site.disk("a").display().to_string());
+    // Alone, it is the medium.
+    fs::rename(site.disk("a"), site.root().join("a.away")).unwrap();
+    site.ok(&["medium", "import", "b", "--reconcile"]);
+    site.ok(&["medium", "import", &copy, "--reconcile"]);
+    assert_eq!(site.medium("a")["path"], copy);
+    assert_eq!(site.get("moved"), filling(1, 1000));
     site.ok(&["check"]);
 }

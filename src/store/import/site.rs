@@ -38,6 +38,7 @@ pub async fn find_ahead(host: &Host, what: &str, adopt: Adopt) -> Result<Site, P
     };
     let label = read_label(host, &medium.name, &path).await?;
     if label.medium == medium.id && label.catalogue == host.catalogue_id && label.generation > medium.generation {
+        refuse_twice(host, &medium, &path).await?;
         let change = MediumChange {
             presence: Some(Presence::Attached),
             path: Some(path),
@@ -93,17 +94,7 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
         return Err(Problem::environment("wrong_medium", "medium", &medium.name, message)
             .next("mount the right disk; if the catalogue was restored from an older backup, add --reconcile"));
     }
-    if path != medium.location.path
-        && let Ok(other) = read_label(host, &medium.name, &medium.location.path).await
-        && other.medium == medium.id
-    {
-        let message = format!(
-            "{path} is a copy of medium {}, which is attached at {}; nothing was imported",
-            medium.name, medium.location.path
-        );
-        return Err(Problem::refused("medium_twice", &medium.name, message)
-            .next("detach one of them; two media with one identity cannot both be used"));
-    }
+    refuse_twice(host, &medium, &path).await?;
     let medium = match path != medium.location.path || medium.presence != Presence::Attached {
         false => medium,
         true => {
@@ -121,6 +112,22 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
         label,
         added: false,
     })
+}
+
+/// A disk with the identity of one that is where the catalogue has it is a copy, whatever else its label says.
+async fn refuse_twice(host: &Host, medium: &Medium, path: &str) -> Result<(), Problem> {
+    if path != medium.location.path
+        && let Ok(other) = read_label(host, &medium.name, &medium.location.path).await
+        && other.medium == medium.id
+    {
+        let message = format!(
+            "{path} is a copy of medium {}, which is attached at {}; nothing was imported",
+            medium.name, medium.location.path
+        );
+        return Err(Problem::refused("medium_twice", &medium.name, message)
+            .next("detach one of them; two media with one identity cannot both be used"));
+    }
+    Ok(())
 }
 
 /// The row is made from the label. Until the import is through, the medium takes nothing new.
