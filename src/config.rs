@@ -168,7 +168,7 @@ impl Config {
                 path.display().to_string(),
                 format!("the config {} cannot be read: {error}", path.display()),
             )
-            .next("correct the path given to --config, or its permissions")
+            .next("correct the path given to --config, or what lies there and its permissions")
         })?;
         Self::parse(&text, path)
     }

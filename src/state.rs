@@ -186,7 +186,8 @@ impl Keeper {
 /// The socket's name in its folder.
 pub const SOCKET: &str = "respoold.sock";
 
-/// `--config`, `$XDG_CONFIG_HOME/respool/config.toml`, `/etc/respool/config.toml`; None when there is none.
+/// `--config`, `$XDG_CONFIG_HOME/respool/config.toml`, `/etc/respool/config.toml`; None when there is none. What is there
+/// and cannot be read is chosen, and refused by whoever reads it: another config may mean another catalogue.
 pub fn resolve_config(option: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
     if let Some(path) = option {
         return absolute(path).map(Some);
@@ -196,7 +197,11 @@ pub fn resolve_config(option: Option<&Path>) -> Result<Option<PathBuf>, Problem>
         .map(|folder| folder.join("respool/config.toml"))
         .into_iter()
         .chain([PathBuf::from("/etc/respool/config.toml")]);
-    Ok(candidates.into_iter().find(|path| path.is_file()))
+    let is_absent = |path: &PathBuf| {
+        let found = fs::symlink_metadata(path).map_err(|error| error.kind());
+        matches!(found, Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    };
+    Ok(candidates.into_iter().find(|path| !is_absent(path)))
 }
 
 /// A path as it is known from every folder.

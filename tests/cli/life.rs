@@ -131,3 +131,23 @@ fn help_manual_and_completions_need_no_respoold() {
     assert!(site.say(&["man"]).exits(0).stdout.contains(".TH"));
     assert!(!site.path("state").exists());
 }
+
+/// A link to a config on a disk that is not mounted must not start respoold with another config, and thereby with another
+/// catalogue.
+#[test]
+fn a_config_that_is_there_and_cannot_be_read_is_not_passed_over() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.path("config/respool")).unwrap();
+    let config = site.path("config/respool/config.toml");
+    std::os::unix::fs::symlink("/nowhere/config.toml", &config).unwrap();
+    let said = site.run(&["medium", "list"]).exits(2);
+    assert_eq!(said.text("/error/code"), "config_unreadable");
+    assert_eq!(said.text("/error/subject"), site.at("config/respool/config.toml"));
+    assert!(!site.path("state/pg").exists(), "nothing was made");
+    std::fs::remove_file(&config).unwrap();
+    std::fs::create_dir(&config).unwrap();
+    let said = site.run(&["medium", "list"]).exits(2);
+    assert_eq!(said.text("/error/code"), "config_unreadable");
+    std::fs::remove_dir(&config).unwrap();
+    site.run(&["medium", "list"]).exits(0);
+}
