@@ -2,9 +2,9 @@
 //! runs.
 
 use super::answer::Answer;
-use super::open;
 use super::seat::Seat;
 use super::server::Daemon;
+use super::{mark, open};
 use crate::api::Problem;
 use crate::api::backup::{BackupReport, BackupRequest, CatalogueStatus, RestoreReport};
 use crate::api::wire::Nothing;
@@ -251,10 +251,15 @@ pub async fn before_migration(
 ) -> Result<(), Problem> {
     let folder = folder(state, config);
     make_folder(&folder)?;
-    let mark = fs::read_to_string(state.catalogue_mark()).unwrap_or_default();
-    let id = mark.trim();
+    let known = mark::read(state)?;
+    let id = known.map(|id| id.to_string()).unwrap_or_default();
     let path = folder.join(format!("respool-{id}-{}-before-{to}{ENDING}", now.strftime(TIME)));
-    backup::make(access, &path, now).await?;
+    let manifest = backup::make(access, &path, now).await?;
+    if let Err(problem) = mark::require(state, known, manifest.catalogue) {
+        // Its name says another catalogue, and every attempt would leave one more.
+        let _ = fs::remove_file(&path);
+        return Err(problem);
+    }
     tracing::info!(path = %path.display(), from, to, "the catalogue was backed up before its schema is changed");
     Ok(())
 }
@@ -338,14 +343,21 @@ async fn in_seat(
     (path, replace): (&Path, Replace),
     now: Timestamp,
 ) -> Result<PutBack, Problem> {
+    // A mark that cannot be read says nothing against any backup: it is written anew below.
+    if replace == Replace::Itself
+        && let Ok(Some(known)) = mark::read(state)
+    {
+        let found = BackupFile::open(path)?.manifest().catalogue;
+        if found != known {
+            let why = format!("the backup is of catalogue {found}, and {known} belongs here");
+            return Err(BackupError::Unfit(why).into());
+        }
+    }
     let (_, beside) = seat.socket_folders()?;
     let (access, cluster) = open::reach(state, config, beside).await?;
     let put = backup::put_back(&access, path, replace, now).await;
     let put = put.map_err(Problem::from).and_then(|put| {
-        if !state.catalogue_mark().exists() {
-            // A new state folder: the catalogue is known here from now on.
-            open::mark(state, put.manifest.catalogue)?;
-        }
+        mark::write(state, put.manifest.catalogue)?;
         Ok(put)
     });
     match cluster {
@@ -354,8 +366,8 @@ async fn in_seat(
     }
 }
 
-/// What came of it is told, whatever becomes of the server: the next start finds one that still runs.
-async fn and_stopped<T>(
+/// Stops the private server. What came of it is told, whatever becomes of the server: the next start finds one that still runs.
+pub async fn and_stopped<T>(
     came_of_it: Result<T, Problem>,
     stop: impl Future<Output = Result<(), EmbeddedError>>,
 ) -> Result<T, Problem> {

@@ -11,6 +11,7 @@ mod guard;
 mod jobs;
 mod lists;
 mod manager;
+mod mark;
 mod media;
 mod objects;
 mod open;

@@ -4,8 +4,7 @@
 use crate::api::Problem;
 use crate::api::hello::Create;
 use crate::config::Config;
-use crate::daemon::seat::write_durably;
-use crate::daemon::{backups, drill};
+use crate::daemon::{backups, drill, mark};
 use crate::state::StateFolder;
 use dss::catalogue::{Catalogue, Identity};
 use dss::model::{CatalogueId, Checkpoints};
@@ -36,7 +35,7 @@ pub struct Opened {
     pub created: bool,
 }
 
-/// Opens the catalogue, making it if there is none and that is allowed.
+/// Opens the catalogue, making it if there is none, none belongs here, and that is allowed.
 pub async fn open(
     state: &StateFolder,
     config: &Config,
@@ -44,12 +43,58 @@ pub async fn open(
     create: Create,
     (checkpoints, now): (Arc<dyn Checkpoints>, Timestamp),
 ) -> Result<Opened, Problem> {
-    let known = state.catalogue_mark().exists();
-    if !known && create == Create::Never {
-        return Err(drill::no_testing_catalogue());
+    let known = mark::read(state)?;
+    match known {
+        None if create == Create::Never => return Err(drill::no_testing_catalogue()),
+        // A cluster that is made now would lie below the disk that is to be mounted there.
+        Some(id) if config.catalogue.url.is_none() && mark::is_nothing(&state.path().join("pg")) => {
+            return Err(mark::missing(state, config, id));
+        }
+        None | Some(_) => {}
     }
     let (access, cluster) = reach(state, config, socket_dir).await?;
-    let (options, conninfo) = match (&config.catalogue.url, &cluster) {
+    let settings = Settings {
+        allow_unsafe: false,
+        checkpoints,
+        max_connections: CONNECTIONS_MAX,
+    };
+    let found = find(
+        (state, config),
+        (&access, cluster.as_ref()),
+        known,
+        create,
+        (settings, now),
+    )
+    .await;
+    let (catalogue, identity) = match (found, &cluster) {
+        (Ok(found), _) => found,
+        // Whoever puts the right one in its place does not find this one in use.
+        (Err(problem), Some(cluster)) if mark::is_at_odds(&problem) => {
+            return backups::and_stopped(Err(problem), cluster.stop()).await;
+        }
+        (Err(problem), _) => return Err(problem),
+    };
+    if known.is_none() {
+        mark::write(state, identity.id)?;
+    }
+    Ok(Opened {
+        catalogue: Arc::new(catalogue),
+        identity,
+        cluster,
+        access,
+        created: known.is_none(),
+    })
+}
+
+/// The catalogue in a server that runs: the known one, or any where none is known.
+async fn find(
+    (state, config): (&StateFolder, &Config),
+    (access, cluster): (&Access, Option<&EmbeddedCluster>),
+    known: Option<CatalogueId>,
+    create: Create,
+    (settings, now): (Settings, Timestamp),
+) -> Result<(PgCatalogue, Identity), Problem> {
+    let (options, conninfo) = match (&config.catalogue.url, cluster) {
         (Some(url), _) => (parse(url)?, url.clone()),
         (None, Some(cluster)) => {
             cluster.ensure_database(DATABASE).await.map_err(of_cluster)?;
@@ -58,32 +103,24 @@ pub async fn open(
         (None, None) => unreachable!("without a url there is a cluster"),
     };
     let newest = dss::pg::known_version();
-    let way = Way::of(&access.schema().await, newest);
-    if let Way::AfterBackup(version) = way {
-        backups::before_migration(state, config, &access, (version, newest), now).await?;
-    }
-    let settings = Settings {
-        allow_unsafe: false,
-        checkpoints,
-        max_connections: CONNECTIONS_MAX,
-    };
-    let catalogue = match way {
-        Way::AfterBackup(_) | Way::Migrate => {
+    let catalogue = match Way::of(&access.schema().await, newest, known) {
+        Way::Missing(id) => return Err(mark::missing(state, config, id)),
+        Way::AsItIs => PgCatalogue::connect(options, conninfo, settings).await?,
+        way @ (Way::AfterBackup(_) | Way::Migrate) => {
+            if let Way::AfterBackup(version) = way {
+                backups::before_migration(state, config, access, (version, newest), now).await?;
+            }
             PgCatalogue::init(options, conninfo, settings, create == Create::Testing).await?
         }
-        Way::AsItIs => PgCatalogue::connect(options, conninfo, settings).await?,
     };
     let identity = catalogue.identity().await?;
-    if !known {
-        mark(state, identity.id)?;
+    match mark::require(state, known, identity.id) {
+        Ok(()) => Ok((catalogue, identity)),
+        Err(problem) => {
+            catalogue.close().await;
+            Err(problem)
+        }
     }
-    Ok(Opened {
-        catalogue: Arc::new(catalogue),
-        identity,
-        cluster,
-        access,
-        created: !known,
-    })
 }
 
 /// How a database is opened. Its schema changes only when it is known which it is.
@@ -91,19 +128,22 @@ pub async fn open(
 enum Way {
     /// It holds an older schema: a backup comes first.
     AfterBackup(i64),
-    /// It holds no catalogue, or one of this schema.
+    /// It holds no catalogue and none is known, or one of this schema.
     Migrate,
+    /// It holds none, and this one belongs here.
+    Missing(CatalogueId),
     /// Its schema could not be asked, so that none is brought up to date. Why it cannot be reached or trusted is told by
     /// the opening.
     AsItIs,
 }
 
 impl Way {
-    fn of(asked: &Result<Option<i64>, BackupError>, newest: i64) -> Self {
-        match asked {
-            Ok(Some(version)) if *version < newest => Self::AfterBackup(*version),
-            Ok(_) => Self::Migrate,
-            Err(error) => {
+    fn of(asked: &Result<Option<i64>, BackupError>, newest: i64, known: Option<CatalogueId>) -> Self {
+        match (asked, known) {
+            (Ok(Some(version)), _) if *version < newest => Self::AfterBackup(*version),
+            (Ok(None), Some(id)) => Self::Missing(id),
+            (Ok(Some(_)), _) | (Ok(None), None) => Self::Migrate,
+            (Err(error), _) => {
                 tracing::warn!(%error, "the schema could not be asked: it is not changed");
                 Self::AsItIs
             }
@@ -132,11 +172,6 @@ pub async fn reach(
         Access::private(cluster.connect_options(DATABASE), binaries),
         Some(cluster),
     ))
-}
-
-/// Notes that a catalogue was made, or put back, from here.
-pub fn mark(state: &StateFolder, id: CatalogueId) -> Result<(), Problem> {
-    write_durably(&state.catalogue_mark(), &format!("{id}\n")).map_err(|error| state.unusable("written", &error))
 }
 
 /// Stops the private cluster of a state folder, if one runs.
@@ -170,15 +205,17 @@ mod tests {
 
     #[test]
     fn e16_a_schema_is_changed_only_after_a_backup() {
-        let unasked = Err(BackupError::Unfit("it did not answer".to_owned()));
-        for (asked, way) in [
-            (Ok(None), Way::Migrate),
-            (Ok(Some(5)), Way::Migrate),
-            (Ok(Some(6)), Way::Migrate),
-            (Ok(Some(4)), Way::AfterBackup(4)),
-            (unasked, Way::AsItIs),
+        let unasked = || Err(BackupError::Unfit("it did not answer".to_owned()));
+        let id = CatalogueId::fresh();
+        for (asked, new, known) in [
+            (Ok(None), Way::Migrate, Way::Missing(id)),
+            (Ok(Some(5)), Way::Migrate, Way::Migrate),
+            (Ok(Some(6)), Way::Migrate, Way::Migrate),
+            (Ok(Some(4)), Way::AfterBackup(4), Way::AfterBackup(4)),
+            (unasked(), Way::AsItIs, Way::AsItIs),
         ] {
-            assert_eq!(Way::of(&asked, 5), way, "{asked:?}");
+            assert_eq!(Way::of(&asked, 5, None), new, "{asked:?}");
+            assert_eq!(Way::of(&asked, 5, Some(id)), known, "{asked:?}");
         }
     }
 }

@@ -151,3 +151,22 @@ fn a_config_that_is_there_and_cannot_be_read_is_not_passed_over() {
     std::fs::remove_dir(&config).unwrap();
     site.run(&["medium", "list"]).exits(0);
 }
+
+/// E-16: the disk of the catalogue is not mounted, and nobody is told that all is well.
+#[test]
+fn e16_a_known_state_folder_without_its_database_is_not_ok() {
+    let site = Site::new();
+    let id = site.run(&["init"]).exits(0).text("/catalogue").to_owned();
+    site.run(&["stop"]).exits(0);
+    std::fs::rename(site.path("state/pg"), site.path("away")).unwrap();
+    for command in [&["check"][..], &["init"]] {
+        let said = site.run(command).exits(3);
+        assert_eq!(
+            (said.text("/error/code"), said.text("/error/subject")),
+            ("catalogue_missing", &*id)
+        );
+    }
+    assert!(!site.path("state/pg").exists(), "none was made");
+    std::fs::rename(site.path("away"), site.path("state/pg")).unwrap();
+    assert_eq!(site.run(&["init"]).exits(0).text("/catalogue"), id);
+}

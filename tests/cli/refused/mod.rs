@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod folders;
+mod gone;
 mod names;
 mod objects;
 mod places;
