@@ -2,6 +2,8 @@
 
 #[path = "cli/drills.rs"]
 mod drills;
+#[path = "cli/handles.rs"]
+mod handles;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/hold.rs"]

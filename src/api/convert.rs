@@ -68,6 +68,7 @@ pub fn blame_word(blame: Blame) -> &'static str {
 
 fn media_code(fault: &Fault) -> &'static str {
     match fault {
+        Fault::Io(_) if fault.is_of_host() => "host_exhausted",
         Fault::Io(_) => "io_error",
         Fault::Short { .. } => "short",
         Fault::NoSpace => "no_space",
@@ -83,8 +84,13 @@ fn media_code(fault: &Fault) -> &'static str {
     }
 }
 
+/// What helps a host that ran out of what it lends to processes.
+pub const HOST_ADVICE: &str = "raise the limit of file handles (`ulimit -n` before respoold is started, LimitNOFILE in the \
+     service's unit) or free memory, as the message says; then repeat";
+
 fn media_advice(fault: &Fault) -> &'static str {
     match fault {
+        Fault::Io(_) if fault.is_of_host() => HOST_ADVICE,
         Fault::Io(_) => "see the kernel's log for the device; repack the medium while it still reads",
         Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_) => {
             "look at the file on the medium; other copies are not concerned"

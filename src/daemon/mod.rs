@@ -8,6 +8,7 @@ pub mod control;
 mod devices;
 mod drill;
 mod guard;
+mod handles;
 mod jobs;
 mod lists;
 mod manager;
@@ -79,6 +80,7 @@ struct Running {
 
 /// Runs until asked to leave. `say` is told once: that requests are taken, or why not.
 pub async fn run(start: Start, say: impl FnOnce(&StartLine)) -> Result<(), Problem> {
+    handles::raise();
     let stopping = CancellationToken::new();
     let running = match prepare(&start, &stopping).await {
         Ok(running) => running,

@@ -204,6 +204,7 @@ impl GetStream {
         }
         let kind = match fault {
             Fault::Corrupt(_) => "extent.corrupt",
+            Fault::Unreadable(error) if error.fault.is_of_host() => return,
             Fault::Unreadable(_) => "extent.unreadable",
             Fault::Moved | Fault::Unavailable(_) => return,
         };

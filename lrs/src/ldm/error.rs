@@ -1,5 +1,6 @@
 //! What media and drives answer when they do not do what was asked, who is to blame, and what to do about it.
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -49,9 +50,9 @@ impl fmt::Display for Op {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The device or its file system failed.
-    #[error("{0}")]
-    Io(nix::errno::Errno),
+    /// The device or its file system failed; or, [`Fault::is_of_host`], what the host lends to every process ran out.
+    #[error("{_0}{}", whose(*_0))]
+    Io(Errno),
     /// Fewer bytes than the catalogue says.
     #[error("{got} bytes where the catalogue says {expected}")]
     Short {
@@ -104,6 +105,37 @@ pub enum Fault {
     /// It is not empty, not a directory, or otherwise unfit to become a medium.
     #[error("{0}")]
     Unfit(String),
+}
+
+impl Fault {
+    /// Whether the host ran out of file handles, memory or processes. It says nothing about the medium, nor about the
+    /// bytes on it: the same would have happened on any other.
+    pub fn is_of_host(&self) -> bool {
+        match self {
+            Self::Io(errno) => matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN),
+            Self::Short { .. }
+            | Self::NoSpace
+            | Self::Absent
+            | Self::WrongMedium { .. }
+            | Self::ErasedSince { .. }
+            | Self::Unlabelled(_)
+            | Self::Damaged(_)
+            | Self::NeedsReopen
+            | Self::NotThisExtent(_)
+            | Self::Miswritten
+            | Self::Unfit(_) => false,
+        }
+    }
+}
+
+/// What is added where the words of an error would be read as the medium's.
+fn whose(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EMFILE => " (respoold may have no more file handles; the medium is not to blame)",
+        Errno::ENFILE => " (this host has no more file handles; the medium is not to blame)",
+        Errno::ENOMEM | Errno::EAGAIN => " (this host is short of memory; the medium is not to blame)",
+        _ => "",
+    }
 }
 
 /// Who is to blame.
@@ -171,6 +203,7 @@ impl MediaError {
         match (&self.fault, self.op) {
             (Fault::Unfit(_), _) => Blame::Operator,
             (Fault::Miswritten, _) => Blame::Us,
+            (fault, _) if fault.is_of_host() => Blame::Us,
             (Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_), _) => Blame::Extent,
             (Fault::Io(_), Op::Read | Op::Open | Op::Delete | Op::Locate) => Blame::Extent,
             (Fault::Io(_), Op::Load | Op::Unload) => Blame::Drive,
@@ -211,6 +244,41 @@ impl MediaError {
             | Fault::Unlabelled(_)
             | Fault::NeedsReopen
             | Fault::Unfit(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(op: Op, errno: Errno) -> MediaError {
+        MediaError {
+            op,
+            medium: "a".to_owned(),
+            at: None,
+            fault: Fault::Io(errno),
+        }
+    }
+
+    #[test]
+    fn a_host_that_ran_out_of_handles_or_memory_is_no_fault_of_a_medium() {
+        let ops = [Op::Read, Op::Write, Op::Sync, Op::Open, Op::Delete, Op::Load, Op::Mount];
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EAGAIN] {
+            for op in ops {
+                let error = error(op, errno);
+                assert_eq!(
+                    (error.blame(), error.disposition()),
+                    (Blame::Us, Disposition::Stop),
+                    "{error}"
+                );
+                assert!(error.fault.is_of_host() && !error.is_integrity());
+                assert!(error.to_string().contains("not to blame"), "{error}");
+            }
+        }
+        for op in ops {
+            let error = error(op, Errno::EIO);
+            assert!(!error.fault.is_of_host() && error.blame() != Blame::Us, "{error}");
         }
     }
 }

@@ -68,6 +68,10 @@ impl PutSession {
                     }
                 }
                 trouble.note(&self.host, &target).await;
+                if trouble.is_of_host() {
+                    self.release().await;
+                    return Err(problem);
+                }
                 problem
             }
         };

@@ -39,6 +39,14 @@ impl Trouble {
         }
     }
 
+    /// Whether this host ran out of file handles or memory: any other medium would fail in the same way.
+    pub fn is_of_host(&self) -> bool {
+        match self {
+            Self::Media(error) => error.fault.is_of_host(),
+            Self::Full | Self::Drive(_) => false,
+        }
+    }
+
     /// What the client is told.
     pub fn problem(&self, target: &Target) -> Problem {
         let medium = &target.name;
@@ -50,6 +58,13 @@ impl Trouble {
                 format!("medium {medium} became full; it is marked full, and nothing of this object counts"),
             )
             .next("repeat the put: another medium is chosen"),
+            Self::Media(error) if self.is_of_host() => Problem::environment(
+                "host_exhausted",
+                crate::api::convert::blame_word(error.blame()),
+                medium,
+                format!("{error}; what was sent since its last good sync is void, and nothing of it is visible"),
+            )
+            .next(crate::api::convert::HOST_ADVICE),
             Self::Media(error) => Problem::environment(
                 "put_void",
                 crate::api::convert::blame_word(error.blame()),
@@ -79,6 +94,7 @@ impl Trouble {
                 why: "a put came to its end".to_owned(),
                 ..MediumChange::default()
             },
+            Self::Media(_) if self.is_of_host() => return,
             Self::Media(error) => match error.fault {
                 // Not the medium's fault: it is simply not there.
                 Fault::WrongMedium { .. } | Fault::Unlabelled(_) => MediumChange {
