@@ -11,7 +11,7 @@ use crate::model::{
     AdmState, ByteCount, CatalogueId, Compared, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState,
     Generation, Health, Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium,
     MediumId, Metadata, Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded,
-    Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version,
+    Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -540,8 +540,8 @@ pub trait Catalogue: Send + Sync {
     /// number is never given twice: ended versions count. `Conflict` when another put of the name came first: the
     /// media name these bytes by the version they were recorded for, and only that one may be given.
     async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
-    /// The version that the next put of a name gets; ended versions count.
-    async fn next_version(&self, oid: &Oid) -> Result<Version>;
+    /// What the versions of names are now, in the order asked. Another put may come first: `commit_put` decides.
+    async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>>;
     /// Turns pending extents of an owner into orphans: all of them, or only those named.
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
     /// One version of an object with its layouts; without a version, the live one.

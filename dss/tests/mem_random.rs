@@ -132,7 +132,7 @@ impl Run {
         let oid = Oid::new(NAMES[usize::from(name)]).unwrap();
         let object = ObjectId::fresh();
         let bytes: &[u8] = if empty { b"" } else { b"bytes" };
-        let version = self.catalogue.next_version(&oid).await.unwrap();
+        let version = self.catalogue.versions(std::slice::from_ref(&oid)).await.unwrap()[0].next;
         let mut extents = Vec::new();
         for (copy, medium) in media.iter().enumerate() {
             let origin = Origin {

@@ -28,9 +28,9 @@ use crate::host::Host;
 use crate::mover::ring::Ring;
 use crate::store::placement::Spread;
 use bytes::{Bytes, BytesMut};
-use draft::{Draft, Terms, Ticket};
-use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId};
-use gather::Loaded;
+use draft::{Announced, Draft, Need, Ticket};
+use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId, Versions};
+use gather::Gathered;
 use order::Order;
 use sent::{agrees, changed, out_of_order, unsent};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub struct PutSession {
     targets: Option<Targets>,
     ring: Ring,
     order: Order,
-    gathered: Vec<Loaded>,
+    gathered: Vec<Gathered>,
     window: Window,
     /// Since when an object waits for its window.
     oldest: Option<Instant>,
@@ -77,10 +77,20 @@ enum Current {
     /// Its outcome is known; the rest of its bytes is let go.
     Skipping,
     Gathering {
-        draft: Box<Draft>,
+        announced: Box<Announced>,
         bytes: BytesMut,
     },
     Streaming(Box<Streaming>),
+}
+
+impl Current {
+    fn gathering(announced: Announced) -> Self {
+        let bytes = usize::try_from(announced.header.bytes.0).expect("it is small");
+        Self::Gathering {
+            bytes: BytesMut::with_capacity(bytes),
+            announced: Box::new(announced),
+        }
+    }
 }
 
 impl PutSession {
@@ -168,7 +178,7 @@ impl PutSession {
     async fn begin_object(&mut self, header: PutHeader) {
         let oid = header.oid.clone();
         let ticket = self.order.announce(oid.clone());
-        if self.window.holds(&oid) || self.gathered.iter().any(|loaded| loaded.draft.object.oid == oid) {
+        if self.window.holds(&oid) || self.gathered.iter().any(|one| one.announced.header.oid == oid) {
             // The catalogue must know the version before it can tell the next one.
             self.settle().await;
         }
@@ -189,24 +199,31 @@ impl PutSession {
                     .next("ask for 1 copy or more"),
             );
         }
-        let terms = Terms {
-            ticket,
-            copies: CopyNo(i16::from(copies)),
-            extent_max: self.host.config.store.extent_max_bytes,
-            now: self.host.clock.now(),
-        };
-        let draft = Draft::accept(self.host.catalogue.as_ref(), header, terms).await?;
-        self.aim(&draft).await?;
-        if draft.sizes.len() == 1 && draft.object.bytes <= gather::SMALL {
-            return Ok(Current::Gathering {
-                bytes: BytesMut::with_capacity(usize::try_from(draft.object.bytes.0).expect("it is small")),
-                draft: Box::new(draft),
-            });
+        let most = self.host.config.store.extent_max_bytes;
+        let announced = Announced::new(ticket, header, CopyNo(i16::from(copies)), most);
+        let small = announced.sizes.len() == 1 && announced.header.bytes <= gather::SMALL;
+        if small && self.follow(announced.need()).await? {
+            return Ok(Current::gathering(announced));
+        }
+        // Before media are asked for: nobody should wait for them only to hear that the name is taken.
+        let versions = self.versions(&announced.header.oid).await?;
+        announced.admit(versions)?;
+        self.aim(announced.need()).await?;
+        if small {
+            return Ok(Current::gathering(announced));
         }
         self.write_gathered().await;
+        let draft = announced
+            .named(versions, self.host.clock.now())
+            .map_err(|(_, problem)| problem)?;
         self.open_stream(draft)
             .await
             .map(|streaming| Current::Streaming(Box::new(streaming)))
+    }
+
+    async fn versions(&self, oid: &Oid) -> Result<Versions, Problem> {
+        let versions = self.host.catalogue.versions(std::slice::from_ref(oid)).await?;
+        Ok(versions[0])
     }
 
     /// Begins to write a large object. Nothing of it was sent, so other targets can be tried.
@@ -214,7 +231,7 @@ impl PutSession {
         let mut last: Option<Problem> = None;
         for _ in 0..TRIES {
             if self.targets.is_none() {
-                self.aim(&draft).await?;
+                self.aim(draft.need()).await?;
             }
             let mut streaming = Streaming::new(draft.clone());
             match streaming.open(&self.tools()).await {
@@ -231,7 +248,10 @@ impl PutSession {
 
     async fn take(&mut self, current: Current, bytes: Bytes) {
         let (missing, oid) = match &current {
-            Current::Gathering { draft, bytes } => (draft.object.bytes.0 - bytes.len() as u64, &draft.object.oid),
+            Current::Gathering { announced, bytes } => {
+                let header = &announced.header;
+                (header.bytes.0 - bytes.len() as u64, &header.oid)
+            }
             Current::Streaming(streaming) => (streaming.missing(), &streaming.draft().object.oid),
             Current::None | Current::Skipping => unreachable!("told apart by the caller"),
         };
@@ -242,9 +262,12 @@ impl PutSession {
             return;
         }
         self.current = match current {
-            Current::Gathering { draft, bytes: mut held } => {
+            Current::Gathering {
+                announced,
+                bytes: mut held,
+            } => {
                 held.extend_from_slice(&bytes);
-                Current::Gathering { draft, bytes: held }
+                Current::Gathering { announced, bytes: held }
             }
             Current::Streaming(mut streaming) => {
                 let targets = self.targets.as_ref().expect("a stream has targets");
@@ -269,18 +292,18 @@ impl PutSession {
     async fn end_object(&mut self, current: Current, end: StreamEnd) {
         self.oldest.get_or_insert_with(Instant::now);
         match current {
-            Current::Gathering { draft, bytes } => {
+            Current::Gathering { announced, bytes } => {
                 let digests = Digests::of(&bytes);
-                let (ticket, oid) = (draft.ticket, &draft.object.oid);
-                if let Err(problem) = agrees(oid, draft.object.bytes, (digests.bytes, digests.blake3), end) {
+                let (ticket, header) = (announced.ticket, &announced.header);
+                if let Err(problem) = agrees(&header.oid, header.bytes, (digests.bytes, digests.blake3), end) {
                     return self.order.settle(ticket, Err(PutFailure::last(problem)));
                 }
-                self.gathered.push(Loaded {
-                    draft: *draft,
+                self.gathered.push(Gathered {
+                    announced: *announced,
                     bytes: bytes.freeze(),
                     digests,
                 });
-                let held: ByteCount = self.gathered.iter().map(|loaded| loaded.digests.bytes).sum();
+                let held: ByteCount = self.gathered.iter().map(|one| one.digests.bytes).sum();
                 if held >= gather::GATHER_BYTES || self.gathered.len() >= gather::GATHER_OBJECTS {
                     self.write_gathered().await;
                 }
@@ -304,7 +327,7 @@ impl PutSession {
     async fn drop_object(&mut self, current: Current, why: impl FnOnce(&Oid) -> Problem) {
         let (ticket, problem) = match current {
             Current::None | Current::Skipping => return,
-            Current::Gathering { draft, .. } => (draft.ticket, why(&draft.object.oid)),
+            Current::Gathering { announced, .. } => (announced.ticket, why(&announced.header.oid)),
             Current::Streaming(streaming) => {
                 let told = (streaming.draft().ticket, why(&streaming.draft().object.oid));
                 let rows = streaming.abandon().await;
@@ -328,13 +351,21 @@ impl PutSession {
         self.order.settle(ticket, Err(failure));
     }
 
+    /// Whether an object can follow on the targets there are; then its bytes are counted against them.
+    async fn follow(&mut self, need: Need<'_>) -> Result<bool, Problem> {
+        let Some(targets) = &mut self.targets else {
+            return Ok(false);
+        };
+        if !targets.suit(&self.host, need).await? || targets.should_yield() {
+            return Ok(false);
+        }
+        targets.take(need);
+        Ok(true)
+    }
+
     /// Has targets that suit an object.
-    async fn aim(&mut self, draft: &Draft) -> Result<(), Problem> {
-        if let Some(targets) = &mut self.targets
-            && targets.suit(&self.host, draft).await?
-            && !targets.should_yield()
-        {
-            targets.take(draft);
+    async fn aim(&mut self, need: Need<'_>) -> Result<(), Problem> {
+        if self.follow(need).await? {
             return Ok(());
         }
         self.settle().await;
@@ -347,8 +378,8 @@ impl PutSession {
                 expected => expected,
             },
         };
-        let mut targets = Targets::allocate(&self.host, draft, wish).await?;
-        targets.take(draft);
+        let mut targets = Targets::allocate(&self.host, need, wish).await?;
+        targets.take(need);
         self.targets = Some(targets);
         Ok(())
     }

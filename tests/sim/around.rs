@@ -70,7 +70,7 @@ const LOOKS: [&str; 22] = [
     "medium",
     "medium_by_id",
     "usage",
-    "next_version",
+    "versions",
     "object",
     "object_by_id",
     "list_objects",

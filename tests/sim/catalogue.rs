@@ -86,7 +86,7 @@ overhear! {
         now: Timestamp,
     ) -> Result<Vec<Recorded>>;
     fn commit_put(objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
-    fn next_version(oid: &Oid) -> Result<Version>;
+    fn versions(oids: &[Oid]) -> Result<Vec<Versions>>;
     fn abandon(owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
     fn object(oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
     fn object_by_id(id: ObjectId) -> Result<ObjectDetail>;

@@ -154,6 +154,7 @@ macro_rules! conformance {
                 only_a_medium_in_service_takes_extents
                 abandoning_touches_only_ones_own_pending_extents
                 a_put_is_given_the_version_its_media_name
+                versions_are_told_in_the_order_asked
                 an_extent_fills_only_its_own_place;
             reconcile:
                 e16_a_catalogue_knows_its_own_stamps

@@ -3,7 +3,7 @@
 use super::World;
 use super::support::{FIRST, Put, at, is_conflict, is_exists, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Fence, MediumChange, Overwrite};
-use crate::model::{AdmState, ByteCount, CopyNo, ExtentState, JobKind, Owner, SessionId, Version};
+use crate::model::{AdmState, ByteCount, CopyNo, ExtentState, JobKind, Owner, SessionId, Version, Versions};
 
 /// E-04: a recorded extent is pending, owned, referenced by nothing, and no object exists.
 pub async fn a_put_is_pending_first(w: &World) {
@@ -239,13 +239,40 @@ pub async fn a_put_is_given_the_version_its_media_name(w: &World) {
     assert_eq!(w.state(lost).await, ExtentState::Orphan);
     w.catalogue.delete_object(&oid("a"), at(4)).await.unwrap();
     assert_eq!(w.catalogue.purge(at(4), 9, at(5)).await.unwrap(), 1);
-    assert_eq!(w.catalogue.next_version(&oid("a")).await.unwrap(), Version(2));
+    assert_eq!(w.next_version("a").await, Version(2));
     let detail = w.put(w.simple("a", disk, "again")).await;
     assert_eq!(
         (detail.object.version, detail.entries[0].extent.origin.version),
         (Version(2), Version(2))
     );
-    assert_eq!(w.catalogue.next_version(&oid("b")).await.unwrap(), Version(1));
+    assert_eq!(w.next_version("b").await, Version(1));
+}
+
+/// The versions of names are told in the order asked, a name that has none and one asked for twice included.
+pub async fn versions_are_told_in_the_order_asked(w: &World) {
+    let disk = w.medium("disk").await;
+    w.put(w.simple("live", disk, "1")).await;
+    w.put(w.simple("ended", disk, "2")).await;
+    w.catalogue.delete_object(&oid("ended"), at(4)).await.unwrap();
+    let told = w
+        .catalogue
+        .versions(&["new", "ended", "live", "new"].map(oid))
+        .await
+        .unwrap();
+    let versions = |live: Option<i32>, next| Versions {
+        live: live.map(Version),
+        next: Version(next),
+    };
+    assert_eq!(
+        told,
+        [
+            versions(None, 1),
+            versions(None, 2),
+            versions(Some(1), 2),
+            versions(None, 1)
+        ]
+    );
+    assert_eq!(w.catalogue.versions(&[]).await.unwrap(), []);
 }
 
 /// I3: an extent fills the place it was written for, and no other.

@@ -178,9 +178,14 @@ impl World {
         }
     }
 
+    /// The version that the next put of a name gets.
+    pub async fn next_version(&self, name: &str) -> Version {
+        self.catalogue.versions(&[oid(name)]).await.unwrap()[0].next
+    }
+
     /// Records and syncs everything a put needs, and does not commit it.
     pub async fn stage(&self, put: &Put, session: SessionId) -> NewObject {
-        let version = self.catalogue.next_version(&oid(put.oid)).await.unwrap();
+        let version = self.next_version(put.oid).await;
         self.stage_as(put, session, version).await
     }
 

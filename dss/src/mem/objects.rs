@@ -5,7 +5,7 @@ use crate::catalogue::{CatalogueError, NewObject, ObjectFilter, ObjectHeader, Ov
 use crate::model::object::{LayoutEntry, Place};
 use crate::model::{
     AdmState, ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId,
-    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Synced, Version,
+    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Synced, Version, Versions,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -77,7 +77,14 @@ impl Tables {
         Ok(())
     }
 
-    pub(super) fn next_version(&self, oid: &Oid) -> Version {
+    pub(super) fn versions_now(&self, oid: &Oid) -> Versions {
+        Versions {
+            live: self.live_version(oid).map(|object| object.version),
+            next: self.next_version(oid),
+        }
+    }
+
+    fn next_version(&self, oid: &Oid) -> Version {
         Version(self.versions(oid).next_back().map_or(0, |last| last.version.0) + 1)
     }
 

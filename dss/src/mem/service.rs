@@ -9,6 +9,7 @@ use crate::model::{
     ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId,
     JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner,
     ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally, Version,
+    Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -137,8 +138,8 @@ impl Catalogue for MemCatalogue {
     async fn commit_put(&self, objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>> {
         self.change(|tables| Ok(tables.commit_put(objects, now)))
     }
-    async fn next_version(&self, oid: &Oid) -> Result<Version> {
-        Ok(self.read(|tables| tables.next_version(oid)))
+    async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>> {
+        Ok(self.read(|tables| oids.iter().map(|oid| tables.versions_now(oid)).collect()))
     }
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
         self.change(|tables| Ok(tables.abandon(owner, only)))

@@ -29,7 +29,7 @@ pub use job::{
 };
 pub use lease::{Holder, Lease, Resource};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
-pub use object::{LayoutEntry, Metadata, Object, ObjectDetail};
+pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
 pub use standing::{Compared, EventHead, Known, Seen, Stamp, Standing};
 pub use units::{Blake3, ByteCount, CHUNK_BYTES, Digester, Digests};
 pub use words::UnknownWord;

@@ -24,6 +24,15 @@ pub struct Metadata {
     pub mtime: Option<Timestamp>,
 }
 
+/// What a name's versions are now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The live one, if any.
+    pub live: Option<Version>,
+    /// What the next put gets; versions that were ended count, as their numbers may still stand on media.
+    pub next: Version,
+}
+
 /// One version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {

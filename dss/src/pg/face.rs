@@ -141,8 +141,8 @@ impl Catalogue for PgCatalogue {
         puts::commit(self, objects, now).await
     }
 
-    async fn next_version(&self, oid: &Oid) -> Result<Version> {
-        objects::next_version(self, oid).await
+    async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>> {
+        objects::versions(self, oids).await
     }
 
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {

@@ -7,7 +7,9 @@ use super::records;
 use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, ObjectFilter, ObjectHeader, Result};
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
-use crate::model::{ByteCount, CopyNo, Extent, ExtentId, ExtentIndex, Hold, Object, ObjectId, Oid, Step, Version};
+use crate::model::{
+    ByteCount, CopyNo, Extent, ExtentId, ExtentIndex, Hold, Object, ObjectId, Oid, Step, Version, Versions,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -147,14 +149,30 @@ pub(super) async fn list(
     }))
 }
 
-/// The version that the next put of a name gets.
-pub(super) async fn next_version(catalogue: &PgCatalogue, oid: &Oid) -> Result<Version> {
-    Ok(reading!(catalogue, conn => {
-        let highest = sqlx::query_scalar!(r#"SELECT coalesce(max(version), 0) AS "highest!" FROM object WHERE oid = $1"#, oid.as_str())
-            .fetch_one(&mut *conn)
-            .await?;
-        Version(highest + 1)
-    }))
+/// What the versions of names are, in the order asked.
+pub(super) async fn versions(catalogue: &PgCatalogue, oids: &[Oid]) -> Result<Vec<Versions>> {
+    let names: Vec<String> = oids.iter().map(|oid| oid.as_str().to_owned()).collect();
+    let rows = reading!(catalogue, conn => {
+        sqlx::query!(
+            r#"SELECT oid, max(version) AS "highest!", max(version) FILTER (WHERE deleted_at IS NULL) AS live
+                 FROM object WHERE oid = ANY ($1) GROUP BY oid"#,
+            &names
+        )
+        .fetch_all(&mut *conn)
+        .await?
+    });
+    let known: BTreeMap<&str, (i32, Option<i32>)> = rows
+        .iter()
+        .map(|row| (row.oid.as_str(), (row.highest, row.live)))
+        .collect();
+    let of = |name: &String| {
+        let (highest, live) = known.get(name.as_str()).copied().unwrap_or_default();
+        Versions {
+            live: live.map(Version),
+            next: Version(highest + 1),
+        }
+    };
+    Ok(names.iter().map(of).collect())
 }
 
 /// Marks the live version deleted.

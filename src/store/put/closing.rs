@@ -5,17 +5,17 @@ use super::gather::{self, Loaded};
 use super::stream::Halt;
 use super::{Current, Outcome, PutFailure, PutSession, TRIES, Targets, give_up};
 use crate::api::Problem;
-use dss::model::Owner;
+use dss::model::{Oid, Owner};
 
 impl PutSession {
     /// Writes what was gathered, elsewhere if a medium fails.
     pub(super) async fn write_gathered(&mut self) {
+        let mut batch = self.name_gathered().await;
         let mut last = None;
         for _ in 0..TRIES {
-            let batch = std::mem::take(&mut self.gathered);
             let Some(first) = batch.first() else { return };
             if self.targets.is_none()
-                && let Err(problem) = Box::pin(self.aim(&first.draft.clone())).await
+                && let Err(problem) = Box::pin(self.aim(first.draft.need())).await
             {
                 // What made it look for other targets is what went wrong.
                 Problem::keep_first(&mut last, problem);
@@ -32,12 +32,43 @@ impl PutSession {
                 Ok(problem) => Problem::keep_first(&mut last, problem),
                 Err(problem) => return self.fail(done.left, PutFailure::last(problem)),
             }
-            self.gathered = done.left;
+            batch = done.left;
         }
-        let left = std::mem::take(&mut self.gathered);
         if let Some(problem) = last {
-            self.fail(left, PutFailure::again(problem));
+            self.fail(batch, PutFailure::again(problem));
         }
+    }
+
+    /// Gives everything gathered its version, asked for at once; tells those whose name is taken.
+    async fn name_gathered(&mut self) -> Vec<Loaded> {
+        let gathered = std::mem::take(&mut self.gathered);
+        if gathered.is_empty() {
+            return Vec::new();
+        }
+        let oids: Vec<Oid> = gathered.iter().map(|one| one.announced.header.oid.clone()).collect();
+        let versions = match self.host.catalogue.versions(&oids).await {
+            Ok(versions) => versions,
+            Err(error) => {
+                let failure = PutFailure::last(error.into());
+                for one in gathered {
+                    self.order.settle(one.announced.ticket, Err(failure.clone()));
+                }
+                return Vec::new();
+            }
+        };
+        let now = self.host.clock.now();
+        let mut named = Vec::with_capacity(gathered.len());
+        for (one, versions) in gathered.into_iter().zip(versions) {
+            match one.announced.named(versions, now) {
+                Ok(draft) => named.push(Loaded {
+                    draft,
+                    bytes: one.bytes,
+                    digests: one.digests,
+                }),
+                Err((ticket, problem)) => self.order.settle(ticket, Err(PutFailure::last(problem))),
+            }
+        }
+        named
     }
 
     pub(super) fn fail(&mut self, objects: Vec<Loaded>, failure: PutFailure) {

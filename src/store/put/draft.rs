@@ -3,10 +3,10 @@
 use crate::api::Problem;
 use crate::api::requests::PutHeader;
 use crate::store::placement;
-use dss::catalogue::{Catalogue, CatalogueError, ObjectHeader, Overwrite};
+use dss::catalogue::{ObjectHeader, Overwrite};
 use dss::model::object::Place;
 use dss::model::{
-    Address, ByteCount, CopyNo, ExtentId, ExtentIndex, Metadata, NewExtent, Object, ObjectId, Oid, Origin, Version,
+    Address, ByteCount, CopyNo, ExtentId, ExtentIndex, Metadata, NewExtent, Object, ObjectId, Oid, Origin, Versions,
     Written,
 };
 use jiff::Timestamp;
@@ -17,7 +17,101 @@ use std::collections::BTreeSet;
 /// Which result it is: counted from the begin of its stream.
 pub type Ticket = u64;
 
-/// An object that was announced and accepted.
+/// An object that was announced, and has no version yet.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// Its place in the order of results.
+    pub ticket: Ticket,
+    /// What the client says of it.
+    pub header: PutHeader,
+    /// How many copies.
+    pub copies: CopyNo,
+    /// The sizes of its extents.
+    pub sizes: Vec<ByteCount>,
+}
+
+impl Announced {
+    /// Cuts it into extents of at most `extent_max`.
+    pub fn new(ticket: Ticket, header: PutHeader, copies: CopyNo, extent_max: ByteCount) -> Self {
+        Self {
+            ticket,
+            copies,
+            sizes: placement::cut(header.bytes, extent_max),
+            header,
+        }
+    }
+
+    /// What it needs of its targets.
+    pub fn need(&self) -> Need<'_> {
+        Need {
+            oid: &self.header.oid,
+            bytes: self.header.bytes,
+            sizes: &self.sizes,
+            copies: count(self.copies),
+            tags: &self.header.tags,
+            grouping: self.header.grouping.as_deref(),
+        }
+    }
+
+    /// Refuses a name that is taken.
+    pub fn admit(&self, versions: Versions) -> Result<(), Problem> {
+        let (oid, Some(version), Overwrite::Refuse) = (&self.header.oid, versions.live, self.header.overwrite) else {
+            return Ok(());
+        };
+        Err(Problem::refused(
+            "exists",
+            oid.as_str(),
+            format!("object '{oid}' exists already, as version {version}; nothing was stored"),
+        )
+        .next("choose another OID, or add --overwrite for a new version"))
+    }
+
+    /// Gives it the next version of its name, unless that is taken.
+    pub fn named(self, versions: Versions, now: Timestamp) -> Result<Draft, (Ticket, Problem)> {
+        self.admit(versions).map_err(|problem| (self.ticket, problem))?;
+        let header = self.header;
+        Ok(Draft {
+            ticket: self.ticket,
+            overwrite: header.overwrite,
+            tags: header.tags,
+            sizes: self.sizes,
+            object: Object {
+                id: ObjectId::fresh(),
+                oid: header.oid,
+                version: versions.next,
+                bytes: header.bytes,
+                copies: self.copies,
+                grouping: header.grouping,
+                metadata: header.metadata,
+                created_at: now,
+                deleted_at: None,
+            },
+        })
+    }
+}
+
+/// What an object needs of the media that take it.
+#[derive(Clone, Copy, Debug)]
+pub struct Need<'a> {
+    /// Its name.
+    pub oid: &'a Oid,
+    /// The bytes of one copy,
+    pub bytes: ByteCount,
+    /// in extents of these sizes.
+    pub sizes: &'a [ByteCount],
+    /// On so many media.
+    pub copies: usize,
+    /// Only those that carry all of these.
+    pub tags: &'a BTreeSet<String>,
+    /// Better those that carry it.
+    pub grouping: Option<&'a str>,
+}
+
+fn count(copies: CopyNo) -> usize {
+    usize::try_from(copies.0).expect("a session has at least one copy")
+}
+
+/// An object that was announced and accepted under a version.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// Its place in the order of results.
@@ -33,44 +127,21 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Asks the catalogue for the next version of a name; refuses one that is taken.
-    pub async fn accept(catalogue: &dyn Catalogue, header: PutHeader, terms: Terms) -> Result<Self, Problem> {
-        let live = live_version(catalogue, &header.oid).await?;
-        if let (Some(version), Overwrite::Refuse) = (live, header.overwrite) {
-            return Err(Problem::refused(
-                "exists",
-                header.oid.as_str(),
-                format!(
-                    "object '{}' exists already, as version {version}; nothing was stored",
-                    header.oid
-                ),
-            )
-            .next("choose another OID, or add --overwrite for a new version"));
+    /// What it needs of its targets.
+    pub fn need(&self) -> Need<'_> {
+        Need {
+            oid: &self.object.oid,
+            bytes: self.object.bytes,
+            sizes: &self.sizes,
+            copies: self.copies(),
+            tags: &self.tags,
+            grouping: self.object.grouping.as_deref(),
         }
-        // Versions that were ended long ago count: their numbers may still stand on media.
-        let version = catalogue.next_version(&header.oid).await?;
-        Ok(Self {
-            ticket: terms.ticket,
-            overwrite: header.overwrite,
-            tags: header.tags,
-            sizes: placement::cut(header.bytes, terms.extent_max),
-            object: Object {
-                id: ObjectId::fresh(),
-                oid: header.oid,
-                version,
-                bytes: header.bytes,
-                copies: terms.copies,
-                grouping: header.grouping,
-                metadata: header.metadata,
-                created_at: terms.now,
-                deleted_at: None,
-            },
-        })
     }
 
     /// How many copies.
     pub fn copies(&self) -> usize {
-        usize::try_from(self.object.copies.0).expect("a session has at least one copy")
+        count(self.object.copies)
     }
 
     /// What an extent of it is written for.
@@ -122,19 +193,6 @@ impl Draft {
     }
 }
 
-/// What a session says of every object it accepts.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// The place in the order of results.
-    pub ticket: Ticket,
-    /// How many copies.
-    pub copies: CopyNo,
-    /// The most bytes of one extent.
-    pub extent_max: ByteCount,
-    /// The age clock.
-    pub now: Timestamp,
-}
-
 /// An object whose bytes were taken whole by all its media, and are not durable yet.
 #[derive(Debug)]
 pub struct Landed {
@@ -151,13 +209,4 @@ pub fn places(copies: usize, index: usize) -> impl Iterator<Item = Place> {
         copy: CopyNo(i16::try_from(copy).expect("copies fit their number")),
         index,
     })
-}
-
-/// The live version of a name, if any.
-async fn live_version(catalogue: &dyn Catalogue, oid: &Oid) -> Result<Option<Version>, Problem> {
-    match catalogue.object(oid, None).await {
-        Ok(detail) => Ok(Some(detail.object.version)),
-        Err(CatalogueError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,7 +1,7 @@
 //! Small objects on their way in: held in memory until there are enough, then recorded in one transaction and written in
 //! one go. A failure of one medium costs them nothing: their bytes can be had again.
 
-use super::draft::{Draft, Landed, places};
+use super::draft::{Announced, Draft, Landed, places};
 use super::record::{Slot, record};
 use super::stream::{Halt, Tools};
 use super::trouble::Trouble;
@@ -21,7 +21,18 @@ pub const GATHER_BYTES: ByteCount = ByteCount(8 << 20);
 /// ... or are so many.
 pub const GATHER_OBJECTS: usize = 256;
 
-/// An object with all its bytes.
+/// An object with all its bytes, before it has a version: many are given theirs at once.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The object; it has exactly one extent.
+    pub announced: Announced,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What they digest to.
+    pub digests: Digests,
+}
+
+/// An object with all its bytes, ready to be written.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The object; it has exactly one extent.

@@ -1,6 +1,6 @@
 //! The media that a put session writes to: one allocation for all copies, kept while it suits the next object.
 
-use super::draft::Draft;
+use super::draft::Need;
 use crate::api::Problem;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
@@ -60,28 +60,28 @@ fn ways_out<'a>(stock: &'a [Stock], tags: &'a BTreeSet<String>) -> impl Iterator
 
 impl Targets {
     /// Asks for targets for an object, and for what follows it.
-    pub async fn allocate(host: &Host, draft: &Draft, wish: Wish) -> Result<Self, Problem> {
+    pub async fn allocate(host: &Host, need: Need<'_>, wish: Wish) -> Result<Self, Problem> {
         let stock = stock(host).await?;
         let order = Order {
-            extents: &draft.sizes,
-            copies: draft.copies(),
-            tags: &draft.tags,
-            grouping: draft.object.grouping.as_deref(),
+            extents: need.sizes,
+            copies: need.copies,
+            tags: need.tags,
+            grouping: need.grouping,
             // One extent cannot be on two media, whatever was allowed.
-            spread: match draft.sizes.len() {
+            spread: match need.sizes.len() {
                 1 => Spread::Whole,
                 _ => wish.spread,
             },
             ahead: wish.ahead,
         };
         let Plan { wants, route } = placement::plan(&stock, &order).map_err(|no| {
-            let tagged = |one: &&Stock| draft.tags.is_subset(&one.medium.tags);
+            let tagged = |one: &&Stock| need.tags.is_subset(&one.medium.tags);
             let rows = stock.iter().filter(tagged).map(|one| &one.medium);
-            let refused = format!("'{}' cannot be stored: {no}; nothing was stored", draft.object.oid);
+            let refused = format!("'{}' cannot be stored: {no}; nothing was stored", need.oid);
             if let Some(problem) = in_doubt(rows, &refused) {
                 return problem;
             }
-            Problem::refused("no_target", draft.object.oid.as_str(), refused).next(
+            Problem::refused("no_target", need.oid.as_str(), refused).next(
                 ways_out(&stock, order.tags)
                     .chain([PLAIN_WAYS.to_owned()])
                     .collect::<Vec<_>>()
@@ -89,7 +89,7 @@ impl Targets {
             )
         })?;
         let request = Request {
-            purpose: format!("put of {}", draft.object.oid),
+            purpose: format!("put of {}", need.oid),
             priority: Priority::Put,
             reads: Vec::new(),
             writes: wants,
@@ -115,18 +115,18 @@ impl Targets {
             list,
             route,
             spread: order.spread,
-            tags: draft.tags.clone(),
-            groupings: draft.object.grouping.iter().cloned().collect(),
+            tags: need.tags.clone(),
+            groupings: need.grouping.map(str::to_owned).into_iter().collect(),
         })
     }
 
     /// Whether another object can follow in the same allocation. One that spans media never shares it.
-    pub async fn suit(&mut self, host: &Host, draft: &Draft) -> Result<bool, Problem> {
+    pub async fn suit(&mut self, host: &Host, need: Need<'_>) -> Result<bool, Problem> {
         let roomy = self.spread == Spread::Whole
-            && self.tags == draft.tags
-            && self.list.len() == draft.copies()
-            && self.list.iter().all(|target| target.left >= draft.object.bytes);
-        let Some(grouping) = draft.object.grouping.as_deref() else {
+            && self.tags == *need.tags
+            && self.list.len() == need.copies
+            && self.list.iter().all(|target| target.left >= need.bytes);
+        let Some(grouping) = need.grouping else {
             return Ok(roomy);
         };
         if !roomy || self.groupings.contains(grouping) {
@@ -143,9 +143,9 @@ impl Targets {
     }
 
     /// Counts an object's bytes against the grants.
-    pub fn take(&mut self, draft: &Draft) {
+    pub fn take(&mut self, need: Need<'_>) {
         for target in &mut self.list {
-            target.left = target.left.saturating_sub(draft.object.bytes);
+            target.left = target.left.saturating_sub(need.bytes);
         }
     }
 
