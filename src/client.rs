@@ -209,7 +209,8 @@ pub fn start(state: &StateFolder, terms: &Terms, arguments: &[&str]) -> Result<S
     Ok(line)
 }
 
-/// Asks the running respoold, whatever it was started with; None when none answers.
+/// Asks the running respoold, whatever it was started with; None when nobody listens there. One that could not be asked,
+/// or ended before its answer, is an error.
 pub async fn ask_running<Q: Serialize, R: DeserializeOwned>(
     state: &StateFolder,
     path: &str,
@@ -217,9 +218,16 @@ pub async fn ask_running<Q: Serialize, R: DeserializeOwned>(
 ) -> Result<Option<R>, Problem> {
     let Some(socket) = state.socket() else { return Ok(None) };
     match request(&socket, path, json_body(question)).await {
-        Err(_) => Ok(None),
+        Err(error) if is_nobody(&error) => Ok(None),
+        Err(error) => Err(gone(&error)),
         Ok(response) => whole(response).await.map(Some),
     }
+}
+
+/// Whether a failed connection says that no respoold is there.
+fn is_nobody(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    matches!(error.kind(), ConnectionRefused | NotFound)
 }
 
 async fn greet(socket: &std::path::Path, terms: &Terms) -> Result<Option<Hello>, Problem> {

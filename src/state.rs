@@ -130,12 +130,20 @@ impl StateFolder {
         )))
     }
 
-    /// Whether a respoold, or whoever stops its database, holds the folder.
+    /// Whether a respoold, or whoever stops its database, holds the folder. Who may not ask is told that it does: only
+    /// what is known to be free is free.
     pub fn is_held(&self) -> bool {
-        match fs::File::open(self.lock_file()).map(|file| Flock::lock(file, FlockArg::LockSharedNonblock)) {
-            Ok(Err((_, errno))) => errno == Errno::EWOULDBLOCK,
-            Ok(Ok(_)) | Err(_) => false,
-        }
+        self.is_seen_held().unwrap_or(true)
+    }
+
+    /// The same; None for who may not ask, and would wait for ever.
+    pub fn is_seen_held(&self) -> Option<bool> {
+        is_locked(fs::File::open(self.lock_file()))
+    }
+
+    /// The process that holds the folder or held it last, as far as that can be read.
+    pub fn last_holder(&self) -> Option<u32> {
+        fs::read_to_string(self.lock_file()).ok()?.trim().parse().ok()
     }
 
     /// The socket of the respoold that runs or ran last. None when its folder is somebody else's by now: it lies where
@@ -147,6 +155,14 @@ impl StateFolder {
         let ours = [0, Uid::effective().as_raw(), fs::metadata(&self.path).ok()?.uid()];
         let private = found.is_dir() && self.keeper().ok()?.lets_nobody_else(found.permissions().mode());
         (private && ours.contains(&found.uid())).then(|| folder.join(SOCKET))
+    }
+}
+
+fn is_locked(opened: io::Result<fs::File>) -> Option<bool> {
+    match opened.map(|file| Flock::lock(file, FlockArg::LockSharedNonblock)) {
+        Ok(Err((_, errno))) => Some(errno == Errno::EWOULDBLOCK),
+        Ok(Ok(_)) => Some(false),
+        Err(error) => (error.kind() != io::ErrorKind::PermissionDenied).then_some(false),
     }
 }
 
@@ -171,6 +187,14 @@ impl Keeper {
         match self {
             Self::Clients => 0o700,
             Self::Service(_) => 0o750,
+        }
+    }
+
+    /// The mode of the lock: whoever may ask respoold to leave may see whether it has left.
+    pub fn lock_mode(&self) -> u32 {
+        match self {
+            Self::Clients => 0o600,
+            Self::Service(_) => 0o640,
         }
     }
 
@@ -292,5 +316,20 @@ mod tests {
             fs::remove_file(state.service_mark()).unwrap();
             assert!(state.require_its_user().is_ok(), "root's own choice");
         }
+    }
+
+    #[test]
+    fn what_may_not_be_asked_is_not_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        assert!(!state.is_held(), "there was never one");
+        assert_eq!(is_locked(Err(io::ErrorKind::PermissionDenied.into())), None);
+        fs::write(state.lock_file(), "17\n").unwrap();
+        assert!(!state.is_held());
+        assert_eq!(state.last_holder(), Some(17));
+        let held = Flock::lock(fs::File::open(state.lock_file()).unwrap(), FlockArg::LockExclusive).unwrap();
+        assert!(state.is_held());
+        drop(held);
+        assert!(!state.is_held());
     }
 }

@@ -101,24 +101,34 @@ pub async fn stop_quietly(context: &Context) -> Result<Stopped, Problem> {
     };
     if context.state.path().exists() {
         let begun = Instant::now();
+        let keeper = context.state.keeper()?;
         let asked: Result<Option<crate::api::hello::Hello>, Problem> =
             client::ask_running(&context.state, "/v1/stop", &Nothing {}).await;
-        if let Ok(Some(hello)) = asked {
+        if let Ok(Some(hello)) = &asked {
             result.pid = Some(hello.pid);
             result.stopped = true;
         }
-        while context.state.is_held() && begun.elapsed() < STOP_LIMIT {
+        while context.state.is_seen_held() == Some(true) && begun.elapsed() < STOP_LIMIT {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        if let Keeper::Service(_) = context.state.keeper()?
+        if let Keeper::Service(unit) = &keeper
             && context.state.require_its_user().is_err()
         {
             // A service stops its own PostgreSQL; whoever may ask it to leave may not look into its folder.
-            let process = result.pid.map(|pid| Path::new("/proc").join(pid.to_string()));
-            while process.as_ref().is_some_and(|process| process.exists()) && begun.elapsed() < STOP_LIMIT {
+            let runs = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+            while result.pid.is_some_and(runs) && begun.elapsed() < STOP_LIMIT {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            return Ok(result);
+            let left = Left {
+                runs: result.pid.is_some_and(runs),
+                held: context.state.is_held(),
+                unasked: asked.err(),
+                pid: result.pid.or_else(|| context.state.last_holder()),
+            };
+            return match left.problem(&result.state, unit) {
+                Some(problem) => Err(problem),
+                None => Ok(result),
+            };
         }
         // Succeeds only when no respoold holds the state folder.
         loop {
@@ -135,6 +145,45 @@ pub async fn stop_quietly(context: &Context) -> Result<Stopped, Problem> {
         }
     }
     Ok(result)
+}
+
+/// What is seen of a service's respoold after it was asked to leave.
+struct Left {
+    /// Whether the process that answered is there.
+    runs: bool,
+    /// Whether somebody holds the state folder, or may.
+    held: bool,
+    /// Why it could not be asked.
+    unasked: Option<Problem>,
+    /// Which process it is, if that is known.
+    pid: Option<u32>,
+}
+
+impl Left {
+    /// That it is not known to be gone.
+    fn problem(self, state: &Path, unit: &str) -> Option<Problem> {
+        if !self.runs && !self.held && self.unasked.is_none() {
+            return None;
+        }
+        let who = match self.pid {
+            Some(pid) => format!("respoold (process {pid})"),
+            None => "respoold".to_owned(),
+        };
+        let path = state.display();
+        let what = match self.unasked {
+            Some(why) => format!("{who} could not be asked to stop: {why}; it may still run"),
+            None => format!("{who} still runs or is stopping"),
+        };
+        let problem = Problem::environment(
+            "still_running",
+            "us",
+            path.to_string(),
+            format!("{path}, kept by {unit}: {what}"),
+        );
+        Some(problem.next(format!(
+            "see `systemctl status {unit}`; repeat the command, or have root run `systemctl stop {unit}`"
+        )))
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -169,5 +218,32 @@ impl Drill {
             all.steps.iter().map(|step| step.name).collect::<Vec<_>>().join("\n")
         });
         Ok(exit::DONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_not_known_to_be_gone_is_not_called_stopped() {
+        let state = Path::new("/var/lib/respool");
+        let told = |runs, held, unasked, pid| {
+            let left = Left {
+                runs,
+                held,
+                unasked,
+                pid,
+            };
+            left.problem(state, "respoold.service")
+        };
+        assert!(told(false, false, None, Some(17)).is_none());
+        let mute = || Some(client::gone(&"it does not listen"));
+        for (runs, held, unasked) in [(true, false, None), (false, true, None), (false, false, mute())] {
+            let problem = told(runs, held, unasked, Some(17)).expect("it may run");
+            assert_eq!((problem.code.as_str(), problem.exit), ("still_running", 3));
+            assert!(problem.message.contains("process 17"), "{problem}");
+        }
+        assert!(told(false, true, None, None).is_some(), "whoever it is");
     }
 }

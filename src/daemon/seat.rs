@@ -2,15 +2,19 @@
 
 use crate::api::Problem;
 use crate::state::{Keeper, SOCKET, StateFolder};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{AccessFlags, Uid, access};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A bound socket's path has at most 107 bytes; this leaves room for the names below the folder.
 const BASE_MAX: usize = 60;
+/// Longer than anybody asks whether the lock is held.
+const ASKED: Duration = Duration::from_secs(1);
 
 /// The held lock. Dropping it lets the next respoold in.
 pub struct Seat {
@@ -31,12 +35,17 @@ impl Seat {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
+            .mode(keeper.lock_mode())
             .open(state.lock_file())
             .map_err(|error| state.unusable("locked", &error))?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        if let Keeper::Service(_) = keeper {
+            // One that is there already, and one that the umask narrowed.
+            let opened = file.set_permissions(Permissions::from_mode(keeper.lock_mode()));
+            opened.map_err(|error| state.unusable("locked", &error))?;
+        }
+        let mut lock = match lock(file, &keeper) {
             Ok(lock) => lock,
-            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => return Err(occupied(state, &mut file)),
+            Err((mut file, Errno::EWOULDBLOCK)) => return Err(occupied(state, &mut file)),
             Err((_, errno)) => return Err(state.unusable("locked", &errno.into())),
         };
         let written = lock
@@ -129,6 +138,23 @@ fn beside(folder: &Path) -> PathBuf {
     let mut beside = folder.to_owned().into_os_string();
     beside.push("-pg");
     beside.into()
+}
+
+/// Takes the lock. Under a service manager others ask whether it is held, and hold it for that moment: such a one is not
+/// taken for another respoold, which the manager would not start again.
+fn lock(mut file: File, keeper: &Keeper) -> Result<Flock<File>, (File, Errno)> {
+    let patience = match keeper {
+        Keeper::Clients => Duration::ZERO,
+        Keeper::Service(_) => ASKED,
+    };
+    let begun = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((back, Errno::EWOULDBLOCK)) if begun.elapsed() < patience => file = back,
+            taken => return taken,
+        }
+        std::thread::sleep(ASKED / 50);
+    }
 }
 
 fn occupied(state: &StateFolder, file: &mut File) -> Problem {
@@ -247,5 +273,26 @@ mod tests {
         assert_eq!(mode & 0o777, 0o750);
         assert_eq!(state.socket().unwrap(), sockets.join(SOCKET));
         seat.leave();
+    }
+
+    /// Whoever may ask a service to leave can see whether it has left; asking does not keep the next one out.
+    #[test]
+    fn the_lock_of_a_service_can_be_asked_by_its_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let mode = || fs::metadata(state.lock_file()).unwrap().permissions().mode() & 0o777;
+        drop(Seat::take(&state).unwrap());
+        assert_eq!(mode(), 0o600, "nobody else has to know");
+        fs::write(state.service_mark(), "respoold.service\n").unwrap();
+        drop(Seat::take(&state).unwrap());
+        assert_eq!(mode(), 0o640, "also one that was there");
+
+        let asking = Flock::lock(File::open(state.lock_file()).unwrap(), FlockArg::LockShared).unwrap();
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(asking);
+        });
+        Seat::take(&state).expect("it is asked for a moment only");
+        asked.join().unwrap();
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::site::Site;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -97,4 +98,46 @@ fn a_service_tells_its_manager_stays_when_idle_and_stops_in_order() {
     assert!(respoold.wait().unwrap().success(), "an orderly stop is no failure");
     site.run(&["medium", "list"]).exits(3);
     assert!(!site.path("state/pg/postmaster.pid").exists());
+}
+
+/// An operator who can neither ask the service nor see whether it runs is not told that none runs.
+#[test]
+fn a_service_that_cannot_be_asked_is_not_called_stopped() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("not run: only root can be another user");
+        return;
+    }
+    let (owner, operator) = (1, 65_534);
+    let site = kept_site();
+    let (state, lock) = (site.path("state"), site.path("state/respoold.lock"));
+    // The target folder may lie where an operator cannot go.
+    fs::copy(env!("CARGO_BIN_EXE_respool"), site.path("respool")).unwrap();
+    fs::write(&lock, "17\n").unwrap();
+    let set = |path: &std::path::Path, mode: u32| {
+        chown(path, Some(owner), Some(operator)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&state, 0o750);
+    let stop = || {
+        let mut stop = Command::new(site.path("respool"));
+        stop.args(["stop", "--json", "--state"]).arg(&state).current_dir("/");
+        stop.env("XDG_CONFIG_HOME", site.path("config"))
+            .uid(operator)
+            .gid(operator);
+        let output = stop.output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), told)
+    };
+    set(&lock, 0o600);
+    let (code, told) = stop();
+    assert_eq!(
+        (code, &told["error"]["code"]),
+        (Some(3), &"still_running".into()),
+        "{told:#}"
+    );
+    // As a service leaves it.
+    set(&lock, 0o640);
+    let (code, told) = stop();
+    assert_eq!((code, &told["stopped"]), (Some(0), &false.into()), "{told:#}");
+    chown(&state, Some(0), Some(0)).unwrap();
 }
