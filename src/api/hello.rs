@@ -38,8 +38,9 @@ impl Terms {
         self.testing.is_some() || self.now.is_some() || self.faults.is_some()
     }
 
-    /// Refuses a client whose terms differ from those of the running respoold (`self`).
-    pub fn admit(&self, client: &Self) -> Result<(), Problem> {
+    /// Refuses a client whose terms differ from those of the running respoold (`self`). `service`: the unit of the
+    /// service manager that keeps it, if one does.
+    pub fn admit(&self, client: &Self, service: Option<&str>) -> Result<(), Problem> {
         let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".into());
         let path = |value: &Option<PathBuf>| {
             value
@@ -60,7 +61,32 @@ impl Terms {
                 what,
                 format!("the running respoold was started with another {what}: {ours}; this command has {theirs}"),
             )
-            .next("run `respool stop`, then repeat the command")),
+            .next(match service {
+                None => "run `respool stop`, then repeat the command".to_owned(),
+                Some(unit) => self.way_out(what, &ours, unit),
+            })),
+        }
+    }
+
+    /// What helps where the running respoold is everybody's: a stop would be too, and nobody would start it again.
+    fn way_out(&self, what: &str, ours: &str, unit: &str) -> String {
+        match (what, &self.config) {
+            ("version", _) => format!(
+                "use the `respool` of version {ours}; after an upgrade root runs `systemctl restart {unit}`, and nothing is \
+                 lost by that"
+            ),
+            ("--config", Some(path)) => format!(
+                "the service's config holds for everybody: add `--config {}`, or leave --config and a config of your own \
+                 away; to change it root edits that file and runs `systemctl restart {unit}`",
+                path.display()
+            ),
+            ("--config", None) => format!(
+                "the service has no config: leave --config and a config of your own away; to give it one root changes the \
+                 unit and runs `systemctl restart {unit}`"
+            ),
+            (variable, _) => format!(
+                "leave {variable} as the service has it: {ours}; drills are for a state folder of your own, with --state"
+            ),
         }
     }
 }
@@ -149,7 +175,7 @@ mod tests {
     #[test]
     fn a_client_with_other_drills_or_config_is_refused_and_told_to_stop_respoold() {
         let plain = terms(&[]);
-        assert!(plain.admit(&terms(&[])).is_ok());
+        assert!(plain.admit(&terms(&[]), None).is_ok());
         let other = Terms {
             config: Some("/etc/other.toml".into()),
             ..terms(&[])
@@ -160,10 +186,41 @@ mod tests {
             terms(&[("RESPOOL_FAULTS", "f.toml")]),
             other,
         ] {
-            let problem = plain.admit(&client).unwrap_err();
+            let problem = plain.admit(&client, None).unwrap_err();
             assert_eq!(problem.exit, 2);
             assert!(problem.next.contains("respool stop"));
         }
+    }
+
+    #[test]
+    fn a_client_of_a_service_is_not_told_to_stop_it_for_everybody() {
+        let service = Terms {
+            config: Some("/etc/respool/config.toml".into()),
+            ..terms(&[])
+        };
+        let own = Terms {
+            config: Some("/home/me/.config/respool/config.toml".into()),
+            ..terms(&[])
+        };
+        let older = Terms {
+            version: "0.0.9".into(),
+            ..service.clone()
+        };
+        let drill = Terms {
+            now: Some("2030-01-01T00:00:00Z".into()),
+            ..service.clone()
+        };
+        for (client, words) in [
+            (&own, "--config /etc/respool/config.toml"),
+            (&older, env!("CARGO_PKG_VERSION")),
+            (&drill, "RESPOOL_NOW"),
+        ] {
+            let problem = service.admit(client, Some("respoold.service")).unwrap_err();
+            assert!(problem.exit == 2 && problem.next.contains(words), "{}", problem.next);
+            assert!(!problem.next.contains("respool stop"), "{}", problem.next);
+        }
+        let problem = terms(&[]).admit(&own, Some("respoold.service")).unwrap_err();
+        assert!(problem.next.contains("leave --config"), "{}", problem.next);
     }
 
     #[test]

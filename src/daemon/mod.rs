@@ -220,6 +220,10 @@ async fn assemble(
     let daemon = Arc::new(Daemon {
         jobs: Runner::new(Arc::clone(&host), activity.clone()),
         terms: start.terms.clone(),
+        service: match seat.keeper() {
+            Keeper::Clients => None,
+            Keeper::Service(unit) => Some(unit.clone()),
+        },
         hello: Hello {
             pid: std::process::id(),
             catalogue: opened.identity.id,

@@ -26,6 +26,8 @@ pub struct Daemon {
     pub host: Arc<Host>,
     /// What clients must agree with.
     pub terms: Terms,
+    /// The unit of the service manager that keeps it, if one does.
+    pub service: Option<String>,
     /// What respoold says of itself.
     pub hello: Hello,
     /// Who uses it.
@@ -104,7 +106,7 @@ async fn hello(State(daemon): State<Arc<Daemon>>, Json(terms): Json<Terms>) -> A
             Problem::stopped("stopping", "respoold", "respoold is stopping").next("repeat the command in a moment"),
         ));
     }
-    daemon.terms.admit(&terms)?;
+    daemon.terms.admit(&terms, daemon.service.as_deref())?;
     Ok(Json(daemon.hello.clone()))
 }
 

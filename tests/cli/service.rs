@@ -83,6 +83,16 @@ fn a_service_tells_its_manager_stays_when_idle_and_stops_in_order() {
     let mut respoold = start(&site);
     manager.wait("READY=1", 1);
     site.run(&["medium", "list"]).exits(0);
+    // A stop would be everybody's, and nobody would start it again.
+    let mine = site.file("mine.toml", 0);
+    let said = site.run(&["medium", "list", "--config", &mine]).exits(2);
+    assert_eq!(said.text("/error/code"), "respoold_differs");
+    let (next, theirs) = (said.text("/error/next"), site.at("config/respool/config.toml"));
+    assert!(
+        next.contains(&theirs) && next.contains("systemctl restart respoold.service"),
+        "{next}"
+    );
+    assert!(!next.contains("respool stop"), "{next}");
     // Longer than it may be idle, were it not a service: a beat comes every 100 ms.
     manager.wait("WATCHDOG=1", 30);
     site.run(&["medium", "list"]).exits(0);
