@@ -151,3 +151,35 @@ fn a_service_that_cannot_be_asked_is_not_called_stopped() {
     assert_eq!((code, &told["stopped"]), (Some(0), &false.into()), "{told:#}");
     chown(&state, Some(0), Some(0)).unwrap();
 }
+
+/// What runs before the package is unpacked, in a place of its own.
+fn before_installing(state: &std::path::Path) -> std::process::Output {
+    let spec = include_str!("../../packaging/respool.spec");
+    let (_, rest) = spec.split_once("\n%pre\n").unwrap();
+    let (script, _) = rest.split_once("\n%post\n").unwrap();
+    let script = script
+        .replace("%{_sysusersdir}", "/usr/lib/sysusers.d")
+        .replace("%{state_folder}", state.to_str().unwrap())
+        .replace("%%", "%");
+    assert!(!script.contains("%{"), "{script}");
+    // The user is made by a program that changes this host.
+    let script = format!("systemd-sysusers() {{ cat >/dev/null; }}\nset -e\n{script}");
+    Command::new("bash").args(["-c", &script]).output().unwrap()
+}
+
+#[test]
+fn the_package_does_not_lock_root_out_of_a_catalogue_of_his() {
+    let site = Site::new();
+    let state = site.path("state");
+    assert!(before_installing(&state).status.success(), "there is nothing yet");
+    fs::create_dir(&state).unwrap();
+    assert!(before_installing(&state).status.success(), "an empty folder");
+    fs::write(state.join("catalogue"), "id\n").unwrap();
+    let refused = before_installing(&state);
+    assert!(!refused.status.success());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    let give = format!("chown -R respool: {}", state.display());
+    for word in ["respool stop", &give, "again"] {
+        assert!(said.contains(word), "{said}");
+    }
+}
