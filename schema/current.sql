@@ -412,6 +412,7 @@ CREATE TABLE public.medium (
     operator_state public.adm_state,
     standing public.standing DEFAULT 'level'::public.standing NOT NULL,
     doubts integer DEFAULT 0 NOT NULL,
+    health_since timestamp with time zone,
     CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
     CONSTRAINT medium_generation_check CHECK ((generation >= 0)),

@@ -9,9 +9,9 @@ use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
     AdmState, ByteCount, CatalogueId, Compared, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState,
-    Generation, Health, Hold, Holder, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease, Medium,
-    MediumId, Metadata, Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack, Recorded,
-    Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version, Versions,
+    Generation, Health, Hold, Holder, Holding, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease,
+    Medium, MediumId, Metadata, Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack,
+    Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -284,6 +284,9 @@ pub struct SwapTerms {
 /// The most entries one swap transaction may have.
 pub const SWAP_MAX: usize = 2_000;
 
+/// More targets than any object has copies: what may go to none of them for its copies' sake is not looked for.
+pub const STRANDED_MAX: usize = 16;
+
 /// What the fence found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
@@ -505,6 +508,12 @@ pub trait Catalogue: Send + Sync {
     async fn medium_by_id(&self, id: MediumId) -> Result<Medium>;
     /// What a medium holds; costs its own extents.
     async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage>;
+    /// What every medium holds, by name: one look at the whole catalogue, for whoever compares media with each other.
+    async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>>;
+    /// Of each medium, the bytes of its live extents that may go to none of these media, because each of them holds
+    /// another copy of their objects (I10). Media without any are left out. Asked for more than [`STRANDED_MAX`] targets:
+    /// nobody has a copy on each of so many, and the answer is empty.
+    async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
     /// Changes a medium's row.
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
 

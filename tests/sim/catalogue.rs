@@ -8,7 +8,7 @@ use dss::model::medium::Usage;
 use dss::model::object::Place;
 use dss::model::*;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -69,6 +69,8 @@ overhear! {
     fn medium(name: &str) -> Result<Medium>;
     fn medium_by_id(id: MediumId) -> Result<Medium>;
     fn usage(id: MediumId, now: Timestamp) -> Result<Usage>;
+    fn holdings(now: Timestamp) -> Result<Vec<Holding>>;
+    fn stranded(targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
     fn change_medium(id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
     fn take_lease(
         resource: &Resource,

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod erase;
 pub mod extents;
+pub mod holdings;
 pub mod import;
 pub mod jobs;
 pub mod leases;
@@ -74,6 +75,13 @@ macro_rules! conformance {
                 an_address_is_never_shared
                 headers_say_what_the_object_is
                 a_read_back_is_noted;
+            holdings:
+                holdings_are_told_of_every_medium
+                holdings_tell_when_bytes_may_go
+                holdings_count_what_is_shared_and_pending
+                holdings_tell_since_when_a_medium_is_ill
+                holdings_count_the_last_good_bytes
+                i10_bytes_with_a_copy_on_every_target_are_stranded;
             import:
                 unknown_objects_are_counted
                 an_empty_catalogue_adopts_everything

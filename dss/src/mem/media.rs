@@ -119,6 +119,7 @@ impl Tables {
             return Err(conflict(&medium.name, "it is or was the source of a job"));
         }
         self.leases.remove(&Resource::Medium(id).key());
+        self.health_since.remove(&id);
         self.media.remove(&id);
         Ok(())
     }
@@ -199,13 +200,17 @@ impl Tables {
             medium.generation = generation;
         }
         medium.locked = change.locked.unwrap_or(medium.locked);
-        medium.health = change.health.unwrap_or(medium.health);
+        let before = medium.health;
+        medium.health = change.health.unwrap_or(before);
         medium.presence = change.presence.unwrap_or(medium.presence);
         medium.fs_state = change.fs_state.unwrap_or(medium.fs_state);
         medium.tags = change.tags.unwrap_or_else(|| medium.tags.clone());
         medium.class = change.class.unwrap_or_else(|| medium.class.clone());
         medium.capacity = change.capacity.unwrap_or(medium.capacity);
         medium.location.path = change.path.unwrap_or_else(|| medium.location.path.clone());
+        if medium.health != before {
+            self.health_since.insert(id, now);
+        }
         if change.health.is_some_and(|health| health != Health::Ok) {
             self.doubt(id)?;
         }
@@ -217,8 +222,12 @@ impl Tables {
     /// A lower opinion is never replaced by *suspect*.
     pub(super) fn suspect(&mut self, id: MediumId, why: &str, now: Timestamp) -> Result<()> {
         let medium = self.medium_mut(id)?;
-        medium.health = medium.health.max(Health::Suspect);
-        let name = medium.name.clone();
+        let before = medium.health;
+        medium.health = before.max(Health::Suspect);
+        let (name, changed) = (medium.name.clone(), medium.health != before);
+        if changed {
+            self.health_since.insert(id, now);
+        }
         self.doubt(id)?;
         self.log("medium.suspect", name, json!({ "why": why }), now);
         Ok(())

@@ -8,6 +8,7 @@ mod check;
 mod doubt;
 mod erase;
 mod extents;
+mod holdings;
 mod import;
 mod jobs;
 mod lost;

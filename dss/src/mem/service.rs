@@ -6,14 +6,14 @@ use crate::model::event::NewEvent;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Job, JobControl, JobError, JobId,
-    JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner,
-    ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally, Version,
-    Versions,
+    ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl, JobError,
+    JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid,
+    Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally,
+    Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[async_trait]
 impl Catalogue for MemCatalogue {
@@ -100,6 +100,12 @@ impl Catalogue for MemCatalogue {
     }
     async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage> {
         self.read(|tables| tables.usage(id, now))
+    }
+    async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>> {
+        Ok(self.read(|tables| tables.holdings(now)))
+    }
+    async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>> {
+        Ok(self.read(|tables| tables.stranded(targets)))
     }
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
         self.change(|tables| tables.change_medium(id, change, now))

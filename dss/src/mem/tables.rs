@@ -34,6 +34,8 @@ pub(super) struct Tables {
     pub(super) media: Table<MediumId, Medium>,
     /// What the operator had said of media whose state is a job's now.
     pub(super) operator_states: BTreeMap<MediumId, AdmState>,
+    /// Since when the health of media is what it is, where it ever changed.
+    pub(super) health_since: BTreeMap<MediumId, Timestamp>,
     pub(super) leases: Table<String, LeaseRow>,
     /// A version without a layout was ended; its row stays as a tombstone.
     pub(super) objects: Table<ObjectId, Object>,
@@ -82,6 +84,7 @@ impl Tables {
             clock: None,
             media: Table::default(),
             operator_states: BTreeMap::new(),
+            health_since: BTreeMap::new(),
             leases: Table::default(),
             objects: Table::default(),
             names: Table::default(),

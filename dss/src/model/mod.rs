@@ -6,6 +6,7 @@ pub mod drill;
 pub mod event;
 pub mod evidence;
 pub mod extent;
+pub mod holding;
 pub mod ids;
 pub mod job;
 pub mod lease;
@@ -19,6 +20,7 @@ pub use drill::{Checkpoints, NoDrill, Step};
 pub use event::{Event, NewEvent};
 pub use evidence::{ReadBack, Recorded, Synced, Verified, Written};
 pub use extent::{Address, Extent, ExtentState, Hold, NewExtent, Origin, Owner};
+pub use holding::Holding;
 pub use ids::{
     CatalogueId, CopyNo, Epoch, ExtentId, ExtentIndex, Generation, HolderId, JobId, MediumId, ObjectId, Oid, Revision,
     SessionId, Version,

@@ -1,8 +1,8 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, doubt, events, extents, fence, import, itself, jobs, leases, media, objects, puts, quarantine,
-    reconcile, substitutions, swap,
+    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, media, objects, puts,
+    quarantine, reconcile, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::medium::Usage;
@@ -10,7 +10,7 @@ use crate::model::object::Place;
 use crate::model::*;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[async_trait]
 impl Catalogue for PgCatalogue {
@@ -102,6 +102,14 @@ impl Catalogue for PgCatalogue {
 
     async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage> {
         media::usage(self, id, now).await
+    }
+
+    async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>> {
+        holdings::holdings(self, now).await
+    }
+
+    async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>> {
+        holdings::stranded(self, targets).await
     }
 
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {

@@ -230,7 +230,9 @@ pub(super) async fn change(
             "UPDATE medium SET
                 adm_state = coalesce(($2::text)::adm_state, adm_state),
                 operator_state = CASE WHEN $2::text IS NULL THEN operator_state END, locked = coalesce($3, locked),
-                health = coalesce(($4::text)::health, health), presence = coalesce(($5::text)::presence, presence),
+                health = coalesce(($4::text)::health, health),
+                health_since = CASE WHEN ($4::text)::health <> health THEN $14 ELSE health_since END,
+                presence = coalesce(($5::text)::presence, presence),
                 fs_state = coalesce(($6::text)::fs_state, fs_state), tags = coalesce($7, tags),
                 class = CASE WHEN $8 THEN $9 ELSE class END, capacity = CASE WHEN $10 THEN $11 ELSE capacity END,
                 path = coalesce($12, path), generation = coalesce($13, generation)
@@ -247,7 +249,8 @@ pub(super) async fn change(
             change.capacity.is_some(),
             change.capacity.flatten().map(ByteCount::as_i64),
             change.path,
-            change.generation.map(|generation| generation.0)
+            change.generation.map(|generation| generation.0),
+            stamp(now) as _
         )
         .execute(tx.on())
         .await?;
@@ -292,9 +295,12 @@ fn refuse_change(medium: &Medium, change: &MediumChange) -> Result<()> {
 pub(super) async fn suspect(catalogue: &PgCatalogue, id: MediumId, why: &str, now: Timestamp) -> Result<()> {
     repeat!(catalogue, "suspect", tx => {
         let medium = lock(tx.on(), id).await?;
-        sqlx::query!("UPDATE medium SET health = 'suspect' WHERE id = $1 AND health = 'ok'", id.0)
-            .execute(tx.on())
-            .await?;
+        sqlx::query!(
+            "UPDATE medium SET health = 'suspect', health_since = $2 WHERE id = $1 AND health = 'ok'",
+            id.0, stamp(now) as _
+        )
+        .execute(tx.on())
+        .await?;
         doubt(tx.on(), id).await?;
         append(tx.on(), now, "medium.suspect", &medium.name, json!({ "why": why })).await?;
         tx.commit().await?

@@ -13,6 +13,7 @@ mod events;
 mod extents;
 mod face;
 mod fence;
+mod holdings;
 mod import;
 mod itself;
 mod job_rows;
