@@ -1,5 +1,7 @@
 //! The real programs, as an operator uses them: temporary state folders, the private PostgreSQL, directories as media.
 
+#[path = "cli/candidates.rs"]
+mod candidates;
 #[path = "cli/drills.rs"]
 mod drills;
 #[path = "cli/handles.rs"]

@@ -2,6 +2,7 @@
 //! are composed from what the catalogue knows. `--json` prints a result unchanged, so every key here is a contract.
 
 pub mod backup;
+pub mod candidates;
 pub mod check;
 pub mod convert;
 pub mod events;

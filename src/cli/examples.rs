@@ -147,6 +147,17 @@ const TEXTS: &[(&str, &[&str])] = &[
   respool medium extents disk-a"],
     ),
     (
+        "medium candidates",
+        &[
+            "Media that fail or are being given up come first, then those with the most bytes to be got back. What deleted \
+             versions hold is live until their undelete window ends, and told apart. Room elsewhere is estimated; \
+             `respool repack MEDIUM --plan` looks at every extent.",
+            "Examples:
+  respool medium candidates
+  respool medium candidates --why-not disk-a",
+        ],
+    ),
+    (
         "medium set",
         &[
             SIZES,
@@ -223,7 +234,8 @@ const TEXTS: &[(&str, &[&str])] = &[
   respool repack disk-a --plan
   respool repack disk-a --quarantine 7d
   respool repack disk-a disk-b --to-tags offsite --detach
-  respool repack disk-a --to disk-c --limit-time 8h --limit-bytes 500GiB",
+  respool repack disk-a --to disk-c --limit-time 8h --limit-bytes 500GiB
+  respool repack --best --limit-time 4h",
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 use super::table::{pairs, size, table, time, words};
 use super::{Context, Done};
+use crate::api::candidates::{CandidateList, CandidatesRequest, WhyNot};
 use crate::api::import::{ImportReport, Reconciled};
 use crate::api::media::{CheckErase, DriveView, MediaList, MediumView};
 use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumRequest, MediumSetRequest};
@@ -23,6 +24,8 @@ pub enum Medium {
     Counts,
     /// The extents of a medium
     Extents(Which),
+    /// Media worth emptying, the best first, and why
+    Candidates(Candidates),
     /// Change adm_state, health, presence, tags, class, capacity or path
     Set(Set),
     /// Let nobody touch a medium
@@ -67,6 +70,13 @@ pub struct Import {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Candidates {
+    /// Also tell why this medium is none, and what would make it one
+    #[arg(long, value_name = "MEDIUM")]
+    why_not: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Which {
     /// The medium's name
     #[arg(value_name = "MEDIUM")]
@@ -95,6 +105,7 @@ impl Medium {
             Self::Dead(dead) => dead.run(context).await,
             Self::Format(which) => one(context, "/v1/medium/format", which).await,
             Self::CheckErase(which) => check_erase(context, which).await,
+            Self::Candidates(which) => which.run(context).await,
             Self::Set(set) => set.run(context).await,
             Self::Import(import) => import.run(context).await,
             Self::Extents(which) => {
@@ -132,6 +143,44 @@ async fn check_erase(context: &Context, which: Which) -> Done {
         false => format!("{} may not be erased: {}", verdict.medium, verdict.reasons.join("; ")),
     });
     Ok(if verdict.erasable { exit::DONE } else { exit::REFUSED })
+}
+
+impl Candidates {
+    async fn run(self, context: &Context) -> Done {
+        let request = CandidatesRequest { why_not: self.why_not };
+        let list: CandidateList = context.client().await?.call("/v1/medium/candidates", &request).await?;
+        context.output.result(&list, candidates);
+        Ok(exit::DONE)
+    }
+}
+
+fn candidates(list: &CandidateList) -> String {
+    let rows = list.candidates.iter().map(|one| {
+        [
+            one.rank.to_string(),
+            one.medium.clone(),
+            size(Some(one.reclaimable_bytes)),
+            size(Some(one.live_bytes)),
+            one.health.to_string(),
+            one.reason.clone(),
+        ]
+    });
+    let mut text = match list.candidates.is_empty() {
+        true => "no medium is worth emptying now".to_owned(),
+        false => table(["rank", "name", "reclaimable", "live", "health", "reason"], rows),
+    };
+    text.extend(list.why_not.iter().map(why_not));
+    text
+}
+
+fn why_not(told: &WhyNot) -> String {
+    let WhyNot { medium, reasons, .. } = told;
+    let mut text = match told.candidate {
+        true => format!("\n{medium} is a candidate: {}", reasons.join("; ")),
+        false => format!("\n{medium} is no candidate: {}", reasons.join("; ")),
+    };
+    text.extend(told.next.iter().map(|next| format!("\n  next: {next}")));
+    text
 }
 
 impl Dead {

@@ -4,6 +4,7 @@ use super::job::{CtrlC, details, follow};
 use super::output::Listed;
 use super::table::{row as row_of, terminal};
 use super::{Context, Done, interrupts};
+use crate::api::candidates::Best;
 use crate::api::requests::JobRequest;
 use crate::api::units::{parse_size, parse_span};
 use crate::api::{JobReport, PlanStep, PlanSummary, RepackRequest, exit};
@@ -13,8 +14,11 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub struct Repack {
     /// The media to empty
-    #[arg(required = true, value_name = "MEDIUM")]
+    #[arg(required_unless_present = "best", value_name = "MEDIUM")]
     sources: Vec<String>,
+    /// Empty the first of `medium candidates`; goes on with a repack that stopped at the same limits
+    #[arg(long, conflicts_with_all = ["sources", "plan"])]
+    best: bool,
     /// Print what would be done, and do nothing
     #[arg(long, conflicts_with_all = ["detach", "limit_bytes", "limit_time"])]
     plan: bool,
@@ -50,7 +54,7 @@ pub struct Repack {
 impl Repack {
     pub async fn run(self, context: &Context) -> Done {
         let client = context.client().await?;
-        let (plan, detach) = (self.plan, self.detach);
+        let (plan, best, detach) = (self.plan, self.best, self.detach);
         let request = self.request();
         if plan {
             let width = terminal();
@@ -74,7 +78,16 @@ impl Repack {
         }
         // A large medium is looked at for a while before the job is accepted; Ctrl-C meanwhile is heeded after.
         let mut early = interrupts()?;
-        let job: JobReport = client.call("/v1/repack", &request).await?;
+        let job: JobReport = match best {
+            false => client.call("/v1/repack", &request).await?,
+            true => match client.call("/v1/repack/best", &request).await? {
+                Best::Job(job) => *job,
+                Best::None(none) => {
+                    context.output.result(&none, |none| none.message.clone());
+                    return Ok(exit::DONE);
+                }
+            },
+        };
         if detach {
             context.output.result(&job, details);
             return Ok(exit::DONE);

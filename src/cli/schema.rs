@@ -3,6 +3,7 @@
 
 use super::{demo, manual, put, service};
 use crate::api::backup::{BackupReport, RestoreReport as CatalogueRestored};
+use crate::api::candidates::{CandidateList, NoCandidate};
 use crate::api::check::CheckReport;
 use crate::api::events::EventList;
 use crate::api::extents::ExtentView;
@@ -96,6 +97,7 @@ pub fn document() -> Value {
     verbs.print::<MediaList>(&["medium list", "medium df", "medium counts"]);
     verbs.print::<MediumView>(&["dir add", "medium show", "medium set", "medium lock", "medium unlock"]);
     verbs.print::<MediumView>(&["medium trust", "medium dead", "medium format"]);
+    verbs.print::<CandidateList>(&["medium candidates"]);
     verbs.print::<CheckErase>(&["medium check-erase"]);
     verbs.print::<ImportReport>(&["medium import"]);
     verbs.print::<Extents>(&["extent list", "medium extents"]);
@@ -103,6 +105,7 @@ pub fn document() -> Value {
     verbs.print::<JobReport>(&["repack", "extent migrate", "job show", "job report", "job wait"]);
     verbs.print::<JobReport>(&["job pause", "job resume", "job cancel"]);
     verbs.print::<Plan>(&["repack"]);
+    verbs.print::<NoCandidate>(&["repack"]);
     verbs.print::<JobList>(&["job list"]);
     verbs.print::<JobRestored>(&["job restore"]);
     verbs.print::<EventList>(&["events"]);

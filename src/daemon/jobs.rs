@@ -37,6 +37,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
     Router::new()
         .route("/v1/repack", post(repack))
         .route("/v1/repack/plan", post(plan))
+        .route("/v1/repack/best", post(super::candidates::best))
         .route("/v1/extent/migrate", post(migrate))
         .route("/v1/job/list", post(list))
         .route("/v1/job/show", post(show))
@@ -48,7 +49,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
 }
 
 /// The job that a request asks for, with what is configured where it is silent.
-async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
+pub(super) async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
     let configured = &host.config.repack;
     let mut sources = Vec::with_capacity(request.sources.len());
     for name in &request.sources {
@@ -80,7 +81,7 @@ async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
     })
 }
 
-async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
+pub(super) async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
     let mut report = jobs::report(job, &names(host).await?);
     report.waiting_for = in_quarantine(host, job).await?.or(report.waiting_for);
     Ok(report)

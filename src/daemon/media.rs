@@ -37,6 +37,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/dir/add", post(dir_add))
         .route("/v1/medium/list", post(list))
         .route("/v1/medium/show", post(show))
+        .route("/v1/medium/candidates", post(super::candidates::list))
         .route("/v1/medium/set", post(set))
         .route("/v1/medium/lock", post(lock))
         .route("/v1/medium/unlock", post(unlock))
@@ -48,7 +49,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
 }
 
 /// What the medium itself says of its room. None: it is not there, or something else is.
-fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
+pub(super) fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
     let path = Path::new(&medium.location.path);
     let there = medium.family == Family::Dir && path.join(".respool/label.json").exists();
     let found = there.then(|| nix::sys::statvfs::statvfs(path).ok()).flatten()?;

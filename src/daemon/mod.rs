@@ -4,6 +4,7 @@
 pub mod activity;
 mod answer;
 mod backups;
+mod candidates;
 pub mod control;
 mod devices;
 mod drill;
