@@ -24,7 +24,7 @@ holds() {
 
 say "install, and start"
 rpm -i --nodeps "$(package 1)"
-systemd-analyze verify --man=no respoold.service
+systemd-analyze verify --man=no respoold.service respool-repack.service respool-repack.timer
 ends 0 systemctl start respoold
 stands $state 750:respool:respool
 stands /run/respool 750:respool:respool
@@ -70,6 +70,19 @@ ends 3 respool medium list
 ends 0 systemctl start respoold
 holds
 
+say "the weekly repack: nothing to do, then a suspect medium"
+[ "$(systemctl is-enabled respool-repack.timer || true)" = disabled ] || die "it is enabled and nobody said so"
+ends 0 systemctl enable --now respool-repack.timer
+systemctl list-timers --no-pager respool-repack.timer | grep respool-repack
+ends 0 systemctl start respool-repack.service
+ends 0 as keeper respool --state $state job list --json
+grep -q '"jobs":\[\]' /tmp/said || die "a job was given"
+ends 0 as keeper respool --state $state medium set a health=suspect
+ends 0 systemctl start respool-repack.service
+ends 0 as keeper respool --state $state job show 1 --json
+grep -q '"sources":\["a"\]' /tmp/said || die "another medium was emptied"
+holds
+
 say "an upgrade restarts the running service"
 before=$(main_pid)
 rpm -U --nodeps "$(package 2)"
@@ -79,7 +92,7 @@ holds
 ends 0 as keeper respool --state $state check
 
 say "how exposed the units are: what they leave open, and less than 2 of 10 in all"
-for unit in respoold.service; do
+for unit in respoold.service respool-repack.service; do
   systemd-analyze security --no-pager --threshold=20 $unit >/tmp/said || die "$(tail -n 1 /tmp/said)"
   grep -e '^✗' -e Overall /tmp/said
 done

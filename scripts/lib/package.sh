@@ -64,7 +64,7 @@ units_are_read() {
 verify_units() { # ROOT
   local said status=0
   said=$(systemd-analyze verify --man=no --recursive-errors=no --root "$1" \
-    respoold.service 2>&1) || status=1
+    respoold.service respool-repack.service respool-repack.timer 2>&1) || status=1
   [ -z "$said" ] || printf '%s\n' "$said"
   [ $status = 0 ] && [ -z "$said" ]
 }
