@@ -11,7 +11,8 @@ use crate::model::{
     AdmState, ByteCount, CatalogueId, Compared, CopyNo, Epoch, Event, Extent, ExtentId, ExtentState, FsState,
     Generation, Health, Hold, Holder, Holding, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, Lease,
     Medium, MediumId, Metadata, Move, MoveState, NewExtent, Object, ObjectId, Oid, Origin, Owner, Presence, ReadBack,
-    Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version, Versions,
+    Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Synced, Tally, Version,
+    Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;

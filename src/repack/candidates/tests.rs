@@ -47,6 +47,7 @@ fn medium(name: &str, dead: u64) -> Facts {
             standing: Standing::Level,
             quarantined_until: None,
             emptied_by: None,
+            doubts: 0,
             created_at: at(0),
         },
         holding: Holding {
