@@ -297,3 +297,35 @@ pub fn gone(error: &dyn std::fmt::Display) -> Problem {
     )
     .next("repeat the command: respoold is started again and unfinished jobs go on by themselves")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::wire::Nothing;
+    use crate::state::SOCKET;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tokio::net::UnixListener;
+
+    #[tokio::test]
+    async fn who_could_not_be_asked_is_not_taken_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let ask = async || ask_running::<_, Hello>(&state, "/v1/stop", &Nothing {}).await;
+        assert_eq!(ask().await.unwrap(), None, "none was ever there");
+        let sockets = folder.path().join("sockets-here");
+        fs::create_dir(&sockets).unwrap();
+        fs::set_permissions(&sockets, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(state.socket_record(), format!("{}\n", sockets.display())).unwrap();
+        assert_eq!(ask().await.unwrap(), None, "its socket was removed");
+        let listener = UnixListener::bind(sockets.join(SOCKET)).unwrap();
+        let (asked, hung_up) = tokio::join!(ask(), async { drop(listener.accept().await) });
+        assert_eq!(
+            (asked.unwrap_err().exit, hung_up),
+            (3, ()),
+            "it ended before its answer"
+        );
+        drop(listener);
+        assert_eq!(ask().await.unwrap(), None, "nobody listens any more");
+    }
+}

@@ -1,6 +1,7 @@
 //! A host that lends few file handles: more are asked for where there are more, and no medium is blamed for the rest.
 
 use crate::site::Site;
+use respool_test_support::Simulates;
 use std::fs;
 use std::process::Command;
 
@@ -11,6 +12,8 @@ const HANDLES: &str = "100";
 
 /// A site with two media and a folder of small files; only its database runs.
 fn crowded() -> Site {
+    // Only so that another respoold is started, beside the same database.
+    Simulates::KilledProcess.say();
     let site = Site::new();
     for name in ["a", "b"] {
         site.add_dir(name);
