@@ -270,6 +270,7 @@ impl Run<'_> {
         let id = extent.id;
         let entry = match drive.run(move |volume| volume.lookup(id)).await {
             Ok(Ok(entry)) => entry,
+            Ok(Err(error)) if error.fault.is_of_host() => return Err(Bad::OutOfReach(error.into())),
             Ok(Err(error)) => return Err(Bad::Extent(error.to_string())),
             Err(gone) => return Err(Bad::OutOfReach(gone.into())),
         };
@@ -286,6 +287,7 @@ impl Run<'_> {
             Ok(proof) => Ok(proof),
             Err(ReadFailure::GivenUp) => Err(Bad::Stopped),
             Err(ReadFailure::Drive(gone)) => Err(Bad::OutOfReach(gone.into())),
+            Err(ReadFailure::Media(error)) if error.fault.is_of_host() => Err(Bad::OutOfReach(error.into())),
             Err(failure) => Err(Bad::Extent(failure.to_string())),
         }
     }

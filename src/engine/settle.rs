@@ -8,9 +8,9 @@ use crate::repack::machine::Event;
 use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
 use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, MediumId, Owner, Step, Written};
-use lrs::ldm::Fault;
 use lrs::ldm::fs::IndexStamp;
 use lrs::ldm::spool::SpoolError;
+use lrs::ldm::{Fault, MediaError};
 use lrs::service::Reported;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +33,18 @@ enum Because {
     Full,
     /// It failed.
     Failed,
+    /// This host ran out of file handles or memory: no fault of the target's, and no other one would do better.
+    Host,
+}
+
+/// What this host could not do, whatever the medium.
+fn of_host(failure: &Failure) -> Option<&MediaError> {
+    match failure {
+        Failure::Target(error) | Failure::Source(ReadFailure::Media(error)) => {
+            error.fault.is_of_host().then_some(error)
+        }
+        Failure::NoRoom | Failure::TargetDrive(_) | Failure::Source(_) => None,
+    }
 }
 
 impl Because {
@@ -40,6 +52,7 @@ impl Because {
         match failure {
             Failure::NoRoom => Self::Full,
             Failure::Target(error) if error.fault == Fault::NoSpace => Self::Full,
+            Failure::Target(error) if error.fault.is_of_host() => Self::Host,
             Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => Self::Failed,
         }
     }
@@ -57,7 +70,15 @@ impl Run<'_> {
     ) -> Result<Settled, Problem> {
         let mut replan = !copied.not_begun.is_empty();
         let (mut bad, mut spool) = (vec![], None);
+        let mut exhausted: Option<MediaError> = None;
         for (item, failure) in copied.failed {
+            if let Some(error) = of_host(&failure) {
+                exhausted.get_or_insert_with(|| error.clone());
+                if let (Failure::Target(_), Some(allocation)) = (&failure, &self.allocation) {
+                    allocation.distrust(item.target);
+                }
+                continue;
+            }
             match failure {
                 Failure::Source(ReadFailure::GivenUp) => replan = true,
                 Failure::Source(ReadFailure::Spool(error)) => spool = spool.or(Some(error)),
@@ -78,9 +99,11 @@ impl Run<'_> {
         for (old, target, failure) in copied.unfinished {
             replan = true;
             tracing::warn!(extent = %old, %failure, "the target did not end an extent");
+            exhausted = exhausted.or_else(|| of_host(&failure).cloned());
             unended.entry(target).or_insert(failure);
         }
-        let (durable, voided) = self.sync(copied.written).await?;
+        let (durable, voided, unsynced) = self.sync(copied.written).await?;
+        exhausted = exhausted.or(unsynced);
         replan |= !voided.is_empty();
         // A sync that failed for what went wrong at the end of an extent has told of it already.
         for (target, failure) in unended.into_iter().filter(|(target, _)| !voided.contains(target)) {
@@ -100,6 +123,10 @@ impl Run<'_> {
                 .await?;
         }
         let swapped = self.swap(durable).await?;
+        if let Some(error) = exhausted {
+            // Everything recorded is put away. More of the same would fail in the same way, for ever.
+            return Err(error.into());
+        }
         if self.last_index.elapsed() >= Duration::from_secs(self.host.config.repack.index_seconds) {
             self.index_targets().await?;
         }
@@ -145,7 +172,7 @@ impl Run<'_> {
     async fn sync(
         &mut self,
         written: Vec<(ExtentId, Written)>,
-    ) -> Result<(Vec<SwapEntry>, BTreeSet<MediumId>), Problem> {
+    ) -> Result<(Vec<SwapEntry>, BTreeSet<MediumId>, Option<MediaError>), Problem> {
         let mut by_target: BTreeMap<MediumId, Vec<(ExtentId, Written)>> = BTreeMap::new();
         for (old, written) in written {
             by_target
@@ -153,7 +180,7 @@ impl Run<'_> {
                 .or_default()
                 .push((old, written));
         }
-        let (mut durable, mut voided) = (vec![], BTreeSet::new());
+        let (mut durable, mut voided, mut exhausted) = (vec![], BTreeSet::new(), None);
         for (target, written) in by_target {
             let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
             self.host.checkpoints.reach(Step::SyncBefore);
@@ -167,10 +194,13 @@ impl Run<'_> {
                 }
                 Err(failure) => {
                     voided.insert(target);
-                    let because = if failure.is_full() {
-                        Because::Full
-                    } else {
-                        Because::Failed
+                    let because = match &failure {
+                        SyncFailure::Media(error) if error.fault.is_of_host() => {
+                            exhausted.get_or_insert_with(|| error.clone());
+                            Because::Host
+                        }
+                        failure if failure.is_full() => Because::Full,
+                        SyncFailure::Media(_) | SyncFailure::Drive(_) | SyncFailure::Evidence(_) => Because::Failed,
                     };
                     if let SyncFailure::Media(error) = &failure {
                         self.host.lrs.report(target, error).await;
@@ -180,7 +210,7 @@ impl Run<'_> {
                 }
             }
         }
-        Ok((durable, voided))
+        Ok((durable, voided, exhausted))
     }
 
     async fn void(
@@ -203,8 +233,10 @@ impl Run<'_> {
         self.host.catalogue.note(event, now).await?;
         let allocation = self.allocation.as_ref().expect("a sync is asked under a grant");
         let reopened = allocation.reopen(target).await;
-        if because == Because::Full {
-            return self.target_out(target, &Failure::NoRoom).await;
+        match because {
+            Because::Full => return self.target_out(target, &Failure::NoRoom).await,
+            Because::Host => return Ok(()),
+            Because::Failed => {}
         }
         let known = self.host.catalogue.medium_by_id(target).await?.health;
         if known == Health::Ok && (out || reopened.is_err()) {

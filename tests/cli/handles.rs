@@ -28,7 +28,13 @@ fn crowded() -> Site {
 
 /// Puts them all, by a respoold that inherits this limit (`-S`: the soft one alone).
 fn put_under(site: &Site, kind: &str) -> Command {
-    let plain = site.command(&["--json", "put", "--recursive", &site.at("many"), "o", "--copies", "2"]);
+    let put = ["put", "--recursive", &site.at("many"), "o", "--copies", "2"];
+    under(site, kind, &put)
+}
+
+/// A command that starts a respoold with this limit.
+fn under(site: &Site, kind: &str, arguments: &[&str]) -> Command {
+    let plain = site.command(&[&["--json"], arguments].concat());
     let mut limited = Command::new("sh");
     limited
         .args(["-c", &format!("ulimit {kind}-n {HANDLES} && exec \"$0\" \"$@\"")])
@@ -88,4 +94,22 @@ fn a_host_without_file_handles_is_to_blame_and_no_medium_is() {
     let again = ["put", "--recursive", &site.at("many"), "again", "--copies", "2"];
     site.run(&again).exits(0);
     assert_eq!(health(&site), ["ok", "ok"]);
+}
+
+/// So with a repack: it fails, its target stays trusted, and it goes through where there are handles.
+#[test]
+fn a_repack_without_file_handles_fails_and_blames_no_medium() {
+    let site = crowded();
+    let put = ["put", "--recursive", &site.at("many"), "o", "--copies", "2"];
+    site.run(&put).exits(0);
+    site.add_dir("c");
+    site.kill();
+    let repack = under(&site, "", &["repack", "a", "--to", "c"]).output().unwrap();
+    let told = String::from_utf8_lossy(&repack.stdout).into_owned();
+    assert_eq!(repack.status.code(), Some(3), "{told}");
+    assert!(told.contains("host_exhausted"), "{told}");
+    assert_eq!(health(&site), ["ok", "ok", "ok"]);
+    site.kill();
+    site.run(&["repack", "a", "--to", "c"]).exits(0);
+    site.run(&["check"]).exits(0);
 }
