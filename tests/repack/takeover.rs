@@ -47,6 +47,7 @@ fn e16_what_a_level_medium_out_of_reach_holds_is_not_forgotten() {
         restored_since(&site);
         let away = site.root().join("a.away");
         if unplugged {
+            site.stop();
             fs::rename(site.disk("a"), &away).unwrap();
         } else {
             site.ok(&["medium", "lock", "a"]);
