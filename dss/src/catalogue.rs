@@ -465,7 +465,8 @@ pub trait Catalogue: Send + Sync {
     /// Compares what a medium says with what this catalogue knows, and keeps the outcome. *Ahead* stays until the medium
     /// was reconciled: it takes no new extents, and `removable`, `purge` and `fence_medium` are refused for all media.
     /// Orphans on it are held for ever, and rows of puts that were never committed go, so that an import can find what
-    /// became of them. A medium that is behind is suspect.
+    /// became of them. A medium that is behind is suspect, and nothing that was read back from it counts any more, whatever
+    /// its health was.
     async fn compare_medium(&self, medium: MediumId, seen: Seen, now: Timestamp) -> Result<Compared>;
     /// Moves a medium's standing from one to another: *unseen* to what a look at its index found, *ahead* to *level*
     /// after it was reconciled. `Conflict` when it stands otherwise.

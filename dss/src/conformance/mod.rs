@@ -172,6 +172,7 @@ macro_rules! conformance {
                 e16_a_medium_not_seen_since_the_restore_holds_everything_up
                 e16_orphans_on_a_medium_ahead_are_held
                 an_old_image_of_a_medium_is_suspect
+                an_old_image_takes_read_backs_away_whatever_the_health
                 e16_layouts_follow_to_the_same_bytes
                 e16_layouts_never_follow_to_other_bytes
                 e16_layouts_never_follow_to_another_copys_medium

@@ -223,6 +223,36 @@ pub async fn an_old_image_of_a_medium_is_suspect(w: &World) {
     assert_eq!((row.health, row.standing), (Health::Suspect, Standing::Level));
 }
 
+/// What was read back from a medium does not count when an old image of it is found there, also when it was suspect or
+/// failing before: the extents may not be on it.
+pub async fn an_old_image_takes_read_backs_away_whatever_the_health(w: &World) {
+    let (source, disk) = (w.medium("source").await, w.medium("disk").await);
+    let early = w.catalogue.stamp().await.unwrap();
+    let old = w.put_one("a", source, "x").await;
+    let job = w.repack(&[source]).await;
+    let moved = w.relocate(job, &old, disk, "x").await;
+    let late = w.catalogue.stamp().await.unwrap();
+    w.catalogue
+        .mark_indexed(disk, late.revision, &[moved.id])
+        .await
+        .unwrap();
+    for health in [Health::Suspect, Health::Failing, Health::Failed, Health::Ok] {
+        let change = crate::catalogue::MediumChange {
+            health: Some(health),
+            ..Default::default()
+        };
+        w.catalogue.change_medium(disk, change, at(5)).await.unwrap();
+        let proof = w.read_back(&moved);
+        w.catalogue.mark_read_back(job, &[proof], at(6)).await.unwrap();
+        assert!(w.catalogue.extent(moved.id).await.unwrap().verified_at.is_some());
+        let compared = w.catalogue.compare_medium(disk, bears(early), at(7)).await.unwrap();
+        assert!(matches!(compared, Compared::Behind { .. }), "{compared:?}");
+        assert_eq!(w.catalogue.extent(moved.id).await.unwrap().verified_at, None, "{health}");
+        assert_eq!(w.row(disk).await.health, health.max(Health::Suspect));
+    }
+    w.advance(job, JobState::Cancelled).await;
+}
+
 /// An extent of an object that a later history copied to this medium.
 async fn copied_later(w: &World, old: &Extent, medium: MediumId, read: bool) -> Extent {
     let mut item: Found = found_again(w, old).await;

@@ -33,10 +33,28 @@ impl Tables {
         let compared = known.compare(&seen);
         match &compared {
             Compared::Ahead { why } if row.standing != Standing::Ahead => self.become_ahead(&row, why, now)?,
-            Compared::Behind { why } if row.health == Health::Ok => self.suspect(id, why, now)?,
-            Compared::Level | Compared::Ahead { .. } | Compared::Behind { .. } => {}
+            Compared::Behind { why } => {
+                self.unread(&row, why, now);
+                if row.health == Health::Ok {
+                    self.suspect(id, why, now)?;
+                }
+            }
+            Compared::Level | Compared::Ahead { .. } => {}
         }
         Ok(compared)
+    }
+
+    /// What was read back from a medium was not read from the image of it that is there now.
+    fn unread(&mut self, row: &Medium, why: &str, now: Timestamp) {
+        let read = |extent: &&Extent| extent.verified_at.is_some();
+        let read: Vec<ExtentId> = self.extents_on(row.id).filter(read).map(|one| one.id).collect();
+        for id in &read {
+            self.extent_mut(*id).verified_at = None;
+        }
+        if !read.is_empty() {
+            let detail = json!({ "why": why, "unread": read.len() });
+            self.log("medium.behind", &row.name, detail, now);
+        }
     }
 
     fn become_ahead(&mut self, row: &Medium, why: &str, now: Timestamp) -> Result<()> {

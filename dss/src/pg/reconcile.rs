@@ -50,8 +50,12 @@ pub(super) async fn compare(catalogue: &PgCatalogue, medium: MediumId, seen: See
         Compared::Level => {}
         Compared::Ahead { .. } if row.standing == Standing::Ahead => {}
         Compared::Ahead { why } => mark_ahead(catalogue, medium, why, now).await?,
-        Compared::Behind { .. } if row.health != Health::Ok => {}
-        Compared::Behind { why } => media::suspect(catalogue, medium, why, now).await?,
+        Compared::Behind { why } => {
+            unread(catalogue, medium, why, now).await?;
+            if row.health == Health::Ok {
+                media::suspect(catalogue, medium, why, now).await?;
+            }
+        }
     }
     Ok(compared)
 }
@@ -76,6 +80,26 @@ async fn known(on: &mut PgConnection, row: &Medium, seen: &Seen) -> std::result:
         revision: Revision(found.revision),
         head: found.head,
     })
+}
+
+/// What was read back from a medium was not read from the image of it that is there now. Of its own, and first: a medium
+/// that is suspect, failing or failed already is not made suspect again.
+async fn unread(catalogue: &PgCatalogue, medium: MediumId, why: &str, now: Timestamp) -> Result<()> {
+    repeat!(catalogue, "compare_medium", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        let unread = sqlx::query!(
+            "UPDATE extent SET verified_at = NULL WHERE medium = $1 AND verified_at IS NOT NULL",
+            medium.0
+        )
+        .execute(tx.on())
+        .await?
+        .rows_affected();
+        if unread > 0 {
+            append(tx.on(), now, "medium.behind", &row.name, json!({ "why": why, "unread": unread })).await?;
+            tx.commit().await?;
+        }
+    });
+    Ok(())
 }
 
 async fn mark_ahead(catalogue: &PgCatalogue, medium: MediumId, why: &str, now: Timestamp) -> Result<()> {
