@@ -18,6 +18,8 @@ mod fences;
 mod gate;
 #[path = "pg/refusals.rs"]
 mod refusals;
+#[path = "pg/revision.rs"]
+mod revision;
 #[path = "pg/schema.rs"]
 mod schema;
 #[path = "pg/stepped.rs"]

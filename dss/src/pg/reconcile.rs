@@ -214,16 +214,22 @@ pub(super) async fn refuse_in_doubt(on: &mut PgConnection) -> std::result::Resul
     }
 }
 
-/// Makes the revision greater than one that a medium bears.
+/// Makes the revision at least one that a medium bears, and never less than it is. Nobody draws from the sequence
+/// between the look at it and its change: altering it, even to what it is, waits for them and makes them wait.
 pub(super) async fn raise_revision(catalogue: &PgCatalogue, above: Revision) -> Result<()> {
     repeat!(catalogue, "raise_revision", tx => {
-        sqlx::query!(
-            r#"SELECT setval('revision', greatest($1, (CASE WHEN is_called THEN last_value ELSE 0 END), 1)) AS "at!"
-                 FROM revision"#,
-            above.0
-        )
-        .fetch_one(tx.on())
-        .await?;
+        let below = sqlx::query_scalar!(r#"SELECT last_value < $1 AS "below!" FROM revision"#, above.0)
+            .fetch_one(tx.on())
+            .await?;
+        if below {
+            sqlx::query!("ALTER SEQUENCE revision INCREMENT BY 1").execute(tx.on()).await?;
+            sqlx::query!(
+                r#"SELECT setval('revision', $1) AS "at!" FROM revision WHERE last_value < $1"#,
+                above.0
+            )
+            .fetch_optional(tx.on())
+            .await?;
+        }
         tx.commit().await?
     });
     Ok(())
