@@ -205,7 +205,8 @@ BEGIN
         RAISE EXCEPTION 'I6: erasing medium % takes the next generation', OLD.name
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = OLD.id::text;
     END IF;
-    IF OLD.adm_state = 'erasing' AND NEW.adm_state NOT IN ('erasing', coalesce(OLD.operator_state, 'in_service')) THEN
+    IF OLD.adm_state = 'erasing' AND NEW.adm_state NOT IN ('erasing', coalesce(OLD.operator_state, 'in_service'))
+       AND NOT (NEW.adm_state = 'dead' AND OLD.standing <> 'level') THEN
         RAISE EXCEPTION 'I6: medium % may only be erased again', OLD.name
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = OLD.id::text;
     END IF;

@@ -183,6 +183,31 @@ pub(crate) fn erased_since(medium: &str) -> JobError {
     }
 }
 
+/// Why a job ended whose source was declared dead before it was erased.
+pub(crate) fn source_given_up(medium: &str) -> JobError {
+    JobError {
+        code: "source_given_up".into(),
+        blame: "medium".into(),
+        subject: medium.into(),
+        message: format!(
+            "medium {medium} was declared dead before this job had erased it; nothing is left for this job to do, and its \
+             old bytes cannot be restored"
+        ),
+        next: "nothing; what this job moved is where it was moved to".into(),
+        exit: 3,
+    }
+}
+
+/// Why a medium cannot be given up; None: it can.
+pub(crate) fn not_given_up(medium: &Medium) -> Option<String> {
+    let held = matches!(medium.adm_state, AdmState::Quarantined | AdmState::Erasing);
+    match (held, medium.standing) {
+        (false, _) => Some(format!("it is {}, neither quarantined nor erasing", medium.adm_state)),
+        (true, Standing::Level) => Some(format!("it is {} and level: a job has it", medium.adm_state)),
+        (true, Standing::Ahead | Standing::Unseen) => None,
+    }
+}
+
 /// Which objects to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectFilter {
@@ -492,6 +517,11 @@ pub trait Catalogue: Send + Sync {
     /// the medium cannot stand level before. Other rows of earlier generations go with their bytes. A job that waited to
     /// erase it, and has no other source to erase, has failed and says why. `Conflict` while anything is pending.
     async fn take_generation(&self, medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium>;
+    /// Declares a medium dead, *failed* and *missing* that is quarantined or being erased and not level: an operator says
+    /// that it is gone, and it holds nothing up any more. A job that waited to erase it, and has no other source to
+    /// erase, has failed and says why. `Conflict` when it is level, since its job ends that, or in any other state, from
+    /// which [`Catalogue::change_medium`] leads.
+    async fn give_up(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<Medium>;
     /// Ends copies of which these extents of a medium are a part: an operator says that their bytes are nowhere. A
     /// version without another copy is forgotten without a tombstone, so that an import can still bring it back. What is
     /// not live on this medium any more is left alone. `Conflict` when the medium is level: nothing is missing on it.

@@ -19,7 +19,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::{MediumChange, NewMedium};
 use dss::model::medium::{NoTarget, operator_may_set};
-use dss::model::{AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence};
+use dss::model::{
+    AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence, Standing,
+};
 use lrs::ldm::fs::{Label, Space, dir};
 use lrs::ldm::{Fault, MediaError};
 use lrs::service::DriveStatus;
@@ -322,8 +324,17 @@ async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequ
 }
 
 async fn dead(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
-    let medium = daemon.host.catalogue.medium(&request.medium).await?;
-    require_settable(&daemon.host, &medium, AdmState::Dead).await?;
+    let host = &daemon.host;
+    let medium = host.catalogue.medium(&request.medium).await?;
+    let awaits_erasure = matches!(medium.adm_state, AdmState::Quarantined | AdmState::Erasing);
+    if awaits_erasure && medium.standing != Standing::Level {
+        // Nothing is erased before it was compared, and it never will be.
+        let why = "declared dead by the operator";
+        let given_up = host.catalogue.give_up(medium.id, why, host.clock.now()).await?;
+        host.lrs.medium_changed(medium.id).await?;
+        return Ok(Json(shown(host, given_up).await?));
+    }
+    require_settable(host, &medium, AdmState::Dead).await?;
     let dead = MediumChange {
         expect_adm_state: Some(medium.adm_state),
         adm_state: Some(AdmState::Dead),

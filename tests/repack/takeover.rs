@@ -179,3 +179,37 @@ fn e16_a_copy_of_a_medium_is_not_taken_over_beside_it() {
     assert_eq!(site.get("moved"), filling(1, 1000));
     site.ok(&["check"]);
 }
+
+/// A disk that waited to be erased, or was being erased, when the backup was made, and is gone: it is declared dead, its
+/// job ends, and everything goes on.
+#[test]
+fn e16_a_lost_disk_that_waited_to_be_erased_is_declared_dead() {
+    for erasing in [false, true] {
+        let site = site(&["a", "b", "c"]);
+        site.put_on("a", "moved", &filling(1, 1000));
+        site.ok(&["repack", "a", "--to", "b", "--quarantine", "7d"]);
+        // While it is level it is its job's.
+        let level = site.run(&["medium", "dead", "a", "--yes"]);
+        assert_eq!((level.code, level.problem()), (2, "state_refused"), "{level:?}");
+        if erasing {
+            site.sql(
+                "UPDATE medium SET adm_state = 'erasing', generation = 1, quarantined_until = NULL WHERE name = 'a'; \
+                 UPDATE job SET state = 'reclaiming'",
+            );
+        }
+        let path = backup(&site);
+        site.stop();
+        fs::rename(site.disk("a"), site.root().join("a.lost")).unwrap();
+        site.ok(&["catalogue", "restore", &path]);
+        assert_eq!(site.medium("a")["standing"], "unseen");
+        let held = site.run(&["repack", "b", "--to", "c", "--quarantine", "0"]);
+        assert_eq!(held.code, 4, "{held:?}");
+        let dead = site.ok(&["medium", "dead", "a", "--yes"]);
+        assert_eq!(dead["adm_state"], "dead");
+        let job = site.ok(&["job", "show", "1"]);
+        assert_eq!(job["state"], "failed", "{job:#}");
+        site.ok(&["repack", "b", "--to", "c", "--quarantine", "0"]);
+        assert_eq!(site.get("moved"), filling(1, 1000));
+        site.ok(&["check"]);
+    }
+}

@@ -61,6 +61,7 @@ overhear! {
     fn raise_revision(above: Revision) -> Result<()>;
     fn repoint_found(pairs: &[(ExtentId, ReadBack)], now: Timestamp) -> Result<Vec<bool>>;
     fn take_generation(medium: MediumId, generation: Generation, now: Timestamp) -> Result<Medium>;
+    fn give_up(medium: MediumId, why: &str, now: Timestamp) -> Result<Medium>;
     fn stand_ins(gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>>;
     fn forget_gone(medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
     fn add_medium(medium: NewMedium, now: Timestamp) -> Result<Medium>;

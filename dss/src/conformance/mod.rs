@@ -179,6 +179,7 @@ macro_rules! conformance {
                 e16_a_generation_is_taken_and_its_layouts_follow
                 e16_layouts_follow_to_a_medium_that_was_erased_and_filled_again
                 e16_a_job_ends_whose_sources_were_erased_since
+                e16_a_medium_that_waited_to_be_erased_may_be_given_up
                 e16_nothing_on_a_level_medium_is_forgotten
                 e16_what_is_nowhere_may_come_back
                 e16_a_reconciliation_brings_back_a_newer_version;

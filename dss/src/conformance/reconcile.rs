@@ -247,7 +247,11 @@ pub async fn an_old_image_takes_read_backs_away_whatever_the_health(w: &World) {
         assert!(w.catalogue.extent(moved.id).await.unwrap().verified_at.is_some());
         let compared = w.catalogue.compare_medium(disk, bears(early), at(7)).await.unwrap();
         assert!(matches!(compared, Compared::Behind { .. }), "{compared:?}");
-        assert_eq!(w.catalogue.extent(moved.id).await.unwrap().verified_at, None, "{health}");
+        assert_eq!(
+            w.catalogue.extent(moved.id).await.unwrap().verified_at,
+            None,
+            "{health}"
+        );
         assert_eq!(w.row(disk).await.health, health.max(Health::Suspect));
     }
     w.advance(job, JobState::Cancelled).await;
@@ -399,6 +403,35 @@ pub async fn e16_a_job_ends_whose_sources_were_erased_since(w: &World) {
         level_again(w, disk).await;
     }
     w.repack(&[one]).await;
+}
+
+/// A medium that waited to be erased and is gone is given up, with the job that waited; one that is level is its job's.
+pub async fn e16_a_medium_that_waited_to_be_erased_may_be_given_up(w: &World) {
+    let (one, two) = (w.medium("one").await, w.medium("two").await);
+    let job = w.repack(&[one, two]).await;
+    for source in [one, two] {
+        let hold = Hold::Until(at(7));
+        w.catalogue.quarantine(job, source, hold, at(5)).await.unwrap();
+    }
+    w.advance(job, JobState::Reclaiming).await;
+    let fence = w.catalogue.fence_medium(one, Some(job), false, w.epoch(one), at(8));
+    assert_eq!(fence.await.unwrap(), crate::catalogue::Fence::Erasing(Generation(1)));
+    for medium in [one, two] {
+        assert!(is_conflict(&w.catalogue.give_up(medium, "gone", at(9)).await));
+        let step = (Standing::Level, Standing::Unseen);
+        w.catalogue.set_standing(medium, step, "restored", at(9)).await.unwrap();
+    }
+    for (medium, state) in [(one, JobState::Reclaiming), (two, JobState::Failed)] {
+        assert!(is_in_doubt(&w.catalogue.purge(at(100), 10, at(100)).await));
+        let row = w.catalogue.give_up(medium, "gone", at(10)).await.unwrap();
+        assert_eq!((row.adm_state, row.health), (AdmState::Dead, Health::Failed));
+        assert_eq!((row.emptied_by, row.quarantined_until), (None, None));
+        assert_eq!(w.catalogue.job(job).await.unwrap().state, state);
+        assert!(is_conflict(&w.catalogue.give_up(medium, "again", at(11)).await));
+    }
+    let ended = w.catalogue.job(job).await.unwrap();
+    assert_eq!(ended.error.expect("it says why").code, "source_given_up");
+    assert_eq!(w.catalogue.purge(at(100), 10, at(100)).await.unwrap(), 0);
 }
 
 /// only what is live on a medium that is not level is forgotten.

@@ -1,10 +1,11 @@
 //! E-16: media that saw a history which this catalogue does not have.
 
 use super::tables::{Tables, conflict};
-use crate::catalogue::{CatalogueError, Gone, Result, erased_since};
+use crate::catalogue::{CatalogueError, Gone, Result, erased_since, not_given_up, source_given_up};
 use crate::model::{
     AdmState, Blake3, Compared, EventHead, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job,
-    JobControl, JobId, JobState, Known, Medium, MediumId, ReadBack, Revision, Seen, Stamp, Standing,
+    JobControl, JobError, JobId, JobState, Known, Medium, MediumId, Presence, ReadBack, Revision, Seen, Stamp,
+    Standing,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -209,12 +210,28 @@ impl Tables {
         let changed = medium.clone();
         let detail = json!({ "from": row.generation, "to": generation });
         self.log("medium.generation_taken", &row.name, detail, now);
-        self.end_jobs_of_erased(&row, now);
+        self.end_waiting_jobs(&row, &erased_since(&row.name), now);
         Ok(changed)
     }
 
-    /// What a job waited to do to a medium was done in the history that is lost.
-    fn end_jobs_of_erased(&mut self, row: &Medium, now: Timestamp) {
+    pub(super) fn give_up(&mut self, id: MediumId, why: &str, now: Timestamp) -> Result<Medium> {
+        let row = self.medium(id)?.clone();
+        if let Some(why) = not_given_up(&row) {
+            return Err(conflict(&row.name, why));
+        }
+        self.operator_states.remove(&id);
+        let medium = self.medium_mut(id)?;
+        (medium.adm_state, medium.health, medium.presence) = (AdmState::Dead, Health::Failed, Presence::Missing);
+        (medium.quarantined_until, medium.emptied_by) = (None, None);
+        let changed = medium.clone();
+        let detail = json!({ "why": why, "from": row.adm_state });
+        self.log("medium.given_up", &row.name, detail, now);
+        self.end_waiting_jobs(&row, &source_given_up(&row.name), now);
+        Ok(changed)
+    }
+
+    /// Jobs that waited to erase this medium, which will not happen any more, and have no other source to erase.
+    fn end_waiting_jobs(&mut self, row: &Medium, error: &JobError, now: Timestamp) {
         let waits = |source: &MediumId| {
             let medium = self.media.get(source);
             medium.is_some_and(|one| matches!(one.adm_state, AdmState::Quarantined | AdmState::Erasing))
@@ -227,9 +244,9 @@ impl Tables {
         let ended: Vec<JobId> = self.jobs.values().filter(over).map(|job| job.id).collect();
         for id in ended {
             let job = self.jobs.get_mut(&id).expect("it was just found");
-            job.error = job.error.take().or_else(|| Some(erased_since(&row.name)));
+            job.error = job.error.take().or_else(|| Some(error.clone()));
             (job.state, job.control, job.finished_at) = (JobState::Failed, JobControl::Run, Some(now));
-            self.log("job.failed", id, json!({ "why": "its source was erased since" }), now);
+            self.log("job.failed", id, json!({ "why": error.code }), now);
         }
     }
 

@@ -79,6 +79,9 @@ impl Catalogue for MemCatalogue {
     async fn stand_ins(&self, gone: &[ExtentId]) -> Result<Vec<(ExtentId, Extent)>> {
         Ok(self.read(|tables| tables.stand_ins(gone)))
     }
+    async fn give_up(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<Medium> {
+        self.change(|tables| tables.give_up(medium, why, now))
+    }
     async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
         self.change(|tables| tables.forget_gone(medium, extents, now))
     }

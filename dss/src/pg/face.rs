@@ -76,6 +76,10 @@ impl Catalogue for PgCatalogue {
         reconcile::stand_ins(self, gone).await
     }
 
+    async fn give_up(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<Medium> {
+        reconcile::give_up(self, medium, why, now).await
+    }
+
     async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone> {
         reconcile::forget_gone(self, medium, extents, now).await
     }

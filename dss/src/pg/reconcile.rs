@@ -4,10 +4,10 @@
 use super::events::append;
 use super::retry::{Stop, reading, repeat};
 use super::{PgCatalogue, events, locks, media, records};
-use crate::catalogue::{CatalogueError, Gone, Result, erased_since};
+use crate::catalogue::{CatalogueError, Gone, Result, erased_since, not_given_up, source_given_up};
 use crate::model::{
-    Blake3, Compared, EventHead, Extent, ExtentId, Generation, Health, Hold, Known, Medium, MediumId, Oid, ReadBack,
-    Revision, Seen, Stamp, Standing, Version,
+    Blake3, Compared, EventHead, Extent, ExtentId, Generation, Health, Hold, JobError, Known, Medium, MediumId, Oid,
+    ReadBack, Revision, Seen, Stamp, Standing, Version,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -371,15 +371,43 @@ pub(super) async fn take_generation(
         .await?;
         let detail = json!({ "from": row.generation, "to": generation });
         append(tx.on(), now, "medium.generation_taken", &row.name, detail).await?;
-        end_jobs_of_erased(tx.on(), &row, now).await?;
+        end_waiting_jobs(tx.on(), &row, erased_since(&row.name), now).await?;
         let changed = media::fetch(tx.on(), medium).await?;
         tx.commit().await?;
         changed
     }))
 }
 
-/// What a job waited to do to a medium was done in the history that is lost.
-async fn end_jobs_of_erased(on: &mut PgConnection, row: &Medium, now: Timestamp) -> std::result::Result<(), Stop> {
+/// Declares a medium dead that waits to be erased and will not be.
+pub(super) async fn give_up(catalogue: &PgCatalogue, medium: MediumId, why: &str, now: Timestamp) -> Result<Medium> {
+    Ok(repeat!(catalogue, "give_up", tx => {
+        let row = media::lock(tx.on(), medium).await?;
+        if let Some(why) = not_given_up(&row) {
+            return Err(CatalogueError::Conflict { subject: format!("medium {}", row.name), why }.into());
+        }
+        sqlx::query!(
+            "UPDATE medium SET adm_state = 'dead', health = 'failed', presence = 'missing', quarantined_until = NULL,
+                    emptied_by = NULL, operator_state = NULL
+              WHERE id = $1",
+            medium.0
+        )
+        .execute(tx.on())
+        .await?;
+        append(tx.on(), now, "medium.given_up", &row.name, json!({ "why": why, "from": row.adm_state })).await?;
+        end_waiting_jobs(tx.on(), &row, source_given_up(&row.name), now).await?;
+        let changed = media::fetch(tx.on(), medium).await?;
+        tx.commit().await?;
+        changed
+    }))
+}
+
+/// Jobs that waited to erase this medium, which will not happen any more, and have no other source to erase.
+async fn end_waiting_jobs(
+    on: &mut PgConnection,
+    row: &Medium,
+    error: JobError,
+    now: Timestamp,
+) -> std::result::Result<(), Stop> {
     let ended = sqlx::query_scalar!(
         "UPDATE job SET state = 'failed', control = 'run', error = coalesce(error, $2), finished_at = $3
           WHERE state IN ('quarantined', 'reclaiming')
@@ -388,7 +416,7 @@ async fn end_jobs_of_erased(on: &mut PgConnection, row: &Medium, now: Timestamp)
                              WHERE s.job = job.id AND m.adm_state IN ('quarantined', 'erasing'))
           RETURNING id",
         row.id.0,
-        super::codec::to_json(&erased_since(&row.name)),
+        super::codec::to_json(&error),
         super::codec::stamp(now) as _
     )
     .fetch_all(&mut *on)
@@ -400,7 +428,7 @@ async fn end_jobs_of_erased(on: &mut PgConnection, row: &Medium, now: Timestamp)
     .execute(&mut *on)
     .await?;
     for job in ended {
-        let detail = json!({ "to": "failed", "why": "its source was erased since", "medium": row.name });
+        let detail = json!({ "to": "failed", "why": error.code, "medium": row.name });
         append(on, now, "job.failed", &job.to_string(), detail).await?;
     }
     Ok(())
