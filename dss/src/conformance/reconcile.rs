@@ -243,7 +243,11 @@ pub async fn an_old_image_takes_read_backs_away_whatever_the_health(w: &World) {
         };
         w.catalogue.change_medium(disk, change, at(5)).await.unwrap();
         let proof = w.read_back(&moved);
-        w.catalogue.mark_read_back(job, &[proof], at(6)).await.unwrap();
+        let noted = w
+            .catalogue
+            .mark_read_back(job, &w.row(disk).await, &[proof], at(6))
+            .await;
+        assert!(noted.unwrap());
         assert!(w.catalogue.extent(moved.id).await.unwrap().verified_at.is_some());
         let compared = w.catalogue.compare_medium(disk, bears(early), at(7)).await.unwrap();
         assert!(matches!(compared, Compared::Behind { .. }), "{compared:?}");
