@@ -35,6 +35,8 @@ enum Because {
     Failed,
     /// This host ran out of file handles or memory: no fault of the target's, and no other one would do better.
     Host,
+    /// Its drive is gone, or our lease on it ended while the catalogue did not answer: nobody asked the target.
+    Drive,
 }
 
 /// What this host could not do, whatever the medium.
@@ -53,7 +55,17 @@ impl Because {
             Failure::NoRoom => Self::Full,
             Failure::Target(error) if error.fault == Fault::NoSpace => Self::Full,
             Failure::Target(error) if error.fault.is_of_host() => Self::Host,
-            Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => Self::Failed,
+            Failure::TargetDrive(_) => Self::Drive,
+            Failure::Target(_) | Failure::Source(_) => Self::Failed,
+        }
+    }
+
+    fn of_sync(failure: &SyncFailure) -> Self {
+        match failure {
+            SyncFailure::Media(error) if error.fault.is_of_host() => Self::Host,
+            failure if failure.is_full() => Self::Full,
+            SyncFailure::Drive(_) => Self::Drive,
+            SyncFailure::Media(_) | SyncFailure::Evidence(_) => Self::Failed,
         }
     }
 }
@@ -149,7 +161,13 @@ impl Run<'_> {
                 };
                 self.host.catalogue.change_medium(target, change, now).await?;
             }
-            Failure::Target(_) | Failure::TargetDrive(_) | Failure::Source(_) => {
+            // The scheduler knows of a drive that failed; a target that nobody could ask has done nothing.
+            Failure::TargetDrive(_) => {
+                if let Some(allocation) = &self.allocation {
+                    allocation.distrust(target);
+                }
+            }
+            Failure::Target(_) | Failure::Source(_) => {
                 if let Some(allocation) = &self.allocation {
                     allocation.distrust(target);
                 }
@@ -194,15 +212,11 @@ impl Run<'_> {
                 }
                 Err(failure) => {
                     voided.insert(target);
-                    let because = match &failure {
-                        SyncFailure::Media(error) if error.fault.is_of_host() => {
-                            exhausted.get_or_insert_with(|| error.clone());
-                            Because::Host
-                        }
-                        failure if failure.is_full() => Because::Full,
-                        SyncFailure::Media(_) | SyncFailure::Drive(_) | SyncFailure::Evidence(_) => Because::Failed,
-                    };
+                    let because = Because::of_sync(&failure);
                     if let SyncFailure::Media(error) = &failure {
+                        if because == Because::Host {
+                            exhausted.get_or_insert_with(|| error.clone());
+                        }
                         self.host.lrs.report(target, error).await;
                     }
                     self.void(target, (extents, bytes), because, failure.to_string())
@@ -235,8 +249,9 @@ impl Run<'_> {
         let reopened = allocation.reopen(target).await;
         match because {
             Because::Full => return self.target_out(target, &Failure::NoRoom).await,
-            Because::Host => return Ok(()),
-            Because::Failed => {}
+            // Opening it again was not tried either, once the lease had ended.
+            Because::Failed if allocation.is_held(target) => {}
+            Because::Failed | Because::Host | Because::Drive => return Ok(()),
         }
         let known = self.host.catalogue.medium_by_id(target).await?.health;
         if known == Health::Ok && (out || reopened.is_err()) {
@@ -340,5 +355,39 @@ impl Run<'_> {
             tracing::warn!(job = %self.job.id, %problem, "an index was not committed before release");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lrs::ldm::Op;
+    use lrs::worker::DriveGone;
+    use nix::errno::Errno;
+
+    fn lease_ended() -> DriveGone {
+        DriveGone::LeaseEnded { drive: "drv0".into() }
+    }
+
+    /// I7: what a target did not do because its lease had ended, while the catalogue was away, says nothing about it.
+    #[test]
+    fn i7_a_lease_that_ended_does_not_speak_against_the_target() {
+        assert_eq!(Because::of_sync(&SyncFailure::Drive(lease_ended())), Because::Drive);
+        assert_eq!(Because::of_ending(&Failure::TargetDrive(lease_ended())), Because::Drive);
+        let error = |errno| MediaError {
+            op: Op::Sync,
+            medium: "b".into(),
+            at: None,
+            fault: Fault::Io(errno),
+        };
+        assert_eq!(
+            Because::of_sync(&SyncFailure::Media(error(Errno::EIO))),
+            Because::Failed
+        );
+        assert_eq!(
+            Because::of_sync(&SyncFailure::Media(error(Errno::EMFILE))),
+            Because::Host
+        );
+        assert_eq!(Because::of_ending(&Failure::Target(error(Errno::EIO))), Because::Failed);
     }
 }

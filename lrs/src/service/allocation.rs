@@ -101,6 +101,11 @@ impl Allocation {
         outcome
     }
 
+    /// Whether commands may still be issued to a medium of this grant: the lease on it has not ended.
+    pub fn is_held(&self, medium: MediumId) -> bool {
+        self.seat(medium).lease.as_ref().is_none_or(|lease| lease.holds())
+    }
+
     /// Has a medium mounted again before its next use by anybody else: after a failure that makes its mount doubtful.
     pub fn distrust(&self, medium: MediumId) {
         self.tell(Event::Distrust(self.seat(medium).row.id));
