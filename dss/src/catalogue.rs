@@ -5,6 +5,7 @@
 //! age or stamp anything take `now` from the caller: the catalogue has no clock of its own.
 
 use crate::model::event::NewEvent;
+use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
@@ -546,6 +547,9 @@ pub trait Catalogue: Send + Sync {
     /// another copy of their objects (I10). Media without any are left out. Asked for more than [`STRANDED_MAX`] targets:
     /// nobody has a copy on each of so many, and the answer is empty.
     async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
+    /// What would become of objects if these media were lost now; at most `limit` of them are named. Media that are dead
+    /// or failed are lost already. Costs what these media hold, and changes nothing.
+    async fn what_if_lost(&self, media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss>;
     /// Changes a medium's row.
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
 

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hello;
 pub mod import;
 pub mod jobs;
+pub mod loss;
 pub mod media;
 pub mod objects;
 pub mod plan;

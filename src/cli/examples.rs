@@ -158,6 +158,16 @@ const TEXTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "medium what-if-lost",
+        &[
+            "Asks, and changes nothing. Copies count as they can be put together of what can be read now; old bytes that are \
+             held for a restore are none. The first 1,000 objects are named, those that would be lost before the rest.",
+            "Examples:
+  respool medium what-if-lost disk-a
+  respool medium what-if-lost disk-a disk-b --json",
+        ],
+    ),
+    (
         "medium set",
         &[
             SIZES,

@@ -1,9 +1,11 @@
 //! `medium`.
 
+use super::output::on_one_line;
 use super::table::{pairs, size, table, time, words};
 use super::{Context, Done};
 use crate::api::candidates::{CandidateList, CandidatesRequest, WhyNot};
 use crate::api::import::{ImportReport, Reconciled};
+use crate::api::loss::{LossReport, LossRequest};
 use crate::api::media::{CheckErase, DriveView, MediaList, MediumView};
 use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::wire::Nothing;
@@ -26,6 +28,8 @@ pub enum Medium {
     Extents(Which),
     /// Media worth emptying, the best first, and why
     Candidates(Candidates),
+    /// What would be lost, or have fewer copies, if media were lost now
+    WhatIfLost(WhatIfLost),
     /// Change adm_state, health, presence, tags, class, capacity or path
     Set(Set),
     /// Let nobody touch a medium
@@ -77,6 +81,13 @@ pub struct Candidates {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct WhatIfLost {
+    /// The media, lost together
+    #[arg(required = true, value_name = "MEDIUM")]
+    media: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Which {
     /// The medium's name
     #[arg(value_name = "MEDIUM")]
@@ -106,6 +117,7 @@ impl Medium {
             Self::Format(which) => one(context, "/v1/medium/format", which).await,
             Self::CheckErase(which) => check_erase(context, which).await,
             Self::Candidates(which) => which.run(context).await,
+            Self::WhatIfLost(media) => media.run(context).await,
             Self::Set(set) => set.run(context).await,
             Self::Import(import) => import.run(context).await,
             Self::Extents(which) => {
@@ -181,6 +193,44 @@ fn why_not(told: &WhyNot) -> String {
     };
     text.extend(told.next.iter().map(|next| format!("\n  next: {next}")));
     text
+}
+
+impl WhatIfLost {
+    async fn run(self, context: &Context) -> Done {
+        let request = LossRequest { media: self.media };
+        let report: LossReport = context
+            .client()
+            .await?
+            .call("/v1/medium/what-if-lost", &request)
+            .await?;
+        context.output.result(&report, losses);
+        Ok(exit::DONE)
+    }
+}
+
+fn losses(report: &LossReport) -> String {
+    let (lost, fewer) = (report.lost, report.fewer);
+    let mut lines = vec![format!(
+        "without {}: {} objects ({}) would be lost, {} ({}) would have fewer copies",
+        report.media.join(" and "),
+        lost.objects,
+        lost.bytes,
+        fewer.objects,
+        fewer.bytes
+    )];
+    lines.extend(report.objects.iter().map(|one| {
+        let deleted = if one.deleted { ", deleted" } else { "" };
+        let what = match one.copies_left {
+            0 => "lost".to_owned(),
+            left => format!("{left} of {} copies", one.copies_now),
+        };
+        let (bytes, name) = (one.bytes, on_one_line(one.oid.as_str()));
+        format!("{what}: {name} version {} ({bytes}{deleted})", one.version)
+    }));
+    if report.not_listed > 0 {
+        lines.push(format!("and {} more", report.not_listed));
+    }
+    lines.join("\n")
 }
 
 impl Dead {

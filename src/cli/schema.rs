@@ -10,6 +10,7 @@ use crate::api::extents::ExtentView;
 use crate::api::hello::ClockAccepted;
 use crate::api::import::ImportReport;
 use crate::api::jobs::{JobList, RestoreReport as JobRestored};
+use crate::api::loss::LossReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
 use crate::api::objects::ObjectView;
 use crate::api::{JobReport, PlanStep, PlanSummary, Problem};
@@ -98,6 +99,7 @@ pub fn document() -> Value {
     verbs.print::<MediumView>(&["dir add", "medium show", "medium set", "medium lock", "medium unlock"]);
     verbs.print::<MediumView>(&["medium trust", "medium dead", "medium format"]);
     verbs.print::<CandidateList>(&["medium candidates"]);
+    verbs.print::<LossReport>(&["medium what-if-lost"]);
     verbs.print::<CheckErase>(&["medium check-erase"]);
     verbs.print::<ImportReport>(&["medium import"]);
     verbs.print::<Extents>(&["extent list", "medium extents"]);

@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::import::ImportReport;
+use crate::api::loss::{self, LossReport, LossRequest};
 use crate::api::media::{CheckErase, DriveView, MediaList, MediumView, view};
 use crate::api::requests::{DirAddRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::standing::in_doubt;
@@ -33,6 +34,9 @@ use std::sync::Arc;
 /// The most bytes a medium's name may have.
 const NAME_MAX: usize = 64;
 
+/// The most objects that `what-if-lost` names; the rest is counted.
+const LISTED_MAX: u32 = 1_000;
+
 /// The requests about media.
 pub fn routes() -> Router<Arc<Daemon>> {
     Router::new()
@@ -40,6 +44,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/medium/list", post(list))
         .route("/v1/medium/show", post(show))
         .route("/v1/medium/candidates", post(super::candidates::list))
+        .route("/v1/medium/what-if-lost", post(what_if_lost))
         .route("/v1/medium/set", post(set))
         .route("/v1/medium/lock", post(lock))
         .route("/v1/medium/unlock", post(unlock))
@@ -102,6 +107,17 @@ async fn drive_view(host: &Host, status: DriveStatus) -> Result<DriveView, Probl
         used_by: status.used_by,
         out_of_service: status.out_of_service,
     })
+}
+
+/// `medium what-if-lost`.
+async fn what_if_lost(State(daemon): State<Arc<Daemon>>, Json(request): Json<LossRequest>) -> Answer<LossReport> {
+    let catalogue = &daemon.host.catalogue;
+    let mut media = BTreeSet::new();
+    for name in &request.media {
+        media.insert(catalogue.medium(name).await?.id);
+    }
+    let lost = catalogue.what_if_lost(&media, LISTED_MAX).await?;
+    Ok(Json(loss::report(request.media, lost)))
 }
 
 // ------------------------------------------------------------------------------------------------------------- add

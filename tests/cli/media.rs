@@ -161,3 +161,46 @@ fn walk(folder: &std::path::Path) -> std::path::PathBuf {
     let entry = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     if entry.is_dir() { walk(&entry) } else { entry }
 }
+
+#[test]
+fn what_would_be_lost_with_media_is_told_and_nothing_is_changed() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("alone", 1000);
+    site.put("deleted", 300);
+    site.run(&["delete", "deleted"]).exits(0);
+    site.add_dir("disk-b");
+    let twice = site.file("twice", 50);
+    site.run(&["put", &twice, "twice", "--copies", "2"]).exits(0);
+    let told = site.run(&["medium", "what-if-lost", "disk-a"]).exits(0);
+    assert_eq!(told.json["lost"], serde_json::json!({ "objects": 2, "bytes": 1300 }));
+    assert_eq!(told.json["fewer"], serde_json::json!({ "objects": 1, "bytes": 50 }));
+    let listed = told.json["objects"].as_array().unwrap();
+    let names: Vec<&str> = listed.iter().map(|one| one["oid"].as_str().unwrap()).collect();
+    assert_eq!(
+        (names, told.number("/not_listed")),
+        (vec!["alone", "deleted", "twice"], 0)
+    );
+    assert_eq!(
+        (
+            told.number("/objects/2/copies_now"),
+            told.number("/objects/2/copies_left")
+        ),
+        (2, 1)
+    );
+    let both = site.run(&["medium", "what-if-lost", "disk-a", "disk-b"]).exits(0);
+    assert_eq!(both.number("/lost/objects"), 3);
+    let words = site.say(&["medium", "what-if-lost", "disk-a"]).exits(0).stdout;
+    assert!(
+        words.starts_with("without disk-a: 2 objects (1.3 KiB) would be lost, 1 (50 B)"),
+        "{words}"
+    );
+    assert!(
+        words.contains("\nlost: deleted version 1 (300 B, deleted)\n1 of 2 copies: twice"),
+        "{words}"
+    );
+    site.run(&["medium", "what-if-lost", "disk-a", "nobody"]).exits(2);
+    site.run(&["medium", "what-if-lost"]).exits(2);
+    assert_eq!(site.run(&["medium", "show", "disk-a"]).exits(0).text("/health"), "ok");
+    site.holds("alone", 1000);
+}

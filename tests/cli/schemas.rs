@@ -147,6 +147,8 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     run("medium candidates", "--why-not missing", 2);
     run("repack", "--best", 0);
     run("repack", "--best --limit-time 4h --to missing", 0);
+    run("medium what-if-lost", "a b", 0);
+    run("medium what-if-lost", "a missing", 2);
     run("medium import", "a", 0);
     let extents = run("extent list", "--medium a", 0);
     let extent = extents["extents"][0]["id"].as_str().unwrap().to_owned();

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use dss::catalogue::*;
 use dss::mem::MemCatalogue;
+use dss::model::loss::Loss;
 use dss::model::medium::Usage;
 use dss::model::object::Place;
 use dss::model::*;
@@ -72,6 +73,7 @@ overhear! {
     fn usage(id: MediumId, now: Timestamp) -> Result<Usage>;
     fn holdings(now: Timestamp) -> Result<Vec<Holding>>;
     fn stranded(targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
+    fn what_if_lost(media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss>;
     fn change_medium(id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
     fn take_lease(
         resource: &Resource,

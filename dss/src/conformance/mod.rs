@@ -10,6 +10,7 @@ pub mod holdings;
 pub mod import;
 pub mod jobs;
 pub mod leases;
+pub mod losses;
 pub mod lost;
 pub mod media;
 pub mod objects;
@@ -123,6 +124,11 @@ macro_rules! conformance {
                 a_lost_epoch_changes_nothing
                 only_dead_epochs_are_swept
                 a_swept_extent_is_never_referenced;
+            losses:
+                what_if_tells_what_is_lost_and_what_has_fewer_copies
+                what_if_counts_from_what_can_be_read_now
+                what_if_puts_copies_together_part_by_part
+                what_if_lists_no_more_than_asked;
             lost:
                 i5_objects_whose_every_copy_is_on_lost_media_are_named
                 i5_copies_make_up_for_one_another_part_by_part

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-fn is_lost(medium: &Medium) -> bool {
+pub(super) fn is_lost(medium: &Medium) -> bool {
     medium.adm_state == AdmState::Dead || medium.health == Health::Failed
 }
 
@@ -35,7 +35,7 @@ impl Tables {
         lost::findings(named.map(|object| self.lost(object, &lost)).collect(), total, doubtful)
     }
 
-    fn entries_of<'a>(&'a self, object: &Object) -> impl Iterator<Item = (CopyNo, ExtentIndex, &'a Extent)> {
+    pub(super) fn entries_of<'a>(&'a self, object: &Object) -> impl Iterator<Item = (CopyNo, ExtentIndex, &'a Extent)> {
         let seats = self.seats(object.id);
         seats.filter_map(|((_, copy, index), id)| Some((copy, index, self.extents.get(&id)?)))
     }

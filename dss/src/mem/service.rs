@@ -3,6 +3,7 @@
 use super::MemCatalogue;
 use crate::catalogue::*;
 use crate::model::event::NewEvent;
+use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
@@ -109,6 +110,9 @@ impl Catalogue for MemCatalogue {
     }
     async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>> {
         Ok(self.read(|tables| tables.stranded(targets)))
+    }
+    async fn what_if_lost(&self, media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss> {
+        Ok(self.read(|tables| tables.what_if_lost(media, limit)))
     }
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
         self.change(|tables| tables.change_medium(id, change, now))

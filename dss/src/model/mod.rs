@@ -10,6 +10,7 @@ pub mod holding;
 pub mod ids;
 pub mod job;
 pub mod lease;
+pub mod loss;
 pub mod medium;
 pub mod object;
 pub mod standing;

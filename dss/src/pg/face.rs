@@ -1,10 +1,11 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, media, objects, puts,
-    quarantine, reconcile, substitutions, swap,
+    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, losses, media, objects,
+    puts, quarantine, reconcile, substitutions, swap,
 };
 use crate::catalogue::*;
+use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::Place;
 use crate::model::*;
@@ -114,6 +115,10 @@ impl Catalogue for PgCatalogue {
 
     async fn stranded(&self, targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>> {
         holdings::stranded(self, targets).await
+    }
+
+    async fn what_if_lost(&self, media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss> {
+        losses::what_if(self, media, limit).await
     }
 
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
