@@ -20,6 +20,8 @@ mod media;
 mod objects;
 #[path = "cli/refused/mod.rs"]
 mod refused;
+#[path = "cli/release.rs"]
+mod release;
 #[path = "cli/schemas.rs"]
 mod schemas;
 #[path = "cli/service.rs"]

@@ -414,6 +414,56 @@ pub struct Gone {
     pub versions: Vec<(Oid, Version)>,
 }
 
+/// Whether a copy is given up, or only what that would do is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sure {
+    /// Nothing is changed.
+    No,
+    /// It is given up.
+    Yes,
+}
+
+/// What was given up with a copy, and what remains of its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// The object's name.
+    pub oid: Oid,
+    /// Its version.
+    pub version: Version,
+    /// Which copy.
+    pub copy: CopyNo,
+    /// How many extents became orphans.
+    pub extents: u64,
+    /// Their bytes.
+    pub bytes: ByteCount,
+    /// How many copies remain that count.
+    pub remaining: u64,
+    /// How many were asked for.
+    pub asked: CopyNo,
+}
+
+impl Released {
+    /// Refuses when nothing would remain.
+    pub(crate) fn or_refuse(self) -> Result<Self> {
+        if self.remaining > 0 {
+            return Ok(self);
+        }
+        let why = "without this copy 0 verified copies of it remain on media that stay, are in reach and trusted";
+        Err(CatalogueError::Conflict {
+            subject: format!("{} version {}", self.oid, self.version),
+            why: why.to_owned(),
+        })
+    }
+}
+
+/// Why an extent is no part of a surplus copy.
+pub(crate) fn not_surplus(extent: ExtentId, why: String) -> CatalogueError {
+    CatalogueError::Conflict {
+        subject: format!("extent {extent}"),
+        why,
+    }
+}
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -616,6 +666,11 @@ pub trait Catalogue: Send + Sync {
     /// the last of them that is good. In doubt is a medium that is dead, missing or failed; and one that is suspect or
     /// failing, for what was not read back from it since.
     async fn doubtful(&self, medium: MediumId) -> Result<Vec<Extent>>;
+    /// Gives up the copy that an extent is a part of, whole: its extents become orphans. Unless `sure`, only tells what
+    /// that would do. Refused with `Conflict` when no
+    /// other copy of the version counts (I10): whole, verified, and on media that stay, are in reach, trusted and not being
+    /// emptied; also for an extent that serves several objects or none, and with `InDoubt` as `removable` is.
+    async fn release_copy(&self, extent: ExtentId, sure: Sure, now: Timestamp) -> Result<Released>;
     /// The header that travels with an extent on its medium.
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
     /// Every layout entry, of any object, filled by one of these extents.

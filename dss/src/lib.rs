@@ -13,3 +13,4 @@ pub mod mint;
 mod mint;
 pub mod model;
 pub mod pg;
+mod release;

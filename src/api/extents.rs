@@ -43,6 +43,25 @@ pub struct ExtentView {
     pub created_at: Timestamp,
 }
 
+/// What `extent release` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReleaseReport {
+    /// The object's name.
+    pub oid: Oid,
+    /// Its version.
+    pub version: Version,
+    /// Which copy was given up.
+    pub copy: CopyNo,
+    /// How many extents became orphans.
+    pub extents: u64,
+    /// Their bytes.
+    pub bytes: ByteCount,
+    /// How many verified copies remain on media that stay, are in reach and trusted.
+    pub copies_left: u64,
+    /// How many copies were asked for when it was put.
+    pub copies_asked: CopyNo,
+}
+
 /// Composes an extent's view.
 pub fn view(extent: Extent, names: &BTreeMap<MediumId, String>) -> ExtentView {
     ExtentView {

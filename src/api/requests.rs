@@ -110,6 +110,16 @@ pub struct ExtentRequest {
     pub extent: ExtentId,
 }
 
+/// `extent release`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRequest {
+    /// An extent of the copy to be given up.
+    pub extent: ExtentId,
+    /// Whether it is; else only what that would do is told, as a refusal.
+    pub yes: bool,
+}
+
 /// `dir add`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -236,6 +236,16 @@ const TEXTS: &[(&str, &[&str])] = &[
   respool extent migrate 01933f5e-0000-7000-8000-000000000001 --to disk-b"],
     ),
     (
+        "extent release",
+        &[
+            "A copy is given up whole: with an extent go all others of the same copy, and the sweep removes their bytes. Only \
+             when another copy remains whose every extent was read back, on media that stay, are in reach and trusted.",
+            "Examples:
+  respool extent release 01933f5e-0000-7000-8000-000000000001
+  respool extent release 01933f5e-0000-7000-8000-000000000001 --yes",
+        ],
+    ),
+    (
         "repack",
         &[
             SIZES,

@@ -1,11 +1,11 @@
 //! `extent`.
 
 use super::job::{CtrlC, follow};
-use super::output::Listed;
+use super::output::{Listed, on_one_line};
 use super::table::{pairs, row as row_of, terminal};
 use super::{Context, Done};
-use crate::api::extents::ExtentView;
-use crate::api::requests::{ExtentListRequest, ExtentRequest};
+use crate::api::extents::{ExtentView, ReleaseReport};
+use crate::api::requests::{ExtentListRequest, ExtentRequest, ReleaseRequest};
 use crate::api::wire::Nothing;
 use crate::api::{JobReport, MigrateRequest, exit};
 use dss::model::{ExtentId, ExtentState, Oid};
@@ -20,6 +20,8 @@ pub enum Extent {
     Show(Show),
     /// Move one extent to another medium
     Migrate(Migrate),
+    /// Give up the copy that an extent is a part of, when another one is verified
+    Release(Release),
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,6 +84,15 @@ pub struct Migrate {
     detach: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Release {
+    /// The extent's id; all extents of its copy go
+    id: ExtentId,
+    /// The copy is not needed; without this only what would remain is told
+    #[arg(long)]
+    yes: bool,
+}
+
 impl Extent {
     pub async fn run(self, context: &Context) -> Done {
         match self {
@@ -97,6 +108,12 @@ impl Extent {
                 let request = ExtentRequest { extent: show.id };
                 let extent: ExtentView = context.client().await?.call("/v1/extent/show", &request).await?;
                 context.output.result(&extent, details);
+                Ok(exit::DONE)
+            }
+            Self::Release(Release { id: extent, yes }) => {
+                let request = ReleaseRequest { extent, yes };
+                let report: ReleaseReport = context.client().await?.call("/v1/extent/release", &request).await?;
+                context.output.result(&report, released);
                 Ok(exit::DONE)
             }
             Self::Migrate(migrate) => {
@@ -137,6 +154,19 @@ pub async fn list(context: &Context, request: &ExtentListRequest) -> Done {
         Listed::Whole(Nothing {}) => exit::DONE,
         Listed::Broken(code) => code,
     })
+}
+
+fn released(report: &ReleaseReport) -> String {
+    format!(
+        "copy {} of {} version {} is given up: {} extents ({}) are orphans; {} verified copies remain, of {} asked for",
+        report.copy,
+        on_one_line(report.oid.as_str()),
+        report.version,
+        report.extents,
+        report.bytes,
+        report.copies_left,
+        report.copies_asked
+    )
 }
 
 fn details(extent: &ExtentView) -> String {

@@ -6,7 +6,7 @@ use crate::api::backup::{BackupReport, RestoreReport as CatalogueRestored};
 use crate::api::candidates::{CandidateList, NoCandidate};
 use crate::api::check::CheckReport;
 use crate::api::events::EventList;
-use crate::api::extents::ExtentView;
+use crate::api::extents::{ExtentView, ReleaseReport};
 use crate::api::hello::ClockAccepted;
 use crate::api::import::ImportReport;
 use crate::api::jobs::{JobList, RestoreReport as JobRestored};
@@ -104,6 +104,7 @@ pub fn document() -> Value {
     verbs.print::<ImportReport>(&["medium import"]);
     verbs.print::<Extents>(&["extent list", "medium extents"]);
     verbs.print::<ExtentView>(&["extent show"]);
+    verbs.print::<ReleaseReport>(&["extent release"]);
     verbs.print::<JobReport>(&["repack", "extent migrate", "job show", "job report", "job wait"]);
     verbs.print::<JobReport>(&["job pause", "job resume", "job cancel"]);
     verbs.print::<Plan>(&["repack"]);

@@ -39,6 +39,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/repack/plan", post(plan))
         .route("/v1/repack/best", post(super::candidates::best))
         .route("/v1/extent/migrate", post(migrate))
+        .route("/v1/extent/release", post(super::extents::release))
         .route("/v1/job/list", post(list))
         .route("/v1/job/show", post(show))
         .route("/v1/job/follow", post(follow))

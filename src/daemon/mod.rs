@@ -8,6 +8,7 @@ mod candidates;
 pub mod control;
 mod devices;
 mod drill;
+mod extents;
 mod guard;
 mod handles;
 mod jobs;

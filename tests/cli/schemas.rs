@@ -105,7 +105,7 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     let site = Site::new(RESPOOL);
     let mut contract = Contract::new();
     fs::write(site.root().join("file"), "bytes").unwrap();
-    for folder in ["a", "b", "c", "pages", "folder", "demo"] {
+    for folder in ["a", "b", "c", "d", "e", "f", "pages", "folder", "demo"] {
         fs::create_dir(site.root().join(folder)).unwrap();
     }
     for number in 0..4 {
@@ -182,6 +182,21 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     run("medium format", "c", 0);
     run("medium dead", "c", 2);
     run("medium dead", "c --yes", 0);
+    for disk in ["d", "e", "f"] {
+        run("dir add", &format!("{disk} {disk} --tags x"), 0);
+    }
+    run("put", "file double --copies 2 --tags x", 0);
+    let rows = run("extent list", "--oid double", 0);
+    let [moved, other] = [0, 1].map(|at| rows["extents"][at].clone());
+    let used = [&moved["medium"], &other["medium"]];
+    let free = ["d", "e", "f"]
+        .into_iter()
+        .find(|disk| !used.contains(&&json!(disk)))
+        .unwrap();
+    let [moved, other] = [&moved["id"], &other["id"]].map(|id| id.as_str().unwrap());
+    run("extent migrate", &format!("{moved} --to {free}"), 0);
+    run("extent release", other, 2);
+    run("extent release", &format!("{other} --yes"), 0);
     run("events", "--limit 20", 0);
     run("clock accept", "", 0);
     run("check", "", 0);

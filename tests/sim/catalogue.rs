@@ -101,6 +101,7 @@ overhear! {
     fn purge(deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64>;
     fn doubtful(medium: MediumId) -> Result<Vec<Extent>>;
     fn fallbacks(object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
+    fn release_copy(extent: ExtentId, sure: Sure, now: Timestamp) -> Result<Released>;
     fn headers(extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
     fn references(extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>>;
     fn extent(id: ExtentId) -> Result<Extent>;

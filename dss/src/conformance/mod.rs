@@ -17,6 +17,7 @@ pub mod objects;
 pub mod puts;
 pub mod reconcile;
 pub mod record;
+pub mod release;
 pub mod restore;
 pub mod support;
 pub mod swap;
@@ -198,6 +199,11 @@ macro_rules! conformance {
                 only_live_extents_are_moved
                 a_rerun_reaches_the_goal_without_duplicates
                 a_record_cut_short_did_not_happen;
+            release:
+                i10_a_copy_is_released_whole
+                i10_the_last_copy_is_not_released
+                i10_copies_on_media_not_relied_on_do_not_count
+                i10_a_shared_extent_is_not_released;
             restore:
                 a_restore_puts_the_layout_back
                 a_restore_that_is_refused_leaves_the_quarantine

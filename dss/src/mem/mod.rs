@@ -17,6 +17,7 @@ mod media;
 mod objects;
 mod reconcile;
 mod record;
+mod release;
 mod service;
 mod swap;
 mod table;

@@ -191,6 +191,14 @@ impl Catalogue for MemCatalogue {
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
         Ok(self.read(|tables| tables.fallbacks(object, entry)))
     }
+    async fn release_copy(&self, extent: ExtentId, sure: Sure, now: Timestamp) -> Result<Released> {
+        self.change_unless(
+            &[],
+            &[],
+            |_| sure == Sure::No,
+            |tables| tables.release_copy(extent, now),
+        )
+    }
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>> {
         Ok(self.read(|tables| tables.headers(extents)))
     }

@@ -2,7 +2,7 @@
 
 use super::{
     PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, losses, media, objects,
-    puts, quarantine, reconcile, substitutions, swap,
+    puts, quarantine, reconcile, release, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -201,6 +201,10 @@ impl Catalogue for PgCatalogue {
 
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
         objects::fallbacks(self, object, entry).await
+    }
+
+    async fn release_copy(&self, extent: ExtentId, sure: Sure, now: Timestamp) -> Result<Released> {
+        release::release(self, extent, sure, now).await
     }
 
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>> {

@@ -29,6 +29,7 @@ mod puts;
 mod quarantine;
 mod reconcile;
 mod records;
+mod release;
 mod retry;
 mod substitutions;
 mod swap;

@@ -4,13 +4,14 @@
 use crate::gate::{Met, at_every_statement};
 use crate::support::{self, Fresh};
 use dss::catalogue::{
-    Catalogue, CatalogueError, Fence, MediumChange, NewObject, Overwrite, Result, ReturnOutcome, SwapEntry, SwapOutcome,
+    Catalogue, CatalogueError, Fence, MediumChange, NewObject, Overwrite, Released, Result, ReturnOutcome, Sure,
+    SwapEntry, SwapOutcome,
 };
 use dss::conformance::World;
 use dss::conformance::support::Put;
 use dss::model::{
-    Epoch, Extent, ExtentId, ExtentState, FsState, Generation, JobId, Lease, MediumId, Move, NewExtent, NoDrill,
-    Object, ReadBack, Recorded, Resource, SessionId,
+    Epoch, Extent, ExtentId, ExtentState, FsState, Generation, JobId, JobState, Lease, MediumId, Move, NewExtent,
+    NoDrill, Object, ReadBack, Recorded, Resource, SessionId,
 };
 use dss::pg::PgCatalogue;
 use futures_util::FutureExt;
@@ -100,6 +101,53 @@ async fn e07_of_two_swaps_of_one_extent_the_second_finds_it_moved_on() {
     };
     let first = |pg, scene| swap_of(pg, scene, 0);
     let second = |pg, scene| swap_of(pg, scene, 1);
+    at_every_statement(&fresh, scene, first, second, check).await;
+    w.must_be_sound().await;
+}
+
+// -------------------------------------------------------------------------------------------------------- releases
+
+/// The first extents of the two copies of one object, both read back.
+struct Surplus([ExtentId; 2]);
+
+fn release_of(pg: Arc<PgCatalogue>, scene: Arc<Surplus>, which: usize) -> BoxFuture<'static, Result<Released>> {
+    async move { pg.release_copy(scene.0[which], Sure::Yes, now()).await }.boxed()
+}
+
+/// I10: of two releases of the two copies of one object, one is refused, whatever the other has done so far.
+#[tokio::test]
+async fn i10_of_two_releases_of_the_two_copies_one_is_refused() {
+    let (fresh, w) = both().await;
+    let scene = async |at| {
+        let (one, two) = (w.medium(name("one", at)).await, w.medium(name("two", at)).await);
+        let detail = w
+            .put(Put {
+                oid: name("object", at),
+                copies: vec![vec![(one, "abc")], vec![(two, "abc")]],
+                grouping: None,
+                overwrite: Overwrite::Refuse,
+            })
+            .await;
+        let job = w.repack(&[one]).await;
+        let proofs: Vec<ReadBack> = detail.entries.iter().map(|entry| w.read_back(&entry.extent)).collect();
+        fresh.pg.mark_read_back(job, &proofs, now()).await.unwrap();
+        w.advance(job, JobState::Cancelled).await;
+        Surplus([detail.entries[0].extent.id, detail.entries[1].extent.id])
+    };
+    let check = async |scene: Arc<Surplus>, met: Met<Result<Released>, Result<Released>>| {
+        let at = met.at;
+        let won = [&met.first, &met.second].map(Result::is_ok);
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "at statement {at}");
+        let refused = if won[0] { met.second } else { met.first };
+        assert!(
+            matches!(refused, Err(CatalogueError::Conflict { .. })),
+            "at statement {at}: {refused:?}"
+        );
+        let left = fresh.pg.references(&scene.0).await.unwrap();
+        assert_eq!(left.len(), 1, "at statement {at}");
+    };
+    let first = |pg, scene| release_of(pg, scene, 0);
+    let second = |pg, scene| release_of(pg, scene, 1);
     at_every_statement(&fresh, scene, first, second, check).await;
     w.must_be_sound().await;
 }
