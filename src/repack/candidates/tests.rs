@@ -181,9 +181,12 @@ fn what_will_be_dead_at_a_time_makes_a_candidate_then_and_says_so() {
     assert!(way.contains(&when) && way.contains("11 %"), "{way}");
 }
 
+/// A change to a medium, and what it has to say against it.
+type Case = (fn(&mut Facts), Against);
+
 #[test]
 fn what_is_in_use_or_out_of_reach_is_left_with_every_reason() {
-    let cases: [(fn(&mut Facts), Against); 10] = [
+    let cases: [Case; 10] = [
         (|one| one.medium.locked = true, Against::Locked),
         (
             |one| one.medium.standing = Standing::Ahead,
