@@ -574,8 +574,8 @@ pub trait Catalogue: Send + Sync {
     /// which [`Catalogue::change_medium`] leads.
     async fn give_up(&self, medium: MediumId, why: &str, now: Timestamp) -> Result<Medium>;
     /// Ends copies of which these extents of a medium are a part: an operator says that their bytes are nowhere. A
-    /// version without another copy is forgotten without a tombstone, so that an import can still bring it back. What is
-    /// not live on this medium any more is left alone. `Conflict` when the medium is level: nothing is missing on it.
+    /// version without another copy is forgotten without a tombstone, and orphans of the same bytes are held for ever, so
+    /// that an import can still bring it back. What is not live on this medium any more is left alone. `Conflict` when the medium is level: nothing is missing on it.
     async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
 
     // --- media
@@ -794,6 +794,7 @@ pub trait Catalogue: Send + Sync {
     ///
     /// Several extents may be found for one place of a copy: the newest verified one is taken, the others are added. When
     /// their bytes differ, or differ from verified ones on record, the copy is not adopted and its name told. What an
-    /// earlier import added on this medium counts as found when it is found and read again.
+    /// earlier import added on this medium counts as found when it is found and read again; so do orphans held for ever
+    /// of a version that was forgotten (`forget_gone`), which becomes known again.
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
 }

@@ -189,6 +189,7 @@ macro_rules! conformance {
                 e16_a_medium_that_waited_to_be_erased_may_be_given_up
                 e16_nothing_on_a_level_medium_is_forgotten
                 e16_what_is_nowhere_may_come_back
+                e16_what_was_forgotten_comes_back_from_old_bytes
                 e16_a_reconciliation_brings_back_a_newer_version;
             record:
                 a_move_is_pending_first

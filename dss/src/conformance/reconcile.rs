@@ -479,6 +479,55 @@ pub async fn e16_what_is_nowhere_may_come_back(w: &World) {
     assert_eq!(w.first("only").await.medium, two);
 }
 
+/// What was forgotten although its old bytes have a row is brought back from these: they are held from then on, whatever
+/// was to become of them. A part of a copy, or bytes that were not read, make no object.
+pub async fn e16_what_was_forgotten_comes_back_from_old_bytes(w: &World) {
+    let (source, target) = (w.medium("source").await, w.medium("target").await);
+    let put = Put {
+        copies: vec![vec![(source, "x"), (source, "y")]],
+        ..w.simple("moved", source, "")
+    };
+    let detail = w.put(put).await;
+    let olds: Vec<Extent> = detail.entries.iter().map(|entry| entry.extent.clone()).collect();
+    let mut items = vec![];
+    for old in &olds {
+        items.push(found_again(w, old).await);
+    }
+    let job = w.repack(&[source]).await;
+    let mut gone = vec![];
+    for (old, bytes) in olds.iter().zip(["x", "y"]) {
+        gone.push(w.relocate(job, old, target, bytes).await.id);
+    }
+    let hold = Hold::Until(at(50));
+    w.catalogue.quarantine(job, source, hold, at(6)).await.unwrap();
+    w.advance(job, JobState::Cancelled).await;
+    put_ahead(w, target).await;
+    let forgotten = w.catalogue.forget_gone(target, &gone, at(10)).await.unwrap();
+    assert_eq!(forgotten.versions, [(oid("moved"), Version(1))]);
+    level_again(w, target).await;
+    for old in &olds {
+        assert_eq!(w.catalogue.extent(old.id).await.unwrap().hold, Hold::Forever);
+    }
+    let mut unread = items.clone();
+    unread[0].read = None;
+    for part in [vec![items[0].clone()], unread] {
+        let report = w.catalogue.import(source, part, Adopt::Yes, at(60)).await.unwrap();
+        assert_eq!((report.objects_adopted, report.unknown), (0, 0), "{report:?}");
+        assert_eq!(report.unadopted_names, [oid("moved")]);
+        assert!(is_not_found(&w.catalogue.object(&oid("moved"), None).await));
+    }
+    for adopted in [1, 0] {
+        let items = items.clone();
+        let report = w.catalogue.import(source, items, Adopt::Yes, at(61)).await.unwrap();
+        assert_eq!((report.objects_adopted, report.known, report.added), (adopted, 2, 0));
+        assert!(report.is_complete(), "{report:?}");
+    }
+    let back = w.catalogue.object(&oid("moved"), None).await.unwrap();
+    let ids: Vec<ExtentId> = back.entries.iter().map(|entry| entry.extent.id).collect();
+    assert_eq!(ids, [olds[0].id, olds[1].id]);
+    assert_eq!(back.object, detail.object);
+}
+
 /// A version that the lost history made is the newest one, unless a newer one was made since, or the object deleted.
 pub async fn e16_a_reconciliation_brings_back_a_newer_version(w: &World) {
     let disk = w.medium("disk").await;

@@ -74,20 +74,14 @@ impl Tables {
                 self.add_to_known(&site, object, &items, adopt, &mut report, &mut names);
                 continue;
             }
-            // Rows of what never became an object, or is long gone: no import makes one of them.
-            let items: Vec<Found> = items
-                .into_iter()
-                .filter(|item| !self.extents.contains(&item.extent))
-                .collect();
-            if items.is_empty() {
-                continue;
-            }
+            // Also of rows alone: what was forgotten because its bytes seemed to be nowhere.
+            let new = items.iter().filter(|item| !self.extents.contains(&item.extent)).count();
             if self.objects.contains(&object) || self.would_clash((&oid, version), &items, adopt, &adopted) {
                 names.clashes.insert(oid);
             } else if adopt.adopts() && self.adopt_object(&site, &items, &mut report, &mut names) {
                 adopted.insert(object);
             } else {
-                report.unknown += items.len() as u64;
+                report.unknown += new as u64;
                 names.unadopted.insert(oid);
             }
         }

@@ -276,6 +276,10 @@ impl Tables {
                 }
             }
         }
+        // The same bytes elsewhere are what an import can bring it back from.
+        for (_, same) in self.stand_ins(&extents) {
+            self.extent_mut(same.id).hold = Hold::Forever;
+        }
         for id in &extents {
             if self.extent(*id).is_ok_and(|extent| extent.state == ExtentState::Orphan) {
                 self.remove_extent(*id);

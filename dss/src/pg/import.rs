@@ -324,15 +324,14 @@ impl<'a> Plan<'a> {
                 Some(row) if (row.oid.as_str(), row.version) == (oid.as_str(), version.0) => {
                     plan.add_to_known(medium, object, row, &group, adopt);
                 }
-                // Rows of what never became an object, or is long gone: no import makes one of them.
-                _ if group.new.is_empty() => {}
                 Some(_) => {
                     plan.names.clashes.insert(oid.clone());
                 }
                 None if taken => {
                     plan.names.clashes.insert(oid.clone());
                 }
-                None => plan.meet_unknown(object, group.new, adopt, name),
+                // Also of rows alone: what was forgotten because its bytes seemed to be nowhere.
+                None => plan.meet_unknown(object, &group, adopt, name),
             }
         }
         std::mem::take(&mut plan.names).tell(&mut plan.imported);
@@ -379,10 +378,14 @@ impl<'a> Plan<'a> {
     fn meet_unknown(
         &mut self,
         object: ObjectId,
-        copies: BTreeMap<CopyNo, Vec<&'a Found>>,
+        group: &Group<'a>,
         adopt: Adopt,
         name: &mut BTreeMap<i32, NamedVersion>,
     ) {
+        let mut copies = group.new.clone();
+        for (copy, unused) in &group.unused {
+            copies.entry(*copy).or_default().extend(unused);
+        }
         let oid = copies.values().flatten().next().map(|one| &one.origin.oid);
         let mut adopted = None;
         for (copy, extents) in copies.iter().filter(|_| adopt.adopts()) {
@@ -399,7 +402,7 @@ impl<'a> Plan<'a> {
             self.names.unadopted.extend(oid.cloned());
         }
         let Some((number, header, chosen)) = adopted else {
-            self.imported.unknown += copies.values().map(Vec::len).sum::<usize>() as u64;
+            self.imported.unknown += group.new.values().map(Vec::len).sum::<usize>() as u64;
             return;
         };
         let origin = &chosen[0].origin;
@@ -434,7 +437,7 @@ impl<'a> Plan<'a> {
             deleted_at,
         });
         self.imported.objects_adopted += 1;
-        for extents in copies.values() {
+        for extents in group.new.values() {
             self.rows.extend(extents);
             self.imported.added += spare(extents, &chosen);
         }

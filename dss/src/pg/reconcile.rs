@@ -475,6 +475,15 @@ pub(super) async fn forget_gone(
         .fetch_all(tx.on())
         .await?;
         records::orphan(tx.on(), &bare, Hold::Forever).await?;
+        // The same bytes elsewhere are what an import can bring it back from.
+        sqlx::query!(
+            "UPDATE extent n SET hold_until = NULL, hold_forever = true FROM extent o
+              WHERE o.id = ANY ($1) AND o.state = 'orphan' AND n.state = 'orphan' AND n.id <> o.id
+                AND (n.object_id, n.copy_no, n.index) = (o.object_id, o.copy_no, o.index) AND n.blake3 = o.blake3",
+            &gone
+        )
+        .execute(tx.on())
+        .await?;
         sqlx::query!("DELETE FROM extent WHERE id = ANY ($1) AND state = 'orphan'", &gone).execute(tx.on()).await?;
         sqlx::query!(
             "DELETE FROM copy c USING unnest($1::uuid[], $2::smallint[]) AS d (object_id, copy_no)
