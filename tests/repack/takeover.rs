@@ -213,3 +213,32 @@ fn e16_a_lost_disk_that_waited_to_be_erased_is_declared_dead() {
         site.ok(&["check"]);
     }
 }
+
+/// I10: good bytes of one copy that lie beside another copy stand in for nothing. That copy is given up, not kept waiting.
+#[test]
+fn e16_old_bytes_beside_another_copy_hold_nothing_up() {
+    let site = site(&["a", "b"]);
+    site.put("pair", &filling(1, 1000), &["--copies", "2"]);
+    site.disks(&["d"]);
+    site.ok(&["repack", "b", "--to", "d", "--keep-source"]);
+    // Its old bytes stay, and it takes the other copy.
+    site.sql(
+        "UPDATE job SET state = 'done', finished_at = now() WHERE state = 'quarantined'; \
+         UPDATE job_source SET active = false; \
+         UPDATE medium SET adm_state = 'in_service', operator_state = NULL, quarantined_until = NULL, emptied_by = NULL \
+          WHERE name = 'b'",
+    );
+    site.stop();
+    site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+    let path = backup(&site);
+    site.ok(&["delete", "pair"]);
+    site.ok(&["repack", "d", "--to", "a", "--quarantine", "0", "--drop-deleted"]);
+    site.ok(&["catalogue", "restore", &path]);
+    let early = site.run(&["medium", "import", "d", "--reconcile"]).expect(4);
+    assert_eq!(early["reconciled"]["missing"].as_array().unwrap().len(), 1, "{early:#}");
+    let done = site.ok(&["medium", "import", "d", "--reconcile", "--forget-missing"]);
+    assert_eq!(done["reconciled"]["forgotten"], serde_json::json!([]), "{done:#}");
+    assert_eq!(done["reconciled"]["forgotten_copies"], 1);
+    assert_eq!(site.medium("d")["standing"], "level");
+    assert_eq!(site.get("pair"), filling(1, 1000));
+}
