@@ -660,7 +660,7 @@ pub trait Catalogue: Send + Sync {
     /// most `limit` versions; how many. An ended version is found no more; its row stays as a tombstone for `import`.
     async fn purge(&self, deleted_before: Timestamp, limit: u32, now: Timestamp) -> Result<u64>;
     /// The orphans that still hold the bytes of a layout's place, newest first: what a failing get falls back to. They
-    /// were durable once (swapped away, or read whole); what never became *sync* is not offered.
+    /// were durable once (swapped away, read whole, or named by its medium's index); what never became *sync* is not offered.
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>>;
     /// The live extents that lie on media in doubt and whose bytes an orphan on this medium holds, too: that orphan may be
     /// the last of them that is good. In doubt is a medium that is dead, missing or failed; and one that is suspect or

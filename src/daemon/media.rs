@@ -469,7 +469,18 @@ async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<ImportReq
 
 async fn check_erase(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<CheckErase> {
     let medium = daemon.host.catalogue.medium(&request.medium).await?;
-    Ok(Json(may_erase(&daemon.host, &medium).await?))
+    let mut told = may_erase(&daemon.host, &medium).await?;
+    let last_good = match medium.adm_state {
+        AdmState::Erasing => 0,
+        _ => daemon.host.catalogue.doubtful(medium.id).await?.len(),
+    };
+    if last_good > 0 {
+        told.erasable = false;
+        told.reasons.push(format!(
+            "its old bytes may be the last good ones of {last_good} extents: the media that these are on now are in doubt"
+        ));
+    }
+    Ok(Json(told))
 }
 
 async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> {

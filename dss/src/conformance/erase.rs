@@ -4,6 +4,7 @@ use super::World;
 use super::import::found_again;
 use super::support::{Put, all, at, is_conflict, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Adopt, Fence, MediumChange, SwapTerms};
+use crate::model::object::Place;
 use crate::model::{
     Address, AdmState, ExtentId, ExtentState, FsState, Generation, Health, Hold, JobId, JobState, MediumId, Presence,
     SessionId, Step, Version,
@@ -167,6 +168,14 @@ pub async fn bytes_found_by_an_import_are_not_given_up(w: &World) {
         "{told:?}"
     );
     assert_eq!(w.catalogue.doubtful(found_on).await.unwrap()[0].id, live.id);
+    let detail = w.catalogue.object(&oid("a"), None).await.unwrap();
+    let place = Place {
+        copy: detail.entries[0].copy,
+        index: detail.entries[0].index,
+    };
+    let fallbacks = w.catalogue.fallbacks(detail.object.id, place).await.unwrap();
+    assert_eq!(fallbacks.len(), 1, "a get is given what is kept for it: {fallbacks:?}");
+    assert_eq!(fallbacks[0].medium, found_on);
     let fence = w
         .catalogue
         .fence_medium(found_on, None, false, w.epoch(found_on), at(23))

@@ -25,7 +25,10 @@ async fn verify(w: &World, extents: impl IntoIterator<Item = &Extent>, on: Mediu
         .await
         .unwrap();
     let proofs: Vec<_> = extents.into_iter().map(|extent| w.read_back(extent)).collect();
-    w.catalogue.mark_read_back(job.id, &proofs, at(4)).await.unwrap();
+    for row in w.catalogue.media().await.unwrap() {
+        let noted = w.catalogue.mark_read_back(job.id, &row, &proofs, at(4)).await;
+        assert!(noted.unwrap());
+    }
     w.advance(job.id, JobState::Cancelled).await;
 }
 

@@ -26,7 +26,7 @@ impl Tables {
     }
 
     /// Whatever its medium's index named was durable once, whoever looked at it since.
-    fn may_hold_bytes(&self, orphan: &Extent) -> bool {
+    pub(super) fn may_hold_bytes(&self, orphan: &Extent) -> bool {
         orphan.state == ExtentState::Orphan && self.is_where_it_was(orphan) && orphan.indexed
             || self.still_holds_bytes(orphan)
     }

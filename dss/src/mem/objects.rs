@@ -275,7 +275,7 @@ impl Tables {
         let mut found: Vec<Extent> = self
             .extents_written_for(present.origin.object)
             .filter(of_place)
-            .filter(|extent| extent.digests == present.digests && self.still_holds_bytes(extent))
+            .filter(|extent| extent.digests == present.digests && self.may_hold_bytes(extent))
             .cloned()
             .collect();
         found.sort_by_key(|extent| std::cmp::Reverse((extent.created_at, extent.id)));

@@ -130,7 +130,10 @@ async fn i10_of_two_releases_of_the_two_copies_one_is_refused() {
             .await;
         let job = w.repack(&[one]).await;
         let proofs: Vec<ReadBack> = detail.entries.iter().map(|entry| w.read_back(&entry.extent)).collect();
-        fresh.pg.mark_read_back(job, &proofs, now()).await.unwrap();
+        for medium in [one, two] {
+            let row = w.row(medium).await;
+            assert!(fresh.pg.mark_read_back(job, &row, &proofs, now()).await.unwrap());
+        }
         w.advance(job, JobState::Cancelled).await;
         Surplus([detail.entries[0].extent.id, detail.entries[1].extent.id])
     };
