@@ -33,9 +33,9 @@ fn i10_a_surplus_copy_is_released_and_the_last_one_is_not() {
             .contains("left with 1 verified copies, of 2 asked for")
     );
     assert_eq!(extents(&site, "x").len(), 2, "only asked");
-    site.run(&["medium", "set", "c", "health=suspect"]).exits(0);
+    site.run(&["medium", "lock", "c"]).exits(0);
     site.run(&["extent", "release", &first, "--yes"]).exits(2);
-    site.run(&["medium", "trust", "c"]).exits(0);
+    site.run(&["medium", "unlock", "c"]).exits(0);
     let done = site.run(&["extent", "release", &first, "--yes"]).exits(0);
     assert_eq!(
         (
