@@ -89,9 +89,8 @@ fn a_full_file_system_as_the_operator_sees_it() {
     site.ok(&["dir", "add", "b", "b", "--tags", "b"]);
     let held = fill(&site, "things", &[60_000; 12], &["--tags", "a"]);
     let mut seen = Transcript::new("The disk of medium b fills up while a repack writes to it");
-    let swap = HeldSwap::onto(&site, "b");
+    let swap = HeldSwap::first(&site);
     let repack = site.start(&["repack", "a", "--to", "b", "--quarantine", "0", "--detach"]);
-    let swap = swap.wait();
     swap.stands(&site);
     // Somebody else's file takes the rest, between two windows.
     let ballast = disk.path().join("somebody-elses");

@@ -21,6 +21,12 @@ END $$;
 SELECT 'held';
 ";
 
+/// Holds every layout there is: a window is recorded, written and synced all the same, and no swap goes on from there.
+const HOLD_LAYOUTS: &str = "BEGIN;
+DO $$ BEGIN PERFORM 1 FROM layout FOR UPDATE; END $$;
+SELECT 'held';
+";
+
 /// Lies in wait for the next swap onto a medium.
 pub struct HeldSwap {
     psql: Child,
@@ -37,6 +43,14 @@ impl HeldSwap {
         let mut ask = psql.stdin.take().unwrap();
         ask.write_all(HOLD.replace("TARGET", target).as_bytes()).unwrap();
         Self { psql, ask }
+    }
+
+    /// The very first swap of whatever begins now is held, however fast it is.
+    pub fn first(site: &Site) -> Held {
+        let mut psql = site.psql().spawn().unwrap();
+        let mut ask = psql.stdin.take().unwrap();
+        ask.write_all(HOLD_LAYOUTS.as_bytes()).unwrap();
+        Self { psql, ask }.wait()
     }
 
     /// Waits until one is.
