@@ -4,7 +4,7 @@ use super::clients::Shared;
 use super::house::files_and_rows_agree;
 use super::talk::Talk;
 use respool_test_support::Site;
-use respool_test_support::site::wait_until_within;
+use respool_test_support::site::holds_within;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -44,9 +44,15 @@ pub fn audit(shared: &Shared<'_>, talk: &Talk) {
 pub fn nothing_is_left(site: &Site) {
     let files = |name: &str| site.files(name).len();
     for medium in ["a", "b", "c"] {
-        wait_until_within(SWEPT_WITHIN, "orphans are swept", || {
-            site.extents(&["--medium", medium, "--state", "orphan"]).is_empty()
-        });
+        let orphans = || site.extents(&["--medium", medium, "--state", "orphan"]);
+        assert!(
+            holds_within(SWEPT_WITHIN, || orphans().is_empty()),
+            "after {SWEPT_WITHIN:?} these of {medium} are not swept: {:#?}\nmedia: {:#}\njobs: {:#}\ncheck: {:#}",
+            orphans(),
+            site.ok(&["medium", "list"]),
+            site.ok(&["job", "list"]),
+            site.ok(&["check"]),
+        );
         let rows = site.extents(&["--medium", medium]).len();
         assert_eq!(files(medium), rows, "{medium}: as many files as rows");
     }

@@ -3,7 +3,9 @@
 use super::World;
 use super::support::{at, is_conflict, is_fenced, is_not_found, oid};
 use crate::catalogue::{Fence, ReturnOutcome};
-use crate::model::{AdmState, Extent, ExtentState, Hold, JobId, JobState, MediumId, MoveState, Step, Version};
+use crate::model::{
+    AdmState, Extent, ExtentId, ExtentState, Hold, JobId, JobState, MediumId, MoveState, Step, Version,
+};
 
 /// One object moved off its source, which is quarantined.
 struct Moved {
@@ -157,6 +159,39 @@ pub async fn a_running_job_swaps_back_and_moves_again(w: &World) {
     let live = w.first("a").await;
     let good = w.relocate(job, &live, third, "aaa").await;
     assert_eq!(w.first("a").await.id, good.id);
+}
+
+/// What was deleted while its medium was quarantined is held no longer than the quarantine, however that ends; nor is what
+/// was an orphan before.
+pub async fn a_restored_job_holds_nothing_back(w: &World) {
+    for (number, hold) in [Hold::Until(at(1_000)), Hold::Forever].into_iter().enumerate() {
+        let [source, target] = ["source", "target"].map(|name| format!("{name}-{number}"));
+        let (source, target) = (w.medium(&source).await, w.medium(&target).await);
+        let before = w.put_one("before", source, "bbb").await;
+        w.catalogue.delete_object(&oid("before"), at(2)).await.unwrap();
+        w.catalogue.purge(at(2), 9, at(3)).await.unwrap();
+        let old = w.put_one("a", source, "aaa").await;
+        let job = w.repack(&[source]).await;
+        w.relocate(job, &old, target, "aaa").await;
+        w.catalogue.quarantine(job, source, hold, at(6)).await.unwrap();
+        let held = async |id| w.catalogue.extent(id).await.unwrap().hold;
+        assert_eq!((held(old.id).await, held(before.id).await), (hold, Hold::None));
+        assert!(
+            removable(w, source).await.is_empty(),
+            "nothing sweeps what is quarantined"
+        );
+        w.advance(job, JobState::Quarantined).await;
+        w.catalogue.delete_object(&oid("a"), at(8)).await.unwrap();
+        w.advance(job, JobState::Restored).await;
+        let mut both = vec![old.id, before.id];
+        both.sort();
+        assert_eq!(removable(w, source).await, both);
+    }
+}
+
+async fn removable(w: &World, medium: MediumId) -> Vec<ExtentId> {
+    let orphans = w.catalogue.removable(medium, super::support::all(), at(10)).await;
+    orphans.unwrap().into_iter().map(|extent| extent.id).collect()
 }
 
 /// The proof must be of the old bytes.

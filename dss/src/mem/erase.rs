@@ -44,8 +44,11 @@ impl Tables {
         medium.quarantined_until = until;
         medium.emptied_by = Some(job);
         let name = medium.name.clone();
-        for orphan in self.orphans_on(id) {
-            self.extent_mut(orphan).hold = hold;
+        for old in self.left_behind(job) {
+            let extent = self.extent_mut(old);
+            if extent.medium == id {
+                extent.hold = hold;
+            }
         }
         self.log("medium.quarantined", name, json!({ "job": job, "until": until }), now);
         Ok(())

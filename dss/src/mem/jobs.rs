@@ -105,7 +105,7 @@ impl Tables {
             job.control = JobControl::Run;
         }
         let job = job.clone();
-        if job.kind == JobKind::Migrate && to == JobState::Done {
+        if to.lets_go(job.kind) {
             self.let_go(id);
         }
         if from != to {
@@ -114,20 +114,23 @@ impl Tables {
         Ok(self.told(&job))
     }
 
-    /// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
+    /// Nothing goes back to what is left of a job's old bytes any more: whoever sweeps may have them.
     fn let_go(&mut self, job: JobId) {
+        for old in self.left_behind(job) {
+            self.extent_mut(old).hold = Hold::None;
+        }
+    }
+
+    /// The old extents of a job's moves that its swaps made orphans and that did not return.
+    pub(super) fn left_behind(&self, job: JobId) -> Vec<ExtentId> {
         let moved = |entry: &&Move| matches!(entry.state, MoveState::Swapped | MoveState::ReadBack);
         let range = (job, ExtentId(super::tables::LOW))..=(job, ExtentId(super::tables::HIGH));
         let entries = self.moves.range(range).map(|(_, entry)| entry);
-        let olds: Vec<ExtentId> = entries.filter(moved).map(|entry| entry.old).collect();
-        for old in olds {
-            if let Some(extent) = self.extents.get_mut(&old)
-                && extent.state == ExtentState::Orphan
-                && extent.hold == Hold::Forever
-            {
-                extent.hold = Hold::None;
-            }
-        }
+        let is_orphan = |id: &ExtentId| {
+            let extent = self.extents.get(id);
+            extent.is_some_and(|extent| extent.state == ExtentState::Orphan)
+        };
+        entries.filter(moved).map(|entry| entry.old).filter(is_orphan).collect()
     }
 
     pub(super) fn control_job(&mut self, id: JobId, control: JobControl, now: Timestamp) -> Result<Job> {

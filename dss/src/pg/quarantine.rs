@@ -77,8 +77,10 @@ pub(super) async fn begin(
         .execute(tx.on())
         .await?;
         sqlx::query!(
-            "UPDATE extent SET hold_until = $2, hold_forever = $3 WHERE medium = $1 AND state = 'orphan'",
-            medium.0, until as _, forever
+            "UPDATE extent SET hold_until = $2, hold_forever = $3
+              WHERE medium = $1 AND state = 'orphan'
+                AND id IN (SELECT old_extent FROM job_move WHERE job = $4 AND state IN ('swapped', 'read_back'))",
+            medium.0, until as _, forever, job.0
         )
         .execute(tx.on())
         .await?;

@@ -414,12 +414,20 @@ pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
 
 /// The same with another limit.
 #[track_caller]
-pub fn wait_until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until_within(limit: Duration, what: &str, holds: impl FnMut() -> bool) {
+    assert!(holds_within(limit, holds), "for {limit:?} it was not so that {what}");
+}
+
+/// Whether something holds before so long has passed: for a test that has more to say when it does not.
+pub fn holds_within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < end, "for {limit:?} it was not so that {what}");
+        if Instant::now() >= end {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    true
 }
 
 fn pid_of(file: &Path) -> Option<Pid> {
