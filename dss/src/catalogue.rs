@@ -714,9 +714,8 @@ pub trait Catalogue: Send + Sync {
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
     /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
     /// Where an operator's wish means nothing any more (quarantined, reclaiming, ended), an earlier one is forgotten. A
-    /// migration that is done lets go of the bytes it moved away from, as nobody erases their medium; and so does a job
-    /// that is restored, of the bytes it did not return: what needed them was deleted or overwritten since. The latter
-    /// ends the quarantine of its sources with the same transaction, as `end_quarantine` does: a job that is
+    /// migration that is done lets go of the bytes it moved away from: nobody erases their medium. A job that is
+    /// restored ends the quarantine of its sources with the same transaction, as `end_quarantine` does: a job that is
     /// *quarantined* without any quarantined source would wait for ever.
     async fn advance_job(
         &self,

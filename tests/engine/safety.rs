@@ -85,6 +85,7 @@ async fn x26_what_a_restore_left_to_its_new_extent_is_read_back_before_the_next_
         .unwrap();
     let restored = engine::restore(&rig.host, job.id).await.unwrap();
     assert!(restored.failed.is_empty());
+    engine::sweep(&rig.host).await.unwrap();
     let job = rig.repack(rig.spec("a").await).await;
     assert_eq!(job.state, JobState::Failed, "{:?}", job.error);
     assert_eq!(job.error.as_ref().unwrap().exit, 4);

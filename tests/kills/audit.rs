@@ -51,7 +51,7 @@ pub fn nothing_is_left(site: &Site) {
             orphans(),
             site.ok(&["medium", "list"]),
             site.ok(&["job", "list"]),
-            site.ok(&["check"]),
+            site.run(&["check"]).json,
         );
         let rows = site.extents(&["--medium", medium]).len();
         assert_eq!(files(medium), rows, "{medium}: as many files as rows");

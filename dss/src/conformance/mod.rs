@@ -215,7 +215,7 @@ macro_rules! conformance {
                 a_restore_leaves_a_purged_version_alone
                 a_restore_leaves_what_moved_on
                 a_running_job_swaps_back_and_moves_again
-                a_restored_job_holds_nothing_back
+                a_restored_job_holds_what_can_be_had_back_and_no_more
                 a_restore_needs_proof_of_the_old_bytes
                 a_restore_after_the_fence_is_refused
                 a_shared_extent_returns_for_all

@@ -161,18 +161,21 @@ pub async fn a_running_job_swaps_back_and_moves_again(w: &World) {
     assert_eq!(w.first("a").await.id, good.id);
 }
 
-/// What was deleted while its medium was quarantined is held no longer than the quarantine, however that ends; nor is what
-/// was an orphan before.
-pub async fn a_restored_job_holds_nothing_back(w: &World) {
+/// What was deleted while its medium was quarantined keeps its old bytes as long as it can be had back, and no longer: the
+/// hold ends with the version, however long the quarantine would have been. Nor is held what was an orphan before.
+pub async fn a_restored_job_holds_what_can_be_had_back_and_no_more(w: &World) {
     for (number, hold) in [Hold::Until(at(1_000)), Hold::Forever].into_iter().enumerate() {
         let [source, target] = ["source", "target"].map(|name| format!("{name}-{number}"));
         let (source, target) = (w.medium(&source).await, w.medium(&target).await);
         let before = w.put_one("before", source, "bbb").await;
         w.catalogue.delete_object(&oid("before"), at(2)).await.unwrap();
         w.catalogue.purge(at(2), 9, at(3)).await.unwrap();
-        let old = w.put_one("a", source, "aaa").await;
+        let [old, other] = [w.put_one("a", source, "aaa").await, w.put_one("b", source, "bbb").await];
         let job = w.repack(&[source]).await;
         w.relocate(job, &old, target, "aaa").await;
+        let new = w.relocate(job, &other, target, "bbb").await;
+        let also = format!("also-{number}");
+        w.share(new.id, &also, 3).await;
         w.catalogue.quarantine(job, source, hold, at(6)).await.unwrap();
         let held = async |id| w.catalogue.extent(id).await.unwrap().hold;
         assert_eq!((held(old.id).await, held(before.id).await), (hold, Hold::None));
@@ -181,11 +184,24 @@ pub async fn a_restored_job_holds_nothing_back(w: &World) {
             "nothing sweeps what is quarantined"
         );
         w.advance(job, JobState::Quarantined).await;
-        w.catalogue.delete_object(&oid("a"), at(8)).await.unwrap();
+        for name in ["a", "b"] {
+            w.catalogue.delete_object(&oid(name), at(8)).await.unwrap();
+        }
         w.advance(job, JobState::Restored).await;
-        let mut both = vec![old.id, before.id];
-        both.sort();
-        assert_eq!(removable(w, source).await, both);
+        assert_eq!(
+            removable(w, source).await,
+            [before.id],
+            "they may be undeleted, and nobody has read the new bytes"
+        );
+        w.catalogue.purge(at(8), 9, at(99)).await.unwrap();
+        let mut gone = vec![old.id, before.id];
+        gone.sort();
+        assert_eq!(removable(w, source).await, gone, "another object needs the third");
+        w.catalogue.delete_object(&oid(&also), at(8)).await.unwrap();
+        w.catalogue.purge(at(8), 9, at(99)).await.unwrap();
+        gone.push(other.id);
+        gone.sort();
+        assert_eq!(removable(w, source).await, gone);
     }
 }
 

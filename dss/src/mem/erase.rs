@@ -46,7 +46,7 @@ impl Tables {
         let name = medium.name.clone();
         for old in self.left_behind(job) {
             let extent = self.extent_mut(old);
-            if extent.medium == id {
+            if extent.medium == id && extent.hold != Hold::None {
                 extent.hold = hold;
             }
         }

@@ -105,7 +105,7 @@ impl Tables {
             job.control = JobControl::Run;
         }
         let job = job.clone();
-        if to.lets_go(job.kind) {
+        if job.kind == JobKind::Migrate && to == JobState::Done {
             self.let_go(id);
         }
         if from != to {
@@ -114,10 +114,13 @@ impl Tables {
         Ok(self.told(&job))
     }
 
-    /// Nothing goes back to what is left of a job's old bytes any more: whoever sweeps may have them.
+    /// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
     fn let_go(&mut self, job: JobId) {
         for old in self.left_behind(job) {
-            self.extent_mut(old).hold = Hold::None;
+            let extent = self.extent_mut(old);
+            if extent.hold == Hold::Forever {
+                extent.hold = Hold::None;
+            }
         }
     }
 

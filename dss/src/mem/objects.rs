@@ -230,10 +230,33 @@ impl Tables {
         for id in &due {
             let object = self.objects.get(id).expect("it was just read");
             let (oid, version) = (object.oid.clone(), object.version);
+            let freed = self.seats(*id).filter_map(|(_, extent)| self.extents.get(&extent));
+            let mut origins: BTreeSet<ObjectId> = freed.map(|extent| extent.origin.object).collect();
+            origins.insert(*id);
             self.end_copies(*id, |_| true);
+            origins.into_iter().for_each(|origin| self.end_holds(origin));
             self.log("object.purged", oid, json!({ "version": version }), now);
         }
         due.len() as u64
+    }
+
+    /// Nothing goes back to the old bytes of a purged version any more: whatever they were held for, they are held no
+    /// longer. Unless another object needs what was written for it: then they wait for the end of that one. A version
+    /// that was forgotten has no row, and its bytes stay held: an import may bring it back.
+    fn end_holds(&mut self, object: ObjectId) {
+        if !self.objects.contains(&object) || !self.is_ended(object) {
+            return;
+        }
+        let written = self.extents.values().filter(|extent| extent.origin.object == object);
+        let written: Vec<(ExtentId, ExtentState)> = written.map(|extent| (extent.id, extent.state)).collect();
+        if written.iter().any(|(id, _)| self.seats_of(*id).next().is_some()) {
+            return;
+        }
+        for (id, state) in written {
+            if state == ExtentState::Orphan {
+                self.extent_mut(id).hold = Hold::None;
+            }
+        }
     }
 
     /// Empties the seats of some copies of a version, and orphans what nothing references any more.

@@ -56,24 +56,6 @@ impl JobState {
         }
     }
 
-    /// Whether nobody goes back any more, in this state, to the old bytes of a job of this kind, and no erase of their
-    /// medium takes them away.
-    pub fn lets_go(self, kind: JobKind) -> bool {
-        match self {
-            Self::Restored => true,
-            Self::Done => kind == JobKind::Migrate,
-            Self::Queued
-            | Self::Running
-            | Self::Paused
-            | Self::Verifying
-            | Self::Quarantined
-            | Self::Reclaiming
-            | Self::DoneWithSkips
-            | Self::Failed
-            | Self::Cancelled => false,
-        }
-    }
-
     /// Whether an operator's wish to stop it means anything: from the quarantine on a job only goes on.
     pub fn heeds_control(self) -> bool {
         match self {

@@ -157,7 +157,7 @@ pub(super) async fn advance(
         )
         .execute(tx.on())
         .await?;
-        if to.lets_go(job.kind) {
+        if job.kind == JobKind::Migrate && to == JobState::Done {
             let_go(tx.on(), id).await?;
         }
         sqlx::query!("UPDATE job_source SET active = $2 WHERE job = $1 AND active <> $2", id.0, to.is_active())
@@ -174,22 +174,19 @@ pub(super) async fn advance(
     }))
 }
 
-/// Nothing goes back to what is left of a job's old bytes any more: whoever sweeps may have them.
+/// The old bytes of a migration are held until it was read back and is done; their medium stays in use.
 async fn let_go(on: &mut PgConnection, job: JobId) -> std::result::Result<(), Stop> {
     let ids = sqlx::query_scalar!(
         "SELECT e.id FROM extent e JOIN job_move v ON v.old_extent = e.id
-          WHERE v.job = $1 AND v.state IN ('swapped', 'read_back') AND e.state = 'orphan'
+          WHERE v.job = $1 AND v.state IN ('swapped', 'read_back') AND e.state = 'orphan' AND e.hold_forever
           ORDER BY e.id FOR UPDATE OF e",
         job.0
     )
     .fetch_all(&mut *on)
     .await?;
-    sqlx::query!(
-        "UPDATE extent SET hold_until = NULL, hold_forever = false WHERE id = ANY ($1)",
-        &ids
-    )
-    .execute(on)
-    .await?;
+    sqlx::query!("UPDATE extent SET hold_forever = false WHERE id = ANY ($1)", &ids)
+        .execute(on)
+        .await?;
     Ok(())
 }
 

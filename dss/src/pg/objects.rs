@@ -251,10 +251,11 @@ pub(super) async fn purge(
             super::locks::objects(tx.on(), &candidates).await?;
             // Looked at again behind the locks: an undelete or a new job may have been first.
             purged = due(tx.on(), deleted_before, limit, Some(&candidates)).await?;
-            drop_layouts(tx.on(), &purged).await?;
+            let freed = drop_layouts(tx.on(), &purged).await?;
             sqlx::query!("UPDATE object SET purged_at = $2 WHERE id = ANY ($1)", &purged, stamp(now) as _)
                 .execute(tx.on())
                 .await?;
+            end_holds(tx.on(), &purged, &freed).await?;
             forget_tombstones(tx.on(), &purged).await?;
             append(tx.on(), now, "object.purged", "undelete window", json!({ "versions": purged.len() })).await?;
             tx.commit().await?;
@@ -289,8 +290,33 @@ async fn due(
     .await?)
 }
 
-/// Removes the layouts of versions; what nothing references any more becomes an orphan.
-async fn drop_layouts(on: &mut PgConnection, objects: &[Uuid]) -> std::result::Result<(), Stop> {
+/// Nothing goes back to the old bytes of a purged version any more: whatever they were held for, they are held no longer.
+/// Unless another object needs what was written for it: then they wait for the end of that one. A version that was
+/// forgotten has no row, and its bytes stay held: an import may bring it back.
+async fn end_holds(on: &mut PgConnection, purged: &[Uuid], freed: &[Uuid]) -> std::result::Result<(), Stop> {
+    let held = sqlx::query_scalar!(
+        "SELECT e.id FROM extent e JOIN object o ON o.id = e.object_id AND o.purged_at IS NOT NULL
+          WHERE (e.object_id = ANY ($1) OR e.object_id IN (SELECT object_id FROM extent WHERE id = ANY ($2)))
+            AND e.state = 'orphan' AND (e.hold_forever OR e.hold_until IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM extent n JOIN layout l ON l.extent = n.id WHERE n.object_id = e.object_id)
+          ORDER BY e.id FOR UPDATE OF e",
+        purged,
+        freed
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    sqlx::query!(
+        "UPDATE extent SET hold_until = NULL, hold_forever = false WHERE id = ANY ($1) AND state = 'orphan'",
+        &held
+    )
+    .execute(on)
+    .await?;
+    Ok(())
+}
+
+/// Removes the layouts of versions, and answers the extents that they pointed to; what nothing references any more
+/// becomes an orphan.
+async fn drop_layouts(on: &mut PgConnection, objects: &[Uuid]) -> std::result::Result<Vec<Uuid>, Stop> {
     let extents = sqlx::query_scalar!("SELECT DISTINCT extent FROM layout WHERE object_id = ANY ($1)", objects)
         .fetch_all(&mut *on)
         .await?;
@@ -301,7 +327,8 @@ async fn drop_layouts(on: &mut PgConnection, objects: &[Uuid]) -> std::result::R
     )
     .fetch_all(&mut *on)
     .await?;
-    orphan_unreferenced(on, &freed).await
+    orphan_unreferenced(on, &freed).await?;
+    Ok(freed)
 }
 
 /// Of these extents, those without a layout become orphans.

@@ -78,7 +78,7 @@ pub(super) async fn begin(
         .await?;
         sqlx::query!(
             "UPDATE extent SET hold_until = $2, hold_forever = $3
-              WHERE medium = $1 AND state = 'orphan'
+              WHERE medium = $1 AND state = 'orphan' AND (hold_forever OR hold_until IS NOT NULL)
                 AND id IN (SELECT old_extent FROM job_move WHERE job = $4 AND state IN ('swapped', 'read_back'))",
             medium.0, until as _, forever, job.0
         )
