@@ -87,8 +87,7 @@ impl<'a> Director<'a> {
         self.write_plan(lives.first());
         for (number, life) in lives.iter().enumerate() {
             if let [Kill::Starting { millis }] = life.as_slice() {
-                self.kill_starting(*millis);
-                self.write_plan(lives.get(number + 1));
+                self.kill_starting(*millis, lives.get(number + 1));
                 continue;
             }
             let dies_by_itself = armed(Some(life)).is_some();
@@ -159,8 +158,8 @@ impl<'a> Director<'a> {
         self.site.pid().expect("it told its number")
     }
 
-    /// Kills it while it starts.
-    fn kill_starting(&mut self, millis: u64) {
+    /// Kills it while it starts. The client may start another at once, whose plan is there before.
+    fn kill_starting(&mut self, millis: u64, next: Option<&Life>) {
         let lock = self.site.state().join("respoold.lock");
         let pid = || -> Option<Pid> {
             let text = std::fs::read_to_string(&lock).ok()?;
@@ -177,6 +176,7 @@ impl<'a> Director<'a> {
         };
         thread::sleep(Duration::from_millis(millis));
         let announced = self.site.pid() == Some(pid);
+        self.write_plan(next);
         let _ = kill(pid, Signal::SIGKILL);
         wait_until("it is gone", || !is_alive(pid));
         let outcome = command.wait();

@@ -163,6 +163,10 @@ pub async fn i10_copies_on_media_not_relied_on_do_not_count(w: &World) {
             ..none()
         };
         w.catalogue.change_medium(b, well, at(7)).await.unwrap();
+        if change.health.is_some() {
+            let again = w.catalogue.release_copy(first, Sure::Yes, at(8)).await;
+            assert!(is_conflict(&again), "{change:?}: trust is no read-back");
+        }
     }
     verify(w, &copy(&detail, 1), b).await;
     let job = w.repack(&[b]).await;
