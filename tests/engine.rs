@@ -4,6 +4,8 @@
 mod ends;
 #[path = "engine/repack.rs"]
 mod repack;
+#[path = "engine/restore.rs"]
+mod restore;
 #[path = "engine/rig.rs"]
 mod rig;
 #[path = "engine/safety.rs"]

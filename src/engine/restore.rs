@@ -110,7 +110,7 @@ async fn restore_page(
 ) -> Result<u64, Problem> {
     let mut gone = 0;
     let mut by_medium: BTreeMap<MediumId, Vec<(Move, Extent)>> = BTreeMap::new();
-    let given_up = deleted_since(host, &moves, done.job.created_at).await?;
+    let Needs { given_up, referenced } = needs(host, &moves, done.job.created_at).await?;
     for one in moves {
         let old = match host.catalogue.extent(one.old).await {
             Ok(old) => old,
@@ -134,6 +134,11 @@ async fn restore_page(
             // Returned before, by a restore that was cut short or by a failed read-back.
             continue;
         }
+        if !referenced.contains(&one.new) {
+            // Its old bytes may be swept in this moment: they are not read.
+            done.moved_on.push((one.new, old.origin.oid));
+            continue;
+        }
         by_medium.entry(old.medium).or_default().push((one, old));
     }
     for (medium, entries) in by_medium {
@@ -153,14 +158,22 @@ async fn restore_page(
     Ok(gone)
 }
 
-/// The new extents that only versions need which were deleted or overwritten after the job was given. Their layouts stay
-/// where they are: a restore undoes what the job did, and what somebody did since stands. One that was deleted before
-/// went along with the job, and comes back with it.
-async fn deleted_since(host: &Arc<Host>, moves: &[Move], given: Timestamp) -> Result<BTreeMap<ExtentId, Oid>, Problem> {
+/// What needs the new extents of some moves.
+struct Needs {
+    /// Those that only versions need which were deleted or overwritten after the job was given, with a name. Their
+    /// layouts stay where they are: a restore undoes what the job did, and what somebody did since stands. One that was
+    /// deleted before went along with the job, and comes back with it.
+    given_up: BTreeMap<ExtentId, Oid>,
+    /// Those that a layout points to. What none points to was purged or moved on, and does not come back.
+    referenced: BTreeSet<ExtentId>,
+}
+
+async fn needs(host: &Arc<Host>, moves: &[Move], given: Timestamp) -> Result<Needs, Problem> {
     let news: Vec<ExtentId> = moves.iter().map(|one| one.new).collect();
     let mut verdicts: BTreeMap<ObjectId, Option<Oid>> = BTreeMap::new();
-    let (mut given_up, mut needed) = (BTreeMap::new(), BTreeSet::new());
+    let (mut given_up, mut needed, mut referenced) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (object, entry) in host.catalogue.references(&news).await? {
+        referenced.insert(entry.extent.id);
         let verdict = match verdicts.get(&object) {
             Some(known) => known.clone(),
             None => {
@@ -183,7 +196,7 @@ async fn deleted_since(host: &Arc<Host>, moves: &[Move], given: Timestamp) -> Re
         }
     }
     given_up.retain(|extent, _| !needed.contains(extent));
-    Ok(given_up)
+    Ok(Needs { given_up, referenced })
 }
 
 /// Whether an extent is an orphan, or was one and is swept.

@@ -4,8 +4,8 @@ use crate::rig::{Rig, objects};
 use dss::catalogue::{Catalogue, MediumChange, Page};
 use dss::mem::MemCatalogue;
 use dss::model::{
-    AdmState, ByteCount, Compared, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, NoDrill, Oid,
-    Presence, Quarantine, Step,
+    AdmState, ByteCount, Compared, ExtentState, FsState, Health, Job, JobControl, JobKind, JobState, NoDrill, Presence,
+    Quarantine, Step,
 };
 use lrs::core::{Priority, Request};
 use respool::engine;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Objects on medium a, with b empty and in service.
-async fn stored(count: usize) -> (Rig, BTreeMap<String, Vec<u8>>) {
+pub async fn stored(count: usize) -> (Rig, BTreeMap<String, Vec<u8>>) {
     let rig = Rig::new(&["a"]).await;
     let objects = objects(count);
     rig.put(&objects, 1).await;
@@ -26,7 +26,7 @@ async fn stored(count: usize) -> (Rig, BTreeMap<String, Vec<u8>>) {
 }
 
 /// A job that moved some extents and was cancelled before any was read back.
-async fn cancelled_after(rig: &Rig, moved: u64) -> Job {
+pub async fn cancelled_after(rig: &Rig, moved: u64) -> Job {
     let mut spec = rig.spec("a").await;
     spec.limit_bytes = Some(ByteCount(1));
     let job = engine::submit(&rig.host, JobKind::Repack, spec).await.unwrap();
@@ -42,7 +42,7 @@ async fn cancelled_after(rig: &Rig, moved: u64) -> Job {
         .unwrap()
 }
 
-const LOST_WRITE: &str =
+pub const LOST_WRITE: &str =
     "[[fault]]\nmedium = \"b\"\nop = \"write\"\noid = \"d/0003\"\nerror = \"lost_write\"\ntimes = 0\n";
 
 #[tokio::test]
@@ -70,64 +70,6 @@ async fn x26_a_medium_that_a_cancelled_job_emptied_is_not_formatted_by_hand_befo
     let restored = engine::restore(&rig.host, job.id).await.unwrap();
     assert!(restored.failed.is_empty());
     rig.all_are_there(&objects).await;
-}
-
-/// A restore leaves an object that was deleted meanwhile to its new extent, which nobody has read.
-#[tokio::test]
-async fn x26_what_a_restore_left_to_its_new_extent_is_read_back_before_the_next_job_erases_the_source() {
-    let (rig, objects) = stored(12).await;
-    let rig = rig.restarted(LOST_WRITE).await;
-    let job = cancelled_after(&rig, 12).await;
-    let deleted = Oid::new("d/0003".to_owned()).unwrap();
-    rig.catalogue
-        .delete_object(&deleted, rig.host.clock.now())
-        .await
-        .unwrap();
-    let restored = engine::restore(&rig.host, job.id).await.unwrap();
-    assert!(restored.failed.is_empty());
-    engine::sweep(&rig.host).await.unwrap();
-    let job = rig.repack(rig.spec("a").await).await;
-    assert_eq!(job.state, JobState::Failed, "{:?}", job.error);
-    assert_eq!(job.error.as_ref().unwrap().exit, 4);
-    assert_eq!(
-        rig.medium("a").await.generation.0,
-        0,
-        "the old bytes are the last good ones"
-    );
-    rig.catalogue
-        .undelete_object(&deleted, rig.host.clock.now())
-        .await
-        .unwrap();
-    rig.all_are_there(&objects).await;
-}
-
-/// Whatever became of the others: what cannot come back is named, and the restore is not called whole.
-#[tokio::test]
-async fn e08_a_restore_names_the_objects_whose_old_bytes_are_erased() {
-    let (rig, objects) = stored(6).await;
-    let job = cancelled_after(&rig, 6).await;
-    let source = rig.medium("a").await;
-    let erased = rig.extents(Some("a"), Some(ExtentState::Orphan)).await.pop().unwrap();
-    let forgotten = rig
-        .catalogue
-        .forget_orphans(source.id, source.generation, &[erased.id])
-        .await
-        .unwrap();
-    assert_eq!(forgotten, 1);
-    let restored = engine::restore(&rig.host, job.id).await.unwrap();
-    let named: Vec<&Oid> = restored.erased.iter().map(|(_, oid)| oid).collect();
-    assert_eq!(named, [&erased.origin.oid]);
-    assert_eq!((restored.returned, restored.exit()), (5, 1));
-    rig.all_are_there(&objects).await;
-    // One that was cut short after its last layout is ended by the next: what it returned counts.
-    let (now, job) = (rig.host.clock.now(), restored.job);
-    let (from, to) = ([JobState::Restored], JobState::Cancelled);
-    let cut = rig
-        .catalogue
-        .advance_job(job.id, &from, to, &job.tally, None, now)
-        .await;
-    let again = engine::restore(&rig.host, cut.unwrap().id).await.unwrap();
-    assert_eq!((again.job.state, again.exit()), (JobState::Restored, 1));
 }
 
 #[tokio::test]

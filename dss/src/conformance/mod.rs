@@ -204,7 +204,8 @@ macro_rules! conformance {
                 i10_a_copy_is_released_whole
                 i10_the_last_copy_is_not_released
                 i10_copies_on_media_not_relied_on_do_not_count
-                i10_a_shared_extent_is_not_released;
+                i10_a_shared_extent_is_not_released
+                e16_a_version_is_forgotten_whole_whose_other_copy_was_released;
             restore:
                 a_restore_puts_the_layout_back
                 a_restore_that_is_refused_leaves_the_quarantine
@@ -216,6 +217,7 @@ macro_rules! conformance {
                 a_restore_leaves_what_moved_on
                 a_running_job_swaps_back_and_moves_again
                 a_restored_job_holds_what_can_be_had_back_and_no_more
+                what_a_fence_dropped_is_held_nowhere
                 a_restore_needs_proof_of_the_old_bytes
                 a_restore_after_the_fence_is_refused
                 a_shared_extent_returns_for_all

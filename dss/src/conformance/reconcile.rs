@@ -37,13 +37,13 @@ async fn ahead(w: &World, name: &str) -> MediumId {
     disk
 }
 
-async fn put_ahead(w: &World, disk: MediumId) {
+pub(super) async fn put_ahead(w: &World, disk: MediumId) {
     let seen = of_a_lost_future(w.catalogue.stamp().await.unwrap());
     let compared = w.catalogue.compare_medium(disk, seen, at(10)).await.unwrap();
     assert!(matches!(compared, Compared::Ahead { .. }), "{compared:?}");
 }
 
-async fn level_again(w: &World, disk: MediumId) {
+pub(super) async fn level_again(w: &World, disk: MediumId) {
     let step = (Standing::Ahead, Standing::Level);
     let row = w
         .catalogue

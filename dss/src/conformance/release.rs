@@ -5,6 +5,7 @@ use super::support::{Put, at, is_conflict, is_not_found, oid};
 use crate::catalogue::{MediumChange, Overwrite, Sure};
 use crate::model::{
     AdmState, ByteCount, CopyNo, Extent, ExtentState, Health, JobKind, JobState, MediumId, ObjectDetail, Presence,
+    Version,
 };
 
 async fn twice(w: &World, name: &'static str, one: MediumId, two: MediumId) -> ObjectDetail {
@@ -187,4 +188,25 @@ pub async fn i10_a_shared_extent_is_not_released(w: &World) {
     w.share(shared, "y", 2).await;
     assert!(is_conflict(&w.catalogue.release_copy(shared, Sure::Yes, at(9)).await));
     assert_eq!(w.state(shared).await, ExtentState::Sync);
+}
+
+/// A version whose other copy was given up before is forgotten whole, when its last bytes are nowhere: it is no tombstone
+/// to be, whose purge would let go of what an import can bring it back from.
+pub async fn e16_a_version_is_forgotten_whole_whose_other_copy_was_released(w: &World) {
+    let (a, b) = (w.medium("a").await, w.medium("b").await);
+    let detail = twice(w, "x", a, b).await;
+    let last = copy(&detail, 1);
+    verify(w, &last, b).await;
+    w.catalogue
+        .release_copy(copy(&detail, 0)[0].id, Sure::Yes, at(5))
+        .await
+        .unwrap();
+    w.catalogue.delete_object(&oid("x"), at(6)).await.unwrap();
+    super::reconcile::put_ahead(w, b).await;
+    let gone: Vec<_> = last.iter().map(|extent| extent.id).collect();
+    let forgotten = w.catalogue.forget_gone(b, &gone, at(10)).await.unwrap();
+    assert_eq!(forgotten.versions, [(oid("x"), Version(1))]);
+    assert!(w.versions().await.is_empty());
+    assert!(is_not_found(&w.catalogue.object_by_id(detail.object.id).await));
+    super::reconcile::level_again(w, b).await;
 }

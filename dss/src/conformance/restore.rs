@@ -1,10 +1,10 @@
 //! Restore: layouts back on the old bytes, whatever happened since.
 
 use super::World;
-use super::support::{at, is_conflict, is_fenced, is_not_found, oid};
+use super::support::{at, is_conflict, is_fenced, is_not_found, oid, spec};
 use crate::catalogue::{Fence, ReturnOutcome};
 use crate::model::{
-    AdmState, Extent, ExtentId, ExtentState, Hold, JobId, JobState, MediumId, MoveState, Step, Version,
+    AdmState, Extent, ExtentId, ExtentState, Hold, JobId, JobSpec, JobState, MediumId, MoveState, Step, Version,
 };
 
 /// One object moved off its source, which is quarantined.
@@ -203,6 +203,38 @@ pub async fn a_restored_job_holds_what_can_be_had_back_and_no_more(w: &World) {
         gone.sort();
         assert_eq!(removable(w, source).await, gone);
     }
+}
+
+/// A version that a fence ended needs its old bytes elsewhere no longer either.
+pub async fn what_a_fence_dropped_is_held_nowhere(w: &World) {
+    let (first, second, third) = (
+        w.medium("first").await,
+        w.medium("second").await,
+        w.medium("third").await,
+    );
+    let old = w.put_one("a", first, "aaa").await;
+    let kept = w.put_one("b", first, "bbb").await;
+    let job = w.repack(&[first]).await;
+    w.relocate(job, &old, second, "aaa").await;
+    w.relocate(job, &kept, third, "bbb").await;
+    w.advance(job, JobState::Cancelled).await;
+    w.catalogue.delete_object(&oid("a"), at(8)).await.unwrap();
+    w.catalogue.delete_object(&oid("b"), at(8)).await.unwrap();
+    assert!(removable(w, first).await.is_empty());
+    let job = w
+        .repack_as(JobSpec {
+            drop_deleted: true,
+            ..spec(&[second])
+        })
+        .await;
+    let epoch = w.epoch(second);
+    let fence = w
+        .catalogue
+        .fence_medium(second, Some(job), true, epoch, at(9))
+        .await
+        .unwrap();
+    assert!(matches!(fence, Fence::Erasing(_)), "{fence:?}");
+    assert_eq!(removable(w, first).await, [old.id], "the other may be undeleted");
 }
 
 async fn removable(w: &World, medium: MediumId) -> Vec<ExtentId> {

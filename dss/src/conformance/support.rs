@@ -1,10 +1,10 @@
 //! What the cases share beside their world: times, names, what a catalogue under test brings along.
 
-use crate::catalogue::{Catalogue, CatalogueError, Overwrite, Page, Result};
+use crate::catalogue::{Catalogue, CatalogueError, NewMedium, Overwrite, Page, Result};
 use crate::model::object::Place;
 use crate::model::{
-    Checkpoints, CopyNo, Extent, ExtentId, ExtentIndex, JobSpec, MediumId, Object, Oid, Quarantine, ReadBack, Recorded,
-    Step, Synced, VerifyMode,
+    Checkpoints, CopyNo, Extent, ExtentId, ExtentIndex, Family, JobSpec, Location, MediumId, Object, Oid, Quarantine,
+    ReadBack, Recorded, Step, Synced, VerifyMode,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -97,6 +97,24 @@ pub fn spec(sources: &[MediumId]) -> JobSpec {
         drop_deleted: false,
         limit_bytes: None,
         limit_seconds: None,
+    }
+}
+
+/// A medium that could be added.
+pub fn new_medium(name: &str) -> NewMedium {
+    NewMedium {
+        id: MediumId::fresh(),
+        name: name.to_owned(),
+        family: Family::Dir,
+        technology: "dir".to_owned(),
+        location: Location {
+            path: format!("/media/{name}"),
+            dock: None,
+            library: None,
+        },
+        tags: BTreeSet::new(),
+        class: None,
+        capacity: None,
     }
 }
 

@@ -8,11 +8,11 @@ use crate::catalogue::{
 };
 use crate::model::object::Place;
 use crate::model::{
-    Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, Family, FsState, Generation, Hold,
-    Holder, HolderId, JobId, JobKind, JobSpec, JobState, Lease, Location, Medium, MediumId, Metadata, Move, MoveState,
-    NewExtent, Object, ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Synced, Tally, Version,
+    Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold, Holder,
+    HolderId, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata, Move, MoveState, NewExtent, Object,
+    ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Synced, Tally, Version,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -86,20 +86,7 @@ impl World {
     // --- media and leases
     /// A medium that could be added.
     pub fn new_medium(&self, name: &str) -> NewMedium {
-        NewMedium {
-            id: MediumId::fresh(),
-            name: name.to_owned(),
-            family: Family::Dir,
-            technology: "dir".to_owned(),
-            location: Location {
-                path: format!("/media/{name}"),
-                dock: None,
-                library: None,
-            },
-            tags: BTreeSet::new(),
-            class: None,
-            capacity: None,
-        }
+        super::support::new_medium(name)
     }
 
     /// A medium that is labelled, empty and leased to us.

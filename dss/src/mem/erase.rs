@@ -44,6 +44,8 @@ impl Tables {
         medium.quarantined_until = until;
         medium.emptied_by = Some(job);
         let name = medium.name.clone();
+        // As long as nobody asked for a hold, it is over at once.
+        let hold = until.map_or(Hold::Forever, Hold::Until);
         for old in self.left_behind(job) {
             let extent = self.extent_mut(old);
             if extent.medium == id && extent.hold != Hold::None {
@@ -111,7 +113,7 @@ impl Tables {
         self.check_may_erase(medium, job, now)?;
         if drop_deleted {
             for (object, copy) in self.deleted_copies_on(id) {
-                self.end_copies(object, |other| other == copy);
+                self.end_deleted(object, |other| other == copy);
             }
         }
         let count = |state| self.extents_on(id).filter(|extent| extent.state == state).count() as u64;

@@ -5,7 +5,7 @@ use crate::catalogue::{CatalogueError, NewObject, ObjectFilter, ObjectHeader, Ov
 use crate::model::object::{LayoutEntry, Place};
 use crate::model::{
     AdmState, ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId,
-    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Synced, Version, Versions,
+    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Standing, Synced, Version, Versions,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -230,33 +230,10 @@ impl Tables {
         for id in &due {
             let object = self.objects.get(id).expect("it was just read");
             let (oid, version) = (object.oid.clone(), object.version);
-            let freed = self.seats(*id).filter_map(|(_, extent)| self.extents.get(&extent));
-            let mut origins: BTreeSet<ObjectId> = freed.map(|extent| extent.origin.object).collect();
-            origins.insert(*id);
-            self.end_copies(*id, |_| true);
-            origins.into_iter().for_each(|origin| self.end_holds(origin));
+            self.end_deleted(*id, |_| true);
             self.log("object.purged", oid, json!({ "version": version }), now);
         }
         due.len() as u64
-    }
-
-    /// Nothing goes back to the old bytes of a purged version any more: whatever they were held for, they are held no
-    /// longer. Unless another object needs what was written for it: then they wait for the end of that one. A version
-    /// that was forgotten has no row, and its bytes stay held: an import may bring it back.
-    fn end_holds(&mut self, object: ObjectId) {
-        if !self.objects.contains(&object) || !self.is_ended(object) {
-            return;
-        }
-        let written = self.extents.values().filter(|extent| extent.origin.object == object);
-        let written: Vec<(ExtentId, ExtentState)> = written.map(|extent| (extent.id, extent.state)).collect();
-        if written.iter().any(|(id, _)| self.seats_of(*id).next().is_some()) {
-            return;
-        }
-        for (id, state) in written {
-            if state == ExtentState::Orphan {
-                self.extent_mut(id).hold = Hold::None;
-            }
-        }
     }
 
     /// Empties the seats of some copies of a version, and orphans what nothing references any more.
@@ -268,7 +245,39 @@ impl Tables {
         self.orphan_unreferenced(seats.into_iter().map(|(_, extent)| extent).collect::<BTreeSet<_>>());
     }
 
-    /// Sources of an active job, and those whose newest job failed.
+    /// Ends copies of a deleted version for good: once it has none, it is a tombstone.
+    pub(super) fn end_deleted(&mut self, object: ObjectId, which: impl Fn(CopyNo) -> bool) {
+        let freed = self.seats(object).filter_map(|(_, extent)| self.extents.get(&extent));
+        let mut origins: BTreeSet<ObjectId> = freed.map(|extent| extent.origin.object).collect();
+        origins.insert(object);
+        self.end_copies(object, which);
+        origins.into_iter().for_each(|origin| self.end_holds(origin));
+    }
+
+    /// Nothing goes back to the old bytes of a tombstone any more: whatever they were held for, they are held no longer.
+    /// Unless another object needs what was written for it: then they wait for the end of that one. A version that was
+    /// forgotten has no row, and its bytes stay held: an import may bring it back. So do those on a medium that is not
+    /// level.
+    fn end_holds(&mut self, object: ObjectId) {
+        if !self.objects.contains(&object) || !self.is_ended(object) {
+            return;
+        }
+        let written: Vec<(ExtentId, MediumId, ExtentState)> = self
+            .extents_written_for(object)
+            .map(|extent| (extent.id, extent.medium, extent.state))
+            .collect();
+        if written.iter().any(|(id, ..)| self.seats_of(*id).next().is_some()) {
+            return;
+        }
+        for (id, medium, state) in written {
+            let level = self.medium(medium).is_ok_and(|row| row.standing == Standing::Level);
+            if state == ExtentState::Orphan && level {
+                self.extent_mut(id).hold = Hold::None;
+            }
+        }
+    }
+
+    /// Sources of an active job, and those whose newest job failed or left something behind.
     fn media_without_purge(&self) -> BTreeSet<MediumId> {
         let mut newest: BTreeMap<MediumId, JobState> = BTreeMap::new();
         let mut media = BTreeSet::new();
@@ -280,7 +289,8 @@ impl Tables {
                 }
             }
         }
-        let failed = newest.into_iter().filter(|(_, state)| *state == JobState::Failed);
+        let unfinished = [JobState::Failed, JobState::DoneWithSkips];
+        let failed = newest.into_iter().filter(|(_, state)| unfinished.contains(state));
         media.extend(failed.map(|(medium, _)| medium));
         media
     }

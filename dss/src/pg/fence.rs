@@ -5,7 +5,7 @@ use super::PgCatalogue;
 use super::events::append;
 use super::locks;
 use super::media;
-use super::objects::{forget_tombstones, orphan_unreferenced};
+use super::objects::{end_holds, forget_tombstones, orphan_unreferenced};
 use super::quarantine::in_use;
 use super::retry::{Stop, repeat};
 use crate::catalogue::{CatalogueError, Fence, Result};
@@ -149,8 +149,9 @@ async fn drop_deleted_versions(
         &objects,
         super::codec::stamp(now) as _
     )
-    .execute(on)
+    .execute(&mut *on)
     .await?;
+    end_holds(on, &objects, &freed).await?;
     Ok(())
 }
 

@@ -255,9 +255,10 @@ pub(super) async fn purge(
             sqlx::query!("UPDATE object SET purged_at = $2 WHERE id = ANY ($1)", &purged, stamp(now) as _)
                 .execute(tx.on())
                 .await?;
-            end_holds(tx.on(), &purged, &freed).await?;
+            let let_go = end_holds(tx.on(), &purged, &freed).await?;
             forget_tombstones(tx.on(), &purged).await?;
-            append(tx.on(), now, "object.purged", "undelete window", json!({ "versions": purged.len() })).await?;
+            let detail = json!({ "versions": purged.len(), "let_go": let_go });
+            append(tx.on(), now, "object.purged", "undelete window", detail).await?;
             tx.commit().await?;
         }
         purged.len() as u64
@@ -290,28 +291,32 @@ async fn due(
     .await?)
 }
 
-/// Nothing goes back to the old bytes of a purged version any more: whatever they were held for, they are held no longer.
+/// Nothing goes back to the old bytes of a tombstone any more: whatever they were held for, they are held no longer.
 /// Unless another object needs what was written for it: then they wait for the end of that one. A version that was
-/// forgotten has no row, and its bytes stay held: an import may bring it back.
-async fn end_holds(on: &mut PgConnection, purged: &[Uuid], freed: &[Uuid]) -> std::result::Result<(), Stop> {
+/// forgotten has no row, and its bytes stay held: an import may bring it back. So do those on a medium that is not level.
+/// `ended` are versions that became tombstones, `freed` what they pointed to. Answers how many extents are let go.
+pub(super) async fn end_holds(on: &mut PgConnection, ended: &[Uuid], freed: &[Uuid]) -> std::result::Result<u64, Stop> {
+    let mut origins = sqlx::query_scalar!("SELECT DISTINCT object_id FROM extent WHERE id = ANY ($1)", freed)
+        .fetch_all(&mut *on)
+        .await?;
+    origins.extend_from_slice(ended);
     let held = sqlx::query_scalar!(
         "SELECT e.id FROM extent e JOIN object o ON o.id = e.object_id AND o.purged_at IS NOT NULL
-          WHERE (e.object_id = ANY ($1) OR e.object_id IN (SELECT object_id FROM extent WHERE id = ANY ($2)))
-            AND e.state = 'orphan' AND (e.hold_forever OR e.hold_until IS NOT NULL)
+             JOIN medium m ON m.id = e.medium AND m.standing = 'level'
+          WHERE e.object_id = ANY ($1) AND e.state = 'orphan' AND (e.hold_forever OR e.hold_until IS NOT NULL)
             AND NOT EXISTS (SELECT 1 FROM extent n JOIN layout l ON l.extent = n.id WHERE n.object_id = e.object_id)
           ORDER BY e.id FOR UPDATE OF e",
-        purged,
-        freed
+        &origins
     )
     .fetch_all(&mut *on)
     .await?;
-    sqlx::query!(
+    let changed = sqlx::query!(
         "UPDATE extent SET hold_until = NULL, hold_forever = false WHERE id = ANY ($1) AND state = 'orphan'",
         &held
     )
     .execute(on)
     .await?;
-    Ok(())
+    Ok(changed.rows_affected())
 }
 
 /// Removes the layouts of versions, and answers the extents that they pointed to; what nothing references any more

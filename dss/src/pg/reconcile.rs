@@ -493,7 +493,7 @@ pub(super) async fn forget_gone(
         .execute(tx.on())
         .await?;
         let ended = sqlx::query!(
-            "DELETE FROM object o WHERE o.id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.object_id = o.id)
+            "DELETE FROM object o WHERE o.id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM layout l WHERE l.object_id = o.id)
              RETURNING oid, version",
             &objects
         )

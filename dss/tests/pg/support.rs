@@ -1,15 +1,14 @@
 //! A catalogue in a database of its own, and connections beside it for raw SQL.
 
-use dss::catalogue::{Catalogue, NewMedium};
+use dss::catalogue::Catalogue;
 use dss::model::{
-    Address, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, Family, FsState, Generation, Holder, HolderId,
-    Location, MediumId, NewExtent, ObjectId, Oid, Origin, Resource, Version,
+    Address, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, FsState, Generation, Holder, HolderId,
+    MediumId, NewExtent, ObjectId, Oid, Origin, Resource, Version,
 };
 use dss::pg::{PgCatalogue, Settings};
 use jiff::Timestamp;
 use respool_test_support::TestDatabase;
 use sqlx::{Connection, PgConnection};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The database lives as long as this and its clones do.
@@ -49,20 +48,7 @@ impl Fresh {
 
     /// A formatted medium, and the epoch of a lease on it.
     pub async fn medium(&self, name: &str) -> (MediumId, Epoch) {
-        let medium = NewMedium {
-            id: MediumId::fresh(),
-            name: name.to_owned(),
-            family: Family::Dir,
-            technology: "dir".into(),
-            location: Location {
-                path: format!("/media/{name}"),
-                dock: None,
-                library: None,
-            },
-            tags: BTreeSet::new(),
-            class: None,
-            capacity: None,
-        };
+        let medium = dss::conformance::support::new_medium(name);
         let made = self.pg.add_medium(medium, now()).await.expect("a medium");
         let labelled = dss::catalogue::MediumChange {
             fs_state: Some(FsState::Empty),
