@@ -34,7 +34,7 @@ struct Args {
     /// How many extents the large medium of `plan` has
     #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     extents: u64,
-    /// Cargo's own word to a benchmark
+    /// `cargo bench` says so
     #[arg(long, hide = true)]
     bench: bool,
 }

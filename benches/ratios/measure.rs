@@ -25,31 +25,27 @@ pub fn timed(work: impl FnOnce()) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// Two ways to do the same, by turns, the first one first in every other pair. Each begins with cold caches.
-pub fn pairs(count: u32, mut ours: impl FnMut(u32), mut theirs: impl FnMut(u32)) -> Vec<(f64, f64)> {
+/// Two ways to do the same, by turns, the first one first in every other pair. Each begins with cold caches and answers how
+/// many seconds it took: what it does before and after is its own affair.
+pub fn pairs(count: u32, mut ours: impl FnMut(u32) -> f64, mut theirs: impl FnMut(u32) -> f64) -> Vec<(f64, f64)> {
+    let mut mine = |number| {
+        cold();
+        ours(number)
+    };
+    let mut other = |number| {
+        cold();
+        theirs(number)
+    };
     (0..count)
-        .map(|number| {
-            let mut our_time = 0.0;
-            let mut mine = |number| {
-                cold();
-                our_time = timed(|| ours(number));
-            };
-            let mut their_time = 0.0;
-            let mut other = |number| {
-                cold();
-                their_time = timed(|| theirs(number));
-            };
-            match number % 2 {
-                0 => {
-                    mine(number);
-                    other(number);
-                }
-                _ => {
-                    other(number);
-                    mine(number);
-                }
+        .map(|number| match number % 2 {
+            0 => {
+                let first = mine(number);
+                (first, other(number))
             }
-            (our_time, their_time)
+            _ => {
+                let first = other(number);
+                (mine(number), first)
+            }
         })
         .collect()
 }
@@ -79,15 +75,19 @@ pub fn surroundings() -> String {
 }
 
 /// What a command must do for a figure to mean anything.
-pub fn must(command: &mut Command) {
+fn must(command: &mut Command) {
     let status = command.status().expect("it can be run");
     assert!(status.success(), "{command:?} ended with {status}");
 }
 
-/// Copies a folder and makes the copy durable, as one does by hand.
-pub fn copy(from: &Path, to: &Path) {
-    must(Command::new("cp").arg("-r").arg(from).arg(to));
-    must(Command::new("sync").arg("-f").arg(to));
+/// How many seconds it takes to copy a folder and to make the copy durable, as one does by hand. The copy is removed.
+pub fn copy(from: &Path, to: &Path) -> f64 {
+    let seconds = timed(|| {
+        must(Command::new("cp").arg("-r").arg(from).arg(to));
+        must(Command::new("sync").arg("-f").arg(to));
+    });
+    fs::remove_dir_all(to).expect("it is ours");
+    seconds
 }
 
 /// Processor time of a process, of all below it that live, and of those below it that it waited for.

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const SECONDS: f64 = 60.0;
-/// Memory beside what each extent takes: 128 MiB, and the ring and the spool as configured.
+/// Memory beside what each extent takes and the ring as configured. (A spool would come on top; nothing is staged here.)
 const BASE: u64 = 128 << 20;
 /// For each extent of the medium that is planned.
 const EACH: u64 = 300;

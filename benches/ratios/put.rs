@@ -2,8 +2,7 @@
 
 use crate::figure::{Figure, Target};
 use crate::house::{add_medium, make_files, run as command, site};
-use crate::measure::{copy, median, pairs};
-use std::fs;
+use crate::measure::{copy, median, pairs, timed};
 
 const FILES: u64 = 10_000;
 const BYTES: u64 = 4 << 10;
@@ -20,16 +19,12 @@ pub fn run(count: u32) -> Vec<Figure> {
     let times = pairs(
         count,
         |number| {
-            drop(command(
-                &site,
-                &["put", "--recursive", &folder, &format!("things-{number}")],
-            ))
+            timed(|| {
+                let prefix = format!("things-{number}");
+                command(&site, &["put", "--recursive", &folder, &prefix]);
+            })
         },
-        |_| {
-            let to = site.disk("copy");
-            copy(&given, &to);
-            fs::remove_dir_all(&to).expect("it is ours");
-        },
+        |_| copy(&given, &site.disk("copy")),
     );
     let ours = median(times.iter().map(|pair| pair.0).collect());
     let theirs = median(times.iter().map(|pair| pair.1).collect());

@@ -5,20 +5,20 @@ use crate::figure::{Figure, Target};
 use crate::house::{FIRST, rows_like_the_first};
 use crate::measure::median;
 use dss::catalogue::{
-    Catalogue, ExtentFilter, MediumChange, MoveIntent, NewMedium, NewObject, Overwrite, Page, SWAP_MAX, SwapEntry,
-    SwapOutcome, SwapTerms,
+    Catalogue, ExtentFilter, MediumChange, MoveIntent, NewObject, Overwrite, Page, SWAP_MAX, SwapEntry, SwapOutcome,
+    SwapTerms,
 };
 use dss::model::object::Place;
 use dss::model::{
-    Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, Family, FsState, Generation, Hold,
-    Holder, HolderId, JobId, JobKind, JobState, Location, MediumId, Metadata, NewExtent, NoDrill, Object, ObjectId,
-    Oid, Origin, Resource, SessionId, Tally, Version,
+    Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold, Holder,
+    HolderId, JobId, JobKind, JobState, MediumId, Metadata, NewExtent, NoDrill, Object, ObjectId, Oid, Origin,
+    Resource, SessionId, Tally, Version,
 };
 use dss::pg::{PgCatalogue, Settings};
 use jiff::Timestamp;
 use respool_test_support::TestDatabase;
 use sqlx::{Connection, PgConnection};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ pub fn run(count: u32) -> Vec<Figure> {
         unit: "",
         target: Target::AtLeast(LEAST),
         detail: format!(
-            "{:.0} extents/s beside {:.0}, {SWAP_MAX} at a time",
+            "{:.0} extents/s beside {:.0}, {SWAP_MAX} at a time; both with fsync off",
             speed(&ours),
             speed(&theirs)
         ),
@@ -199,20 +199,7 @@ async fn bare(raw: &mut PgConnection, entries: &[SwapEntry]) {
 
 /// A medium that is labelled, empty and leased to us.
 async fn medium(catalogue: &PgCatalogue, name: &str, epochs: &mut BTreeMap<MediumId, Epoch>) -> MediumId {
-    let wanted = NewMedium {
-        id: MediumId::fresh(),
-        name: name.to_owned(),
-        family: Family::Dir,
-        technology: "dir".to_owned(),
-        location: Location {
-            path: format!("/media/{name}"),
-            dock: None,
-            library: None,
-        },
-        tags: BTreeSet::new(),
-        class: None,
-        capacity: None,
-    };
+    let wanted = dss::conformance::support::new_medium(name);
     let medium = catalogue.add_medium(wanted, now()).await.expect("a medium").id;
     let labelled = MediumChange {
         fs_state: Some(FsState::Empty),
