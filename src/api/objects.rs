@@ -61,6 +61,14 @@ pub struct Names {
     pub dead: BTreeSet<MediumId>,
 }
 
+impl Names {
+    /// Whether every medium of an object has its name here.
+    pub fn know(&self, detail: &ObjectDetail) -> bool {
+        let mut media = detail.entries.iter().map(|entry| entry.extent.medium);
+        media.all(|medium| self.of.contains_key(&medium))
+    }
+}
+
 /// Composes an object's view. An extent that serves several objects is told under this object's name and place.
 pub fn view(detail: ObjectDetail, names: &Names) -> ObjectView {
     let copies = detail.copies_off(&names.dead);

@@ -29,7 +29,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Bytes of one data frame.
 const PIECE: usize = 1 << 20;
-/// Frames that wait for respoold.
+/// Small frames go together until they have so many bytes.
+const PARCEL: usize = 128 << 10;
+/// Parcels that wait for respoold.
 const AHEAD: usize = 8;
 
 /// A file that becomes an object.
@@ -58,12 +60,15 @@ pub async fn send(
     let (frames, receiver) = mpsc::channel::<Bytes>(AHEAD);
     let (manner, counter) = (manner.clone(), Arc::clone(&sent));
     let reading = tokio::task::spawn_blocking(move || {
-        for item in &items {
-            if stream(item, &manner, &frames, &counter).is_err() {
-                // respoold hung up; its answer says why.
-                return;
-            }
-        }
+        let mut parcels = Parcels {
+            frames,
+            parcel: BytesMut::new(),
+        };
+        let sent = items
+            .iter()
+            .try_for_each(|item| stream(item, &manner, &mut parcels, &counter));
+        // Where respoold hung up, its answer says why.
+        let _ = sent.and_then(|()| parcels.send());
     });
     let body = StreamBody::new(ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes))));
     let path = format!("/v1/object/put?expected={total}");
@@ -105,8 +110,37 @@ pub async fn send(
 /// respoold takes no more.
 struct HungUp;
 
-fn stream(item: &Item, manner: &Manner, frames: &mpsc::Sender<Bytes>, sent: &AtomicU64) -> Result<(), HungUp> {
-    let push = |bytes: Bytes| frames.blocking_send(bytes).map_err(|_| HungUp);
+/// Frames on their way: many small ones are sent as one piece.
+struct Parcels {
+    frames: mpsc::Sender<Bytes>,
+    parcel: BytesMut,
+}
+
+impl Parcels {
+    fn push(&mut self, bytes: Bytes) -> Result<(), HungUp> {
+        if bytes.len() >= PARCEL {
+            self.send()?;
+            return self.frames.blocking_send(bytes).map_err(|_| HungUp);
+        }
+        self.parcel.extend_from_slice(&bytes);
+        if self.parcel.len() >= PARCEL {
+            self.send()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn send(&mut self) -> Result<(), HungUp> {
+        if self.parcel.is_empty() {
+            return Ok(());
+        }
+        let parcel = self.parcel.split().freeze();
+        self.frames.blocking_send(parcel).map_err(|_| HungUp)
+    }
+}
+
+fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64) -> Result<(), HungUp> {
+    let mut push = |bytes: Bytes| parcels.push(bytes);
     let (mut file, bytes, metadata) = match open(item, manner) {
         Ok(opened) => opened,
         Err(why) => {

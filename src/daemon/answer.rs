@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,6 +16,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Lines that may wait for a slow client.
 const LINES_AHEAD: usize = 256;
+/// Lines that are there already go together, up to so many.
+const LINES_TOGETHER: usize = 64;
 
 /// A problem on its way to the client.
 pub struct Failure(pub Problem);
@@ -41,7 +44,7 @@ impl IntoResponse for Failure {
 
 /// Where a long answer goes, line by line. Waits for a slow client.
 pub struct Sink<T, E> {
-    lines: mpsc::Sender<Result<Bytes, Infallible>>,
+    lines: mpsc::Sender<Bytes>,
     kinds: std::marker::PhantomData<fn(T, E)>,
 }
 
@@ -57,7 +60,7 @@ impl<T: Serialize, E: Serialize> Sink<T, E> {
 
     async fn line(&self, line: Line<T, E>) -> Result<(), ClientLeft> {
         let bytes = Bytes::from(line.to_bytes());
-        self.lines.send(Ok(bytes)).await.map_err(|_| ClientLeft)
+        self.lines.send(bytes).await.map_err(|_| ClientLeft)
     }
 }
 
@@ -86,5 +89,6 @@ where
         // The client may have left; nobody else wants to know.
         let _ = last.line(end).await;
     });
-    Body::from_stream(ReceiverStream::new(receiver)).into_response()
+    let pieces = ReceiverStream::new(receiver).ready_chunks(LINES_TOGETHER);
+    Body::from_stream(pieces.map(|lines| Ok::<_, Infallible>(lines.concat()))).into_response()
 }

@@ -2,6 +2,7 @@
 //! clients, and leaves in order. Nothing is decided here that must survive: the catalogue is the only memory.
 
 pub mod activity;
+mod ahead;
 mod answer;
 mod backups;
 mod candidates;

@@ -1,12 +1,13 @@
 //! Object bytes in and out, as frames; and the requests that only mark versions. respoold never opens a path that a
 //! client names for data.
 
+use super::ahead::read_ahead;
 use super::answer::{Answer, ClientLeft, Failure, lines};
 use super::lists::for_objects;
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::frame::{Decoder, Frame, FrameError, Kind, head, json};
-use crate::api::objects::{ObjectView, PutResult, view};
+use crate::api::objects::{Names, ObjectView, PutResult, view};
 use crate::api::requests::{ObjectRequest, StreamEnd};
 use crate::api::wire::Nothing;
 use crate::host::Host;
@@ -31,6 +32,9 @@ use tokio_stream::wrappers::ReceiverStream;
 const FRAMES_AHEAD: usize = 2;
 /// Results that wait for a slow client.
 const RESULTS_AHEAD: usize = 256;
+
+/// How much of a stream of puts is taken from its client while what came before is made durable.
+const PUT_AHEAD: usize = 16 << 20;
 
 /// The requests about objects.
 pub fn routes() -> Router<Arc<Daemon>> {
@@ -60,12 +64,16 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
         };
         let session = PutSession::begin(&host, options);
         let (sender, mut results) = mpsc::channel(RESULTS_AHEAD);
-        let serve = tokio::spawn(store::put::serve(session, frames(body.into_data_stream()), sender));
+        let frames = read_ahead(frames(body.into_data_stream()), PUT_AHEAD, weight);
+        let serve = tokio::spawn(store::put::serve(session, frames, sender));
+        let mut names = Names::default();
         while let Some(result) = results.recv().await {
             let told = match result.outcome {
                 Ok(detail) => {
-                    // Without the catalogue an id will do: the object is stored.
-                    let names = for_objects(&host).await.unwrap_or_default();
+                    if !names.know(&detail) {
+                        // Without the catalogue an id will do: the object is stored.
+                        names = for_objects(&host).await.unwrap_or(names);
+                    }
                     PutResult::Stored(Box::new(view(*detail, &names)))
                 }
                 Err(failure) => PutResult::Refused {
@@ -86,6 +94,15 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
             Err(panic) => Err(Problem::bug("put", panic.to_string())),
         }
     })
+}
+
+/// What a step keeps in memory while it waits.
+fn weight(step: &Result<PutFrame, Problem>) -> usize {
+    match step {
+        Ok(PutFrame::Data(bytes)) => bytes.len(),
+        // About what a header with some metadata takes.
+        Ok(PutFrame::Begin(_) | PutFrame::End(_) | PutFrame::GiveUp { .. }) | Err(_) => 1 << 10,
+    }
 }
 
 /// The frames of a body, as steps of a stream of puts.

@@ -30,7 +30,7 @@ use crate::store::placement::Spread;
 use bytes::{Bytes, BytesMut};
 use draft::{Announced, Draft, Need, Ticket};
 use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId, Versions};
-use gather::Gathered;
+use gather::{Gathered, Gathering};
 use order::Order;
 use sent::{agrees, changed, out_of_order, unsent};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ use std::time::Duration;
 use stream::{Halt, Streaming, Tools};
 use targets::{Targets, Wish};
 use tokio::time::Instant;
-use window::{Limits, Outcome, Window};
+use window::{Closing, Limits, Outcome, Window};
 
 /// How often an object looks for other targets before it gives up.
 const TRIES: usize = 4;
@@ -63,8 +63,10 @@ pub struct PutSession {
     targets: Option<Targets>,
     ring: Ring,
     order: Order,
-    gathered: Vec<Gathered>,
+    gathered: Gathering,
     window: Window,
+    /// The one before it.
+    closing: Option<Closing>,
     /// Since when an object waits for its window.
     oldest: Option<Instant>,
     current: Current,
@@ -110,8 +112,9 @@ impl PutSession {
             targets: None,
             ring: Ring::new(size(memory.ring), size(memory.chunk)),
             order: Order::default(),
-            gathered: Vec::new(),
+            gathered: Gathering::default(),
             window: Window::default(),
+            closing: None,
             oldest: None,
             current: Current::None,
             finished: false,
@@ -139,10 +142,26 @@ impl PutSession {
             }
         }
         let late = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
-        if late || self.window.is_due(&self.limits) || self.order.len() > WAITING_MAX {
+        if late || self.order.len() > WAITING_MAX {
             self.settle().await;
+        } else if self.window.is_due(&self.limits) {
+            self.begin_closing().await;
         }
         Ok(self.order.ready())
+    }
+
+    /// Waits until the window that is being closed has ended; without one for ever. May be given up and asked again.
+    pub async fn closed(&mut self) {
+        match &mut self.closing {
+            Some(closing) => closing.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Answers the results of the window that was closed.
+    pub async fn results(&mut self) -> Vec<PutResult> {
+        self.end_closing().await;
+        self.order.ready()
     }
 
     /// Makes everything that ended durable; answers what became of it. Called when the stream pauses.
@@ -172,13 +191,20 @@ impl PutSession {
     pub async fn abandon(mut self) {
         self.finished = true;
         let current = std::mem::replace(&mut self.current, Current::None);
-        clean_up(Arc::clone(&self.host), self.id, current, self.targets.take()).await;
+        clean_up(
+            Arc::clone(&self.host),
+            self.id,
+            current,
+            (self.closing.take(), self.targets.take()),
+        )
+        .await;
     }
 
     async fn begin_object(&mut self, header: PutHeader) {
         let oid = header.oid.clone();
         let ticket = self.order.announce(oid.clone());
-        if self.window.holds(&oid) || self.gathered.iter().any(|one| one.announced.header.oid == oid) {
+        let waits = self.closing.as_ref().is_some_and(|closing| closing.holds(&oid));
+        if waits || self.window.holds(&oid) || self.gathered.holds(&oid) {
             // The catalogue must know the version before it can tell the next one.
             self.settle().await;
         }
@@ -303,8 +329,7 @@ impl PutSession {
                     bytes: bytes.freeze(),
                     digests,
                 });
-                let held: ByteCount = self.gathered.iter().map(|one| one.digests.bytes).sum();
-                if held >= gather::GATHER_BYTES || self.gathered.len() >= gather::GATHER_OBJECTS {
+                if self.gathered.is_due(self.window.room(&self.limits)) {
                     self.write_gathered().await;
                 }
             }
@@ -401,7 +426,12 @@ impl Drop for PutSession {
             return;
         }
         let current = std::mem::replace(&mut self.current, Current::None);
-        let work = clean_up(Arc::clone(&self.host), self.id, current, self.targets.take());
+        let work = clean_up(
+            Arc::clone(&self.host),
+            self.id,
+            current,
+            (self.closing.take(), self.targets.take()),
+        );
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(work);
         }
@@ -409,7 +439,16 @@ impl Drop for PutSession {
     }
 }
 
-async fn clean_up(host: Arc<Host>, session: SessionId, current: Current, targets: Option<Targets>) {
+async fn clean_up(
+    host: Arc<Host>,
+    session: SessionId,
+    current: Current,
+    (closing, targets): (Option<Closing>, Option<Targets>),
+) {
+    if let Some(closing) = closing {
+        // What it made visible stays so; nobody waits for the answer any more.
+        drop(closing.end().await);
+    }
     if let Current::Streaming(streaming) = current {
         streaming.abandon().await;
     }

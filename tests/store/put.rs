@@ -150,6 +150,80 @@ async fn many_small_objects_share_a_window() {
     world.is_sound().await;
 }
 
+fn windows_of(extents: usize) -> Config {
+    let mut config = Config::default();
+    config.repack.batch_extents = extents;
+    config
+}
+
+#[tokio::test]
+async fn a_window_is_closed_while_the_next_one_comes() {
+    let world = World::with(&[("a", 1 << 30)], windows_of(2)).await;
+    let mut session = world.session();
+    let mut results = Vec::new();
+    for n in 0..3 {
+        for frame in frames(header(&format!("{n}"), 10, 1), &data(n, 10)) {
+            results.extend(session.feed(frame).await.unwrap());
+        }
+    }
+    // The client says nothing more, and hears of what is stored all the same.
+    if results.is_empty() {
+        session.closed().await;
+        results = session.results().await;
+    }
+    let stored: Vec<&str> = results.iter().map(|result| result.oid.as_str()).collect();
+    assert_eq!(stored, ["0", "1"]);
+    assert_eq!(world.get("1", None).await.unwrap(), data(1, 10));
+    assert_eq!(world.get("2", None).await.unwrap_err().code, "not_found");
+    results.extend(session.finish().await);
+    assert!(results.len() == 3 && results.iter().all(|result| result.outcome.is_ok()));
+    world.is_sound().await;
+}
+
+#[tokio::test]
+async fn a_name_that_comes_again_waits_for_its_window() {
+    let world = World::with(&[("a", 1 << 30)], windows_of(1)).await;
+    let mut again = header("o", 3, 1);
+    again.overwrite = Overwrite::NewVersion;
+    let contents = [b"one", b"two", b"six"];
+    let results = world
+        .put_all(contents.iter().map(|bytes| (again.clone(), bytes.to_vec())).collect())
+        .await;
+    let versions = results.iter().map(|r| r.outcome.as_ref().unwrap().object.version.0);
+    assert_eq!(versions.collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(world.get("o", None).await.unwrap(), b"six");
+    world.is_sound().await;
+}
+
+#[tokio::test]
+async fn x27_what_was_written_after_a_window_that_failed_is_void_with_it() {
+    let world = World::with(&[("a", 1 << 30), ("b", 1 << 29)], windows_of(2)).await;
+    world.platter("a").fail_sync = true;
+    let objects = (0..5).map(|n| (header(&format!("{n}"), 10, 1), data(n, 10)));
+    let results = world.put_all(objects.collect()).await;
+    assert_eq!(results.len(), 5);
+    for (n, result) in results.into_iter().enumerate() {
+        let name = format!("{n}");
+        match result.outcome {
+            Ok(stored) => {
+                assert!(n > 1, "the first window was on medium a");
+                assert_eq!(world.medium_of(&stored, 0).await, "b");
+                assert_eq!(world.get(&name, None).await.unwrap(), data(n as u8, 10));
+            }
+            Err(failure) => {
+                assert!(
+                    failure.again && failure.problem.message.contains("medium a"),
+                    "{}",
+                    failure.problem
+                );
+                assert_eq!(world.get(&name, None).await.unwrap_err().code, "not_found");
+            }
+        }
+    }
+    assert_eq!(world.catalogue.medium("a").await.unwrap().health, Health::Suspect);
+    world.is_sound().await;
+}
+
 #[tokio::test]
 async fn other_bytes_than_the_client_read_are_refused() {
     let world = World::new(&[("a", 1 << 30)]).await;

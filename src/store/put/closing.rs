@@ -3,9 +3,12 @@
 
 use super::gather::{self, Loaded};
 use super::stream::Halt;
+use super::window::{Closed, Closing, Ground};
 use super::{Current, Outcome, PutFailure, PutSession, TRIES, Targets, give_up};
 use crate::api::Problem;
 use dss::model::{Oid, Owner};
+use std::sync::Arc;
+use tokio::time::Instant;
 
 impl PutSession {
     /// Writes what was gathered, elsewhere if a medium fails.
@@ -41,7 +44,7 @@ impl PutSession {
 
     /// Gives everything gathered its version, asked for at once; tells those whose name is taken.
     async fn name_gathered(&mut self) -> Vec<Loaded> {
-        let gathered = std::mem::take(&mut self.gathered);
+        let gathered = self.gathered.take();
         if gathered.is_empty() {
             return Vec::new();
         }
@@ -80,6 +83,13 @@ impl PutSession {
     /// After a halt: saves or voids the window, notes what was found out, and lets the targets go. Answers what to tell
     /// of the object concerned, or an error when looking for other targets makes no sense.
     pub(super) async fn recover(&mut self, halt: Halt) -> Result<Problem, Problem> {
+        if let Halt::Problem(problem) = halt {
+            return Err(problem);
+        }
+        // Where the window before failed, this halt came after it, and may have come of it.
+        if let Some(failure) = self.end_closing().await {
+            return failure;
+        }
         let problem = match halt {
             Halt::Problem(problem) => return Err(problem),
             Halt::Ousted(problem) => {
@@ -92,9 +102,7 @@ impl PutSession {
                 match trouble.spares_the_window() {
                     true => self.close_window().await,
                     false => {
-                        let mut window = std::mem::take(&mut self.window);
-                        let outcomes = window.void(&self.tools(), &problem).await;
-                        self.tell(outcomes);
+                        self.void_window(&problem).await;
                         self.distrust(number);
                     }
                 }
@@ -112,31 +120,65 @@ impl PutSession {
 
     /// Everything that ended becomes durable.
     pub(super) async fn settle(&mut self) {
-        self.oldest = None;
         self.write_gathered().await;
         self.close_window().await;
     }
 
     pub(super) async fn close_window(&mut self) {
-        if self.targets.is_none() {
+        self.begin_closing().await;
+        self.end_closing().await;
+    }
+
+    /// Begins to close the window; what comes next is written meanwhile. One window is closed at a time.
+    pub(super) async fn begin_closing(&mut self) {
+        self.end_closing().await;
+        self.oldest = (!self.gathered.is_empty()).then(Instant::now);
+        let Some(targets) = &self.targets else { return };
+        if self.window.is_empty() {
             return;
         }
-        let mut window = std::mem::take(&mut self.window);
-        let (outcomes, failed) = window.close(&self.tools()).await;
+        let ground = Ground {
+            host: Arc::clone(&self.host),
+            session: self.id,
+            targets: targets.list.clone(),
+        };
+        self.closing = Some(Closing::begin(std::mem::take(&mut self.window), ground));
+    }
+
+    /// Ends with the window that is being closed, if one is. Where it failed, nothing since counts either: answers what
+    /// `recover` does.
+    pub(super) async fn end_closing(&mut self) -> Option<Result<Problem, Problem>> {
+        let Closed { outcomes, failed } = self.closing.take()?.end().await;
         self.tell(outcomes);
-        let Some((number, trouble)) = failed else { return };
-        let target = self.targets.as_ref().expect("checked above").list[number].clone();
+        let (number, trouble) = failed?;
+        let targets = self
+            .targets
+            .as_ref()
+            .expect("targets are kept while a window is closed");
+        let target = targets.list[number].clone();
+        let problem = trouble.problem(&target);
         trouble.note(&self.host, &target).await;
+        self.void_window(&problem).await;
         self.distrust(number);
         if let Current::Streaming(streaming) = std::mem::replace(&mut self.current, Current::None) {
             let ticket = streaming.draft().ticket;
             let rows = streaming.abandon().await;
             give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
-            self.order
-                .settle(ticket, Err(PutFailure::again(trouble.problem(&target))));
+            self.order.settle(ticket, Err(PutFailure::again(problem.clone())));
             self.current = Current::Skipping;
         }
-        self.release().await;
+        self.let_go().await;
+        Some(if trouble.is_of_host() {
+            Err(problem)
+        } else {
+            Ok(problem)
+        })
+    }
+
+    async fn void_window(&mut self, problem: &Problem) {
+        let window = std::mem::take(&mut self.window);
+        let outcomes = window.void(&self.host, self.id, problem).await;
+        self.tell(outcomes);
     }
 
     pub(super) fn tell(&mut self, outcomes: Vec<Outcome>) {
@@ -160,6 +202,11 @@ impl PutSession {
     }
 
     pub(super) async fn release(&mut self) {
+        self.end_closing().await;
+        self.let_go().await;
+    }
+
+    async fn let_go(&mut self) {
         if let Some(targets) = self.targets.take() {
             targets.release().await;
         }

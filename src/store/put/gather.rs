@@ -9,17 +9,19 @@ use crate::mover::taken;
 use bytes::Bytes;
 use dss::model::evidence::WriteReceipt;
 use dss::model::object::Place;
-use dss::model::{Address, ByteCount, Digests, ExtentId, Owner, Recorded, Written};
+use dss::model::{Address, ByteCount, Digests, ExtentId, Oid, Owner, Recorded, Written};
 use lrs::ldm::fs::{Accepted, ExtentTag, Volume};
 use lrs::ldm::{Fault, MediaResult};
-use std::collections::BTreeMap;
+use lrs::worker::DriveHandle;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects up to this size are gathered; larger ones gain nothing from it.
 pub const SMALL: ByteCount = ByteCount(1 << 20);
-/// Gathered objects are written when they have so many bytes ...
-pub const GATHER_BYTES: ByteCount = ByteCount(8 << 20);
-/// ... or are so many.
-pub const GATHER_OBJECTS: usize = 256;
+/// Gathered objects are written when they have so many bytes, if there are not enough for a window before.
+const GATHER_BYTES: ByteCount = ByteCount(8 << 20);
+
+/// How many of them are written in one piece of work.
+const TOGETHER: usize = 256;
 
 /// An object with all its bytes, before it has a version: many are given theirs at once.
 #[derive(Debug)]
@@ -30,6 +32,45 @@ pub struct Gathered {
     pub bytes: Bytes,
     /// What they digest to.
     pub digests: Digests,
+}
+
+/// Objects that wait to be written together.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    objects: Vec<Gathered>,
+    names: BTreeSet<Oid>,
+    bytes: ByteCount,
+    extents: usize,
+}
+
+impl Gathering {
+    /// Takes an object.
+    pub fn push(&mut self, one: Gathered) {
+        self.names.insert(one.announced.header.oid.clone());
+        self.bytes += one.digests.bytes;
+        self.extents += one.announced.need().copies;
+        self.objects.push(one);
+    }
+
+    /// Whether a name is among them.
+    pub fn holds(&self, oid: &Oid) -> bool {
+        self.names.contains(oid)
+    }
+
+    /// Whether they are to be written now: a window takes so many extents more.
+    pub fn is_due(&self, extents: usize) -> bool {
+        self.bytes >= GATHER_BYTES || self.extents >= extents
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// All of them; none waits any more.
+    pub fn take(&mut self) -> Vec<Gathered> {
+        std::mem::take(self).objects
+    }
 }
 
 /// An object with all its bytes, ready to be written.
@@ -134,14 +175,7 @@ async fn write_on(
             digests: batch[errand.object].digests.clone(),
         })
         .collect();
-    let answer = tools.targets.list[number]
-        .drive
-        .run(move |volume| write_each(volume, work))
-        .await;
-    let (receipts, trouble) = match answer {
-        Ok(done) => done,
-        Err(gone) => (Vec::new(), Some(Trouble::Drive(gone.to_string()))),
-    };
+    let (receipts, trouble) = write_all(&tools.targets.list[number].drive, work).await;
     let mut receipts = receipts.into_iter();
     let lane = errands
         .into_iter()
@@ -163,6 +197,24 @@ struct Work {
     address: Address,
     bytes: Bytes,
     digests: Digests,
+}
+
+/// In bounded pieces of work: whoever reads the medium waits no longer than one takes.
+async fn write_all(drive: &DriveHandle, mut work: Vec<Work>) -> (Vec<WriteReceipt>, Option<Trouble>) {
+    let mut receipts = Vec::with_capacity(work.len());
+    while !work.is_empty() {
+        let rest = work.split_off(work.len().min(TOGETHER));
+        let piece = std::mem::replace(&mut work, rest);
+        match drive.run(move |volume| write_each(volume, piece)).await {
+            Ok((taken, None)) => receipts.extend(taken),
+            Ok((taken, trouble)) => {
+                receipts.extend(taken);
+                return (receipts, trouble);
+            }
+            Err(gone) => return (receipts, Some(Trouble::Drive(gone.to_string()))),
+        }
+    }
+    (receipts, None)
 }
 
 /// On the drive's thread: one after the other, until the medium takes no more.

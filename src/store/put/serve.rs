@@ -21,17 +21,21 @@ pub async fn serve(
     loop {
         let stalled = Instant::now() + STALL;
         let due = session.deadline().map_or(stalled, |due| due.min(stalled));
-        let ready = match tokio::time::timeout_at(due, frames.next()).await {
-            Ok(Some(Ok(frame))) => session.feed(frame).await,
-            Ok(Some(Err(problem))) => Err(problem),
-            Ok(None) => {
-                let rest = session.finish().await;
-                // A client that went away just now finds its objects stored.
-                send(&results, rest).await;
-                return Ok(());
-            }
-            Err(_) if Instant::now() >= stalled => Err(stall()),
-            Err(_) => Ok(session.flush().await),
+        let ready = tokio::select! {
+            biased;
+            () = session.closed() => Ok(session.results().await),
+            next = tokio::time::timeout_at(due, frames.next()) => match next {
+                Ok(Some(Ok(frame))) => session.feed(frame).await,
+                Ok(Some(Err(problem))) => Err(problem),
+                Ok(None) => {
+                    let rest = session.finish().await;
+                    // A client that went away just now finds its objects stored.
+                    send(&results, rest).await;
+                    return Ok(());
+                }
+                Err(_) if Instant::now() >= stalled => Err(stall()),
+                Err(_) => Ok(session.flush().await),
+            },
         };
         match ready {
             Ok(ready) => {

@@ -3,20 +3,23 @@
 
 use super::draft::{Draft, Landed, Ticket};
 use super::frame::PutFailure;
-use super::stream::Tools;
+use super::targets::Target;
 use super::trouble::Trouble;
 use crate::api::Problem;
+use crate::host::Host;
 use crate::mover::{SyncFailure, sync};
 use dss::catalogue::{CatalogueError, NewObject};
 use dss::model::object::Place;
 use dss::model::{
-    ByteCount, Extent, ExtentId, ExtentState, Hold, LayoutEntry, Object, ObjectDetail, Oid, Owner, Step, Synced,
-    Written,
+    ByteCount, Extent, ExtentId, ExtentState, Hold, LayoutEntry, Object, ObjectDetail, Oid, Owner, SessionId, Step,
+    Synced, Written,
 };
 use jiff::Timestamp;
 use lrs::ldm::fs::IndexStamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// When a window is closed.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +32,17 @@ pub struct Limits {
     pub time: Duration,
 }
 
+/// What a window is closed with, beside its session: the session writes its next one meanwhile.
+#[derive(Clone)]
+pub struct Ground {
+    /// Catalogue and checkpoints.
+    pub host: Arc<Host>,
+    /// Who owns the rows.
+    pub session: SessionId,
+    /// Where the objects landed.
+    pub targets: Vec<Target>,
+}
+
 /// What became of an object.
 pub type Outcome = (Ticket, Result<Box<ObjectDetail>, PutFailure>);
 
@@ -36,6 +50,7 @@ pub type Outcome = (Ticket, Result<Box<ObjectDetail>, PutFailure>);
 #[derive(Debug, Default)]
 pub struct Window {
     landed: Vec<Landed>,
+    names: BTreeSet<Oid>,
     bytes: ByteCount,
     extents: usize,
 }
@@ -43,6 +58,7 @@ pub struct Window {
 impl Window {
     /// Takes an object.
     pub fn push(&mut self, landed: Landed) {
+        self.names.insert(landed.draft.object.oid.clone());
         self.bytes += landed.draft.object.bytes;
         self.extents += landed.extents.len();
         self.landed.push(landed);
@@ -50,7 +66,7 @@ impl Window {
 
     /// Whether a name is in it.
     pub fn holds(&self, oid: &Oid) -> bool {
-        self.landed.iter().any(|landed| landed.draft.object.oid == *oid)
+        self.names.contains(oid)
     }
 
     /// Whether it is to be closed now, however young.
@@ -58,36 +74,48 @@ impl Window {
         self.bytes >= limits.bytes || self.extents >= limits.extents
     }
 
-    /// Voids it: a medium failed, so its rows are given up and nothing of it becomes visible.
-    pub async fn void(&mut self, tools: &Tools<'_>, problem: &Problem) -> Vec<Outcome> {
-        let landed = std::mem::take(self).landed;
-        let rows: Vec<ExtentId> = landed.iter().flat_map(rows).collect();
-        if !rows.is_empty() {
-            super::give_up(tools.host, Owner::Put(tools.session), Some(&rows)).await;
-        }
-        failed(landed.into_iter().map(|landed| landed.draft.ticket).collect(), problem)
+    /// How many extents it takes until it is due.
+    pub fn room(&self, limits: &Limits) -> usize {
+        limits.extents.saturating_sub(self.extents)
     }
 
-    /// Sync, commit, index. Answers what became of every object, and the target that failed, if one did.
-    pub async fn close(&mut self, tools: &Tools<'_>) -> (Vec<Outcome>, Option<(usize, Trouble)>) {
-        if self.landed.is_empty() {
-            return (Vec::new(), None);
+    /// Voids it: a medium failed, so its rows are given up and nothing of it becomes visible.
+    pub async fn void(self, host: &Host, session: SessionId, problem: &Problem) -> Vec<Outcome> {
+        let rows: Vec<ExtentId> = self.landed.iter().flat_map(rows).collect();
+        if !rows.is_empty() {
+            super::give_up(host, Owner::Put(session), Some(&rows)).await;
         }
-        let landed = std::mem::take(self).landed;
+        failed(
+            self.landed.into_iter().map(|landed| landed.draft.ticket).collect(),
+            problem,
+        )
+    }
+
+    /// Whether nothing landed in it.
+    pub fn is_empty(&self) -> bool {
+        self.landed.is_empty()
+    }
+
+    /// Sync, commit, index.
+    pub async fn close(self, ground: &Ground) -> Closed {
+        let landed = self.landed;
         let rows: Vec<ExtentId> = landed.iter().flat_map(rows).collect();
         let tickets: Vec<Ticket> = landed.iter().map(|landed| landed.draft.ticket).collect();
-        let synced = match make_durable(landed, tools).await {
+        let synced = match make_durable(landed, ground).await {
             Ok(synced) => synced,
             Err((number, trouble)) => {
-                let problem = trouble.problem(&tools.targets.list[number]);
-                super::give_up(tools.host, Owner::Put(tools.session), Some(&rows)).await;
-                return (failed(tickets, &problem), Some((number, trouble)));
+                let problem = trouble.problem(&ground.targets[number]);
+                super::give_up(&ground.host, Owner::Put(ground.session), Some(&rows)).await;
+                return Closed {
+                    outcomes: failed(tickets, &problem),
+                    failed: Some((number, trouble)),
+                };
             }
         };
-        tools.host.checkpoints.reach(Step::PutAfterSync);
-        let mut outcomes = commit(synced, tools).await;
-        tools.host.checkpoints.reach(Step::PutAfterCommit);
-        if let Err(problem) = index(&outcomes, tools).await {
+        ground.host.checkpoints.reach(Step::PutAfterSync);
+        let mut outcomes = commit(synced, ground).await;
+        ground.host.checkpoints.reach(Step::PutAfterCommit);
+        if let Err(problem) = index(&outcomes, ground).await {
             // Durable and visible, but its media do not name it for good: not to be acknowledged.
             for (_, outcome) in &mut outcomes {
                 if outcome.is_ok() {
@@ -95,8 +123,53 @@ impl Window {
                 }
             }
         }
-        (outcomes, None)
+        Closed { outcomes, failed: None }
     }
+}
+
+/// A window that is being closed while the session writes the next one.
+pub struct Closing {
+    names: BTreeSet<Oid>,
+    task: JoinHandle<Closed>,
+    closed: Option<Closed>,
+}
+
+impl Closing {
+    /// Begins to close a window.
+    pub fn begin(window: Window, ground: Ground) -> Self {
+        Self {
+            names: window.names.clone(),
+            task: tokio::spawn(async move { window.close(&ground).await }),
+            closed: None,
+        }
+    }
+
+    /// Whether a name is in it.
+    pub fn holds(&self, oid: &Oid) -> bool {
+        self.names.contains(oid)
+    }
+
+    /// Waits until it is closed. May be given up and asked again.
+    pub async fn wait(&mut self) {
+        if self.closed.is_none() {
+            let closed = (&mut self.task).await;
+            self.closed = Some(closed.expect("closing a window does not panic"));
+        }
+    }
+
+    /// How it ended.
+    pub async fn end(mut self) -> Closed {
+        self.wait().await;
+        self.closed.expect("it was waited for")
+    }
+}
+
+/// How a window ended.
+pub struct Closed {
+    /// What became of every object.
+    pub outcomes: Vec<Outcome>,
+    /// The target that failed, if one did.
+    pub failed: Option<(usize, Trouble)>,
 }
 
 fn failed(tickets: Vec<Ticket>, problem: &Problem) -> Vec<Outcome> {
@@ -112,7 +185,7 @@ type Seat = (usize, Place);
 /// Syncs every target that took something, all at the same time. One failure voids everything.
 async fn make_durable(
     landed: Vec<Landed>,
-    tools: &Tools<'_>,
+    ground: &Ground,
 ) -> Result<Vec<(Draft, Vec<(Place, Synced)>)>, (usize, Trouble)> {
     let mut by_target: BTreeMap<usize, Vec<(Seat, Written)>> = BTreeMap::new();
     let mut drafts = Vec::with_capacity(landed.len());
@@ -123,7 +196,7 @@ async fn make_durable(
         }
     }
     let syncs = by_target.into_iter().map(async |(number, written)| {
-        let target = &tools.targets.list[number];
+        let target = &ground.targets[number];
         let synced = sync(&target.drive, written).await;
         synced.map_err(|failure| (number, trouble(failure)))
     });
@@ -149,10 +222,10 @@ fn rows(landed: &Landed) -> impl Iterator<Item = ExtentId> {
 }
 
 /// Makes the objects of a synced window visible.
-async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, tools: &Tools<'_>) -> Vec<Outcome> {
+async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, ground: &Ground) -> Vec<Outcome> {
     let mut tickets = Vec::new();
     let mut objects = Vec::new();
-    let now = tools.host.clock.now();
+    let now = ground.host.clock.now();
     for (draft, mut places) in synced {
         places.sort_by_key(|(place, _)| (place.copy, place.index));
         let entries: Vec<LayoutEntry> = places
@@ -166,7 +239,7 @@ async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, tools: &Tools<'_>) -
             places,
         });
     }
-    match tools.host.catalogue.commit_put(objects, now).await {
+    match ground.host.catalogue.commit_put(objects, now).await {
         Ok(results) => {
             assert_eq!(results.len(), tickets.len(), "every object of a commit has an outcome");
             tickets
@@ -177,7 +250,7 @@ async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, tools: &Tools<'_>) -
         }
         Err(error) => {
             // Pending rows that are still there become orphans; rows of a commit whose answer was lost are not pending.
-            super::give_up(tools.host, Owner::Put(tools.session), None).await;
+            super::give_up(&ground.host, Owner::Put(ground.session), None).await;
             failed(tickets.into_iter().map(|(ticket, _)| ticket).collect(), &error.into())
         }
     }
@@ -219,7 +292,7 @@ fn entry(place: Place, synced: &Synced, now: Timestamp) -> LayoutEntry {
 
 /// Has every medium name what it took, and notes that. The stamp is taken after the commit: a catalogue restored from a
 /// backup made before it must find this medium ahead of itself.
-async fn index(outcomes: &[Outcome], tools: &Tools<'_>) -> Result<(), Problem> {
+async fn index(outcomes: &[Outcome], ground: &Ground) -> Result<(), Problem> {
     let mut by_medium: BTreeMap<_, Vec<ExtentId>> = BTreeMap::new();
     for (_, outcome) in outcomes {
         for entry in outcome.iter().flat_map(|detail| &detail.entries) {
@@ -229,14 +302,14 @@ async fn index(outcomes: &[Outcome], tools: &Tools<'_>) -> Result<(), Problem> {
     if by_medium.is_empty() {
         return Ok(());
     }
-    let stamp = IndexStamp::from(tools.host.catalogue.stamp().await?);
-    for target in &tools.targets.list {
+    let stamp = IndexStamp::from(ground.host.catalogue.stamp().await?);
+    for target in &ground.targets {
         let Some(extents) = by_medium.get(&target.grant.medium) else {
             continue;
         };
         let answer = target.drive.run(move |volume| volume.commit_index(stamp)).await;
         if let Err(trouble) = Trouble::of(answer) {
-            trouble.note(tools.host, target).await;
+            trouble.note(&ground.host, target).await;
             let told = trouble.problem(target);
             return Err(Problem::environment(
                 "not_indexed",
@@ -249,7 +322,7 @@ async fn index(outcomes: &[Outcome], tools: &Tools<'_>) -> Result<(), Problem> {
             )
             .next(format!("see to medium {}; repack it if it fails again", target.name)));
         }
-        tools
+        ground
             .host
             .catalogue
             .mark_indexed(target.grant.medium, stamp.revision, extents)
