@@ -1,12 +1,13 @@
 //! Turns the effects of `repack::machine` into calls on mover, lrs and dss, and their results into events. It decides
 //! nothing about what comes next.
 //!
-//! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `settle`; `substitute` for what could not
+//! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `prepare` and `settle`; `substitute` for what could not
 //! be read, `spooling` for what goes by way of the spool), `read_back`, `reclaim`
 //! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
 //! `recognise` compares media with a catalogue that may be older than they are (E-16), `unread` looks after what earlier jobs did not read back.
 
 mod planning;
+mod prepare;
 mod read_back;
 mod reclaim;
 mod recognise;
@@ -37,7 +38,7 @@ use crate::mover::{Ring, Spool};
 use crate::repack::job::{JobEvent, sources_of};
 use crate::repack::machine::{Effect, Ending, Event, Machine, Stop};
 use crate::repack::turn::Turns;
-use dss::catalogue::{CatalogueError, Page};
+use dss::catalogue::{CatalogueError, Page, SwapEntry};
 use dss::model::{ExtentId, Job, JobControl, JobError, JobId, JobState, MediumId, MoveState, Owner, Tally};
 use lrs::service::Allocation;
 use round::Round;
@@ -77,6 +78,10 @@ pub(crate) struct Run<'a> {
     round: Option<Round>,
     allocation: Option<Allocation>,
     turns: Turns,
+    /// Recorded, and not copied yet.
+    ahead: Option<prepare::Ahead>,
+    /// Durable, and not swapped yet.
+    due: Vec<SwapEntry>,
     /// Synced since the last index commit, by target.
     unindexed: BTreeMap<MediumId, Vec<ExtentId>>,
     /// Moved off the sources by jobs before this one, and not read back by them.
@@ -188,6 +193,8 @@ impl<'a> Run<'a> {
             round: None,
             allocation: None,
             turns: Turns::default(),
+            ahead: None,
+            due: vec![],
             unindexed: BTreeMap::new(),
             inherited: vec![],
             last_index: Instant::now(),

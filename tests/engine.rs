@@ -2,6 +2,8 @@
 
 #[path = "engine/ends.rs"]
 mod ends;
+#[path = "engine/overlap.rs"]
+mod overlap;
 #[path = "engine/repack.rs"]
 mod repack;
 #[path = "engine/restore.rs"]

@@ -3,11 +3,12 @@
 use super::Run;
 use super::substitute::Bad;
 use crate::api::Problem;
+use crate::host::Host;
 use crate::mover::{Copied, Failure, ReadFailure, SyncFailure, sync};
 use crate::repack::machine::Event;
-use dss::catalogue::{MediumChange, SwapEntry, SwapOutcome, SwapTerms};
+use dss::catalogue::{CatalogueError, MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, MediumId, Owner, Step, Written};
+use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, JobId, MediumId, Owner, Step, Written};
 use lrs::ldm::fs::IndexStamp;
 use lrs::ldm::spool::SpoolError;
 use lrs::ldm::{Fault, MediaError};
@@ -126,15 +127,16 @@ impl Run<'_> {
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
         let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
         let put_aside = self.refuse(copied.refused).await? + self.doubt(bad).await?;
-        if !lost.is_empty() {
-            self.tally.transactions += 1;
-            let owner = Owner::Move(self.job.id);
-            self.host
-                .catalogue
-                .abandon(owner, Some(&lost), self.host.clock.now())
-                .await?;
-        }
-        let swapped = self.swap(durable).await?;
+        self.give_up(&lost).await?;
+        // What follows is recorded already, and copied while this is swapped.
+        let follows = self.ahead.is_some() && !replan && exhausted.is_none();
+        let swapped = match follows {
+            true => {
+                self.due = durable;
+                self.due.len() as u64
+            }
+            false => self.swap(durable).await?,
+        };
         if let Some(error) = exhausted {
             // Everything recorded is put away. More of the same would fail in the same way, for ever.
             return Err(error.into());
@@ -266,17 +268,15 @@ impl Run<'_> {
 
     /// Hop 10: the catalogue points to the new extents. An entry that vanished meanwhile is not an error.
     async fn swap(&mut self, durable: Vec<SwapEntry>) -> Result<u64, Problem> {
-        if durable.is_empty() {
-            return Ok(0);
-        }
-        let terms = SwapTerms {
-            job: self.job.id,
-            hold: Hold::Forever,
-            now: self.host.clock.now(),
-        };
-        let outcomes = self.host.catalogue.swap_batch(terms, &durable).await?;
-        self.tally.transactions += 1;
-        for (entry, outcome) in durable.iter().zip(&outcomes) {
+        let outcomes = swap_now(self.host, self.job.id, &durable).await?;
+        self.note_swapped(&durable, &outcomes);
+        Ok(outcomes.len() as u64)
+    }
+
+    /// Counts what was swapped.
+    pub(super) fn note_swapped(&mut self, durable: &[SwapEntry], outcomes: &[SwapOutcome]) {
+        self.tally.transactions += u64::from(!durable.is_empty());
+        for (entry, outcome) in durable.iter().zip(outcomes) {
             let new = entry.new.extent();
             self.doubts.remove(&entry.old);
             if let Some(spool) = &mut self.spool {
@@ -294,7 +294,31 @@ impl Run<'_> {
                 SwapOutcome::Vanished => self.tally.released += 1,
             }
         }
-        Ok(outcomes.len() as u64)
+    }
+
+    /// Ends what was begun beside a window that is not followed by another one: swaps what is durable, gives up what was
+    /// only recorded.
+    async fn wind_up(&mut self) -> Result<(), Problem> {
+        let due = std::mem::take(&mut self.due);
+        let swapped = self.swap(due).await;
+        if let Some(ahead) = self.ahead.take() {
+            let rows: Vec<ExtentId> = ahead.items.iter().map(|item| item.tag.extent).collect();
+            self.give_up(&rows).await?;
+        }
+        swapped.map(drop)
+    }
+
+    /// Turns rows of this job that are still *pending* into orphans.
+    async fn give_up(&mut self, rows: &[ExtentId]) -> Result<(), Problem> {
+        if !rows.is_empty() {
+            self.tally.transactions += 1;
+            let owner = Owner::Move(self.job.id);
+            self.host
+                .catalogue
+                .abandon(owner, Some(rows), self.host.clock.now())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Makes every target written to self-describing, and the catalogue know it.
@@ -343,10 +367,12 @@ impl Run<'_> {
 
     /// Gives back what is held, if anything is; the targets' indexes are committed first.
     pub(super) async fn give_back(&mut self) -> Result<(), Problem> {
+        let wound_up = self.wind_up().await;
         let indexed = self.index_targets().await;
         if let Some(allocation) = self.allocation.take() {
             allocation.release().await;
         }
+        wound_up?;
         if let Err(problem) = indexed {
             // The bytes are durable and the catalogue knows them; the next commit covers them.
             if problem.code == "catalogue_unavailable" {
@@ -356,6 +382,23 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// One transaction that makes durable extents the ones that layouts name.
+pub(super) async fn swap_now(
+    host: &Host,
+    job: JobId,
+    durable: &[SwapEntry],
+) -> Result<Vec<SwapOutcome>, CatalogueError> {
+    if durable.is_empty() {
+        return Ok(vec![]);
+    }
+    let terms = SwapTerms {
+        job,
+        hold: Hold::Forever,
+        now: host.clock.now(),
+    };
+    host.catalogue.swap_batch(terms, durable).await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! recorded before the target is held, and nothing is lost with the spool: the next life looks at the sources again.
 
 use super::Run;
+use super::prepare::choose;
 use crate::api::Problem;
 use crate::mover::{CopyStop, Filled, ReadFailure, Sought, Spool, fill};
 use crate::repack::machine::{Event, Stop};
@@ -32,7 +33,8 @@ impl Run<'_> {
         self.give_back().await?;
         let insists = self.turns.insists();
         let steps = self.next_batch(insists);
-        let (chosen, unneeded) = self.choose(&steps).await?;
+        let round = self.round.as_ref().expect("a batch is of a round");
+        let (chosen, unneeded) = choose(self.host, round, &steps).await?;
         let gone = self.let_be(&unneeded).await?;
         let sought: Vec<Sought> = chosen
             .into_iter()

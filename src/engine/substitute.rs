@@ -249,20 +249,6 @@ impl Run<'_> {
         true
     }
 
-    /// What is noted of recorded moves whose bytes come from another copy.
-    pub(super) fn substitution(&self, old: &Extent, new: ExtentId, read_from: MediumId) -> Option<Substitution> {
-        let doubt = self.doubts.get(&old.id)?;
-        Some(Substitution {
-            extent: old.id,
-            new,
-            oid: doubt.oid.clone(),
-            medium: doubt.medium,
-            read_from,
-            reason: doubt.reason.clone(),
-            wrong_bytes: doubt.wrong_bytes,
-        })
-    }
-
     /// Lists extents that the catalogue cannot explain. Their medium is not to blame.
     pub(super) async fn leave(&mut self, strays: Vec<Extent>) -> Result<(), Problem> {
         let reason = "the catalogue calls it sync and no object needs it: see `respool check`";
@@ -287,4 +273,23 @@ impl Run<'_> {
         self.host.catalogue.add_skips(self.job.id, &skips, now).await?;
         Ok(())
     }
+}
+
+/// What is noted of recorded moves whose bytes come from another copy.
+pub(super) fn substitution(
+    doubts: &BTreeMap<ExtentId, Doubt>,
+    old: &Extent,
+    new: ExtentId,
+    read_from: MediumId,
+) -> Option<Substitution> {
+    let doubt = doubts.get(&old.id)?;
+    Some(Substitution {
+        extent: old.id,
+        new,
+        oid: doubt.oid.clone(),
+        medium: doubt.medium,
+        read_from,
+        reason: doubt.reason.clone(),
+        wrong_bytes: doubt.wrong_bytes,
+    })
 }

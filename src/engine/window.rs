@@ -1,41 +1,25 @@
-//! Hops 5 to 8 for one window: record, read, verify, write. `settle` makes it durable and swaps it.
+//! Hops 5 to 8 for one window: `prepare` records it, the mover reads, verifies and writes it, `settle` makes it durable
+//! and swaps it. Where windows are small, one is swapped and the next one recorded while another is copied.
 
 use super::Run;
+use super::prepare::{Desk, Hindrance, choose};
+use super::settle::swap_now;
 use super::spooling::spool_problem;
 use crate::api::Problem;
-use crate::mover::{Copied, CopyStop, Item, Reads, copy};
+use crate::mover::{Copied, CopyStop, Item, Reads, Ring, Spool, copy};
 use crate::repack::batch::{WindowBounds, next_window};
 use crate::repack::machine::{Event, Stop};
 use crate::repack::plan::Assigned;
 use crate::repack::stage::Way;
-use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
-use dss::model::{
-    Address, ByteCount, Epoch, Extent, ExtentId, ExtentState, Generation, JobError, MediumId, NewExtent, Origin,
-    Recorded, Substitution,
-};
-use lrs::core::WriteGrant;
-use lrs::ldm::fs::{ExtentTag, Wanted};
-use lrs::ldm::{MediaError, MediaResult};
-use lrs::service::Allocation;
+use dss::catalogue::CatalogueError;
+use dss::model::{ByteCount, Extent, ExtentId, ExtentState, JobError, MediumId};
 use lrs::worker::DriveHandle;
 use std::collections::BTreeMap;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The last bytes of a window may take this share of its time bound before the rate is known.
 const FIRST_WINDOW_BYTES: ByteCount = ByteCount(64 << 20);
-
-/// How many names a window is tried under. Each failed attempt in the past costs one.
-const MOST_NAMES: u32 = 64;
-
-/// An extent of the window as the catalogue knows it now.
-pub(super) struct Chosen {
-    /// What is to be moved.
-    pub(super) extent: Extent,
-    /// What is read: the same, or its like in another copy.
-    pub(super) read: Extent,
-    header: ObjectHeader,
-    target: MediumId,
-}
 
 impl Run<'_> {
     /// Hops 5 to 10 for the next window of the round.
@@ -51,42 +35,15 @@ impl Run<'_> {
                 Way::Staged => Event::Interrupted { settled: 0 },
             });
         }
-        let most = window_bytes(self.host, &self.tally, self.started, self.bytes_before);
-        let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
-        let bounds = WindowBounds {
-            // A limit is kept to the extent that reaches it.
-            bytes: self
-                .job
-                .spec
-                .limit_bytes
-                .map_or(most, |limit| most.min(limit.saturating_sub(moved))),
-            // Others wait for one extent, not for a window.
-            extents: if insists {
-                1
-            } else {
-                self.host.config.repack.batch_extents
-            },
-        };
         let first = round.next;
-        let mut steps: Vec<Assigned> = next_window(round.due(), first, bounds).to_vec();
-        round.next += steps.len();
-        if let (Way::Staged, Some(spool)) = (round.way, &self.spool) {
-            // What is not there could not be read, or is written already.
-            steps.retain(|step| spool.holds(step.item.extent));
-        }
-        let (chosen, unneeded) = self.choose(&steps).await?;
-        let left = self.let_be(&unneeded).await?;
-        if chosen.is_empty() {
-            return Ok(self.after_window(left));
-        }
-        let items = match self.record(chosen).await {
-            Ok(items) => items,
-            Err(Hindrance::Target(error)) => return Ok(Event::Refused(error)),
-            Err(Hindrance::Catalogue(error)) => return self.hindered(error),
+        let (items, left) = match self.take_window(insists).await? {
+            Taken::Window { items, left } => (items, left),
+            Taken::Nothing(event) => return Ok(event),
         };
         let recorded: BTreeMap<ExtentId, ByteCount> =
             items.iter().map(|item| (item.tag.extent, item.tag.bytes)).collect();
-        let (copied, stopped) = self.copy(items, insists).await;
+        let soon = self.steps_ahead(insists, recorded.values().copied().sum());
+        let (copied, stopped) = self.copy(items, insists, &soon).await?;
         let settled = self.settle(copied, &recorded).await?;
         self.turns.settled(settled.count);
         if stopped == Some(Stop::Yield) {
@@ -134,42 +91,6 @@ impl Run<'_> {
         Ok(left)
     }
 
-    /// The catalogue as it is now for the steps of a window; and the extents that nothing references.
-    pub(super) async fn choose(&self, steps: &[Assigned]) -> Result<(Vec<Chosen>, Vec<ExtentId>), Problem> {
-        let ids: Vec<ExtentId> = steps.iter().map(|step| step.item.extent).collect();
-        let mut extents: BTreeMap<ExtentId, Extent> = BTreeMap::new();
-        for (_, entry) in self.host.catalogue.references(&ids).await? {
-            extents.insert(entry.extent.id, entry.extent);
-        }
-        let mut headers = self.host.catalogue.headers(&ids).await?;
-        let mut others = self.others_now(&ids).await?;
-        let mut chosen = Vec::with_capacity(steps.len());
-        let mut unneeded = vec![];
-        for step in steps {
-            let id = step.item.extent;
-            match (extents.remove(&id), headers.remove(&id)) {
-                (Some(extent), Some(header)) => {
-                    let read = match &mut others {
-                        None => extent.clone(),
-                        Some(others) => match others.remove(&id) {
-                            Some(other) if other.digests == extent.digests => other,
-                            // It moved meanwhile: the next round finds it where it is then.
-                            Some(_) | None => continue,
-                        },
-                    };
-                    chosen.push(Chosen {
-                        extent,
-                        read,
-                        header,
-                        target: step.target,
-                    });
-                }
-                _ => unneeded.push(id),
-            }
-        }
-        Ok((chosen, unneeded))
-    }
-
     /// Of the extents that nothing references, those that are no orphans all the same. Most lost their last reference
     /// since they were planned, and are orphans now. What is *sync* without a reference breaks I2: nothing can be
     /// swapped for it, and looking again would find it for ever.
@@ -188,71 +109,6 @@ impl Run<'_> {
             strays.retain(|extent| extent.id != entry.extent.id);
         }
         Ok(strays)
-    }
-
-    /// The extents of another copy that this round reads, as they are now, by the extent they stand for; None when the
-    /// sources themselves are read.
-    async fn others_now(&self, ids: &[ExtentId]) -> Result<Option<BTreeMap<ExtentId, Extent>>, Problem> {
-        let round = self.round.as_ref().expect("a window is of a round");
-        if round.others.is_empty() {
-            return Ok(None);
-        }
-        let wanted: Vec<ExtentId> = ids.iter().filter_map(|id| round.others.get(id).copied()).collect();
-        let live = self.host.catalogue.references(&wanted).await?;
-        let live: BTreeMap<ExtentId, Extent> = live
-            .into_iter()
-            .map(|(_, entry)| (entry.extent.id, entry.extent))
-            .filter(|(_, extent)| round.reads.contains(&extent.medium))
-            .collect();
-        let pair = |id: &ExtentId| Some((*id, live.get(round.others.get(id)?)?.clone()));
-        Ok(Some(ids.iter().filter_map(pair).collect()))
-    }
-
-    /// Hop 5: names on the targets, then one transaction that inserts the new extents *pending*.
-    async fn record(&mut self, chosen: Vec<Chosen>) -> Result<Vec<Item>, Hindrance> {
-        let allocation = self.allocation.as_ref().expect("a window is written under a grant");
-        let grants: BTreeMap<MediumId, &WriteGrant> = allocation
-            .grant()
-            .writes
-            .iter()
-            .map(|grant| (grant.medium, grant))
-            .collect();
-        let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
-        for attempt in 1.. {
-            let addresses = reserve(allocation, &chosen).await?;
-            let intents = chosen
-                .iter()
-                .zip(addresses)
-                .map(|(one, (id, address))| MoveIntent {
-                    old: one.extent.id,
-                    new: new_extent(one, id, address, grants[&one.target].generation),
-                })
-                .collect();
-            self.tally.transactions += 1;
-            let now = self.host.clock.now();
-            let recorded = self
-                .host
-                .catalogue
-                .record_moves(self.job.id, intents, &epochs, now)
-                .await;
-            match recorded {
-                Ok(recorded) => {
-                    let other = |(one, recorded): (&Chosen, &Recorded)| {
-                        (one.read.id != one.extent.id)
-                            .then(|| self.substitution(&one.extent, recorded.extent().id, one.read.medium))?
-                    };
-                    let noted: Vec<Substitution> = chosen.iter().zip(&recorded).filter_map(other).collect();
-                    if !noted.is_empty() {
-                        self.host.catalogue.note_substitutions(self.job.id, &noted).await?;
-                    }
-                    return Ok(items(chosen, recorded));
-                }
-                // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
-                Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        unreachable!("the last attempt returns")
     }
 
     /// What a refused record means: the targets or the job's claim on them changed, and the next round sees how.
@@ -278,50 +134,147 @@ impl Run<'_> {
         }
     }
 
-    /// Hops 6 to 8, until the window's end or a stop.
-    async fn copy(&mut self, items: Vec<Item>, insists: bool) -> (Copied, Option<Stop>) {
-        let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
-        let handles = |media: Vec<MediumId>| -> BTreeMap<MediumId, DriveHandle> {
-            media
-                .into_iter()
-                .map(|medium| (medium, allocation.volume(medium)))
-                .collect()
-        };
-        let reads = match (self.round.as_ref().map(|round| round.way), &self.spool) {
-            (Some(Way::Staged), Some(spool)) => Reads::Spool(spool),
-            _ => Reads::Drives(handles(
-                allocation.grant().reads.iter().map(|grant| grant.medium).collect(),
-            )),
-        };
-        let targets = handles(allocation.grant().writes.iter().map(|grant| grant.medium).collect());
-        let stop = CopyStop::default();
-        let mut asked = self.controls.stop.clone();
-        let copying = copy(
-            items,
-            reads,
-            targets,
-            &mut self.ring,
-            &stop,
-            self.host.checkpoints.clone(),
-        );
-        tokio::pin!(copying);
-        let mut why = None;
-        loop {
-            tokio::select! {
-                // Each wish to stop comes at most once, so none can hold up the copy; the copy could use up what this
-                // task may do in one turn, every turn, and a wish would never be heard.
-                biased;
-                Ok(seen) = asked.wait_for(Option::is_some), if why.is_none() => {
-                    why = *seen;
-                    stop.ask();
-                }
-                () = allocation.yield_asked(), if why.is_none() && !insists => {
-                    why = Some(Stop::Yield);
-                    stop.ask();
-                }
-                copied = &mut copying => return (copied, why),
+    /// The next window: the one that was prepared ahead, or one prepared now.
+    async fn take_window(&mut self, insists: bool) -> Result<Taken, Problem> {
+        if let Some(ahead) = self.ahead.take() {
+            self.round.as_mut().expect("a window is of a round").next = ahead.end;
+            let left = self.let_be(&ahead.unneeded).await?;
+            return Ok(match ahead.items.is_empty() {
+                true => Taken::Nothing(self.after_window(left)),
+                false => Taken::Window {
+                    items: ahead.items,
+                    left,
+                },
+            });
+        }
+        let steps = self.next_steps(insists);
+        let round = self.round.as_ref().expect("a window is of a round");
+        let (chosen, unneeded) = choose(self.host, round, &steps).await?;
+        let left = self.let_be(&unneeded).await?;
+        if chosen.is_empty() {
+            return Ok(Taken::Nothing(self.after_window(left)));
+        }
+        let mut transactions = 0;
+        let recorded = self.desk().record(chosen, &mut transactions).await;
+        self.tally.transactions += transactions;
+        match recorded {
+            Ok(items) => Ok(Taken::Window { items, left }),
+            Err(Hindrance::Target(medium, error)) => {
+                let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
+                allocation.distrust(medium);
+                Ok(Taken::Nothing(Event::Refused(error)))
+            }
+            Err(Hindrance::Catalogue(error)) => self.hindered(error).map(Taken::Nothing),
+        }
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk {
+            host: self.host,
+            job: self.job.id,
+            allocation: self.allocation.as_ref().expect("a window is recorded under a grant"),
+            round: self.round.as_ref().expect("a window is of a round"),
+            doubts: &self.doubts,
+        }
+    }
+
+    /// The steps of the next window, begun with this.
+    fn next_steps(&mut self, insists: bool) -> Vec<Assigned> {
+        let bounds = self.bounds(insists);
+        let overlaps = self.overlaps(insists);
+        let round = self.round.as_mut().expect("a window is of a round");
+        let mut steps = next_window(round.due(), round.next, bounds);
+        if overlaps {
+            let small = next_window(round.due(), round.next, bounds.shared());
+            if bytes_of(small) <= bounds.shared().bytes {
+                steps = small;
             }
         }
+        let mut steps = steps.to_vec();
+        round.next += steps.len();
+        if let (Way::Staged, Some(spool)) = (round.way, &self.spool) {
+            // What is not there could not be read, or is written already.
+            steps.retain(|step| spool.holds(step.item.extent));
+        }
+        steps
+    }
+
+    /// The steps to prepare while a window of so many bytes is copied.
+    fn steps_ahead(&self, insists: bool, copied: ByteCount) -> Vec<Assigned> {
+        let shared = self.bounds(insists).shared();
+        let round = self.round.as_ref().expect("a window is of a round");
+        let steps = next_window(round.due(), round.next, shared);
+        match self.overlaps(insists) && copied <= shared.bytes && bytes_of(steps) <= shared.bytes {
+            true => steps.to_vec(),
+            false => vec![],
+        }
+    }
+
+    /// Whether windows of this round may overlap: nobody waits for an extent of them, and none counts against a limit.
+    fn overlaps(&self, insists: bool) -> bool {
+        let spec = &self.job.spec;
+        let round = self.round.as_ref().expect("a window is of a round");
+        let unlimited = spec.limit_bytes.is_none() && spec.limit_seconds.is_none();
+        !insists && unlimited && round.way == Way::Direct && round.others.is_empty()
+    }
+
+    fn bounds(&self, insists: bool) -> WindowBounds {
+        let most = window_bytes(self.host, &self.tally, self.started, self.bytes_before);
+        let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
+        WindowBounds {
+            // A limit is kept to the extent that reaches it.
+            bytes: self
+                .job
+                .spec
+                .limit_bytes
+                .map_or(most, |limit| most.min(limit.saturating_sub(moved))),
+            // Others wait for one extent, not for a window.
+            extents: if insists {
+                1
+            } else {
+                self.host.config.repack.batch_extents
+            },
+        }
+    }
+
+    /// Hops 6 to 8, until the window's end or a stop. Meanwhile the window before it is swapped, if it waits for that,
+    /// and the next one is prepared.
+    async fn copy(
+        &mut self,
+        items: Vec<Item>,
+        insists: bool,
+        soon: &[Assigned],
+    ) -> Result<(Copied, Option<Stop>), Problem> {
+        let due = std::mem::take(&mut self.due);
+        let mut transactions = 0;
+        let Self {
+            host,
+            job,
+            allocation,
+            round,
+            doubts,
+            spool,
+            ring,
+            controls,
+            ..
+        } = self;
+        let desk = Desk {
+            host,
+            job: job.id,
+            allocation: allocation.as_ref().expect("a window is copied under a grant"),
+            round: round.as_ref().expect("a window is of a round"),
+            doubts,
+        };
+        let copying = copy_items(&desk, (items, insists), spool.as_ref(), ring, controls.stop.clone());
+        let (copied, ahead, outcomes) = tokio::join!(
+            copying,
+            desk.ahead(soon, &mut transactions),
+            swap_now(host, job.id, &due)
+        );
+        self.ahead = ahead;
+        self.tally.transactions += transactions;
+        self.note_swapped(&due, &outcomes?);
+        Ok(copied)
     }
 
     /// The job's own limits count from when this run took it up.
@@ -334,18 +287,6 @@ impl Run<'_> {
             .limit_seconds
             .is_some_and(|limit| self.started.elapsed().as_secs() >= limit);
         (over_bytes || over_time).then_some(Stop::Pause)
-    }
-}
-
-/// Why a window could not be recorded.
-enum Hindrance {
-    Target(JobError),
-    Catalogue(CatalogueError),
-}
-
-impl From<CatalogueError> for Hindrance {
-    fn from(error: CatalogueError) -> Self {
-        Self::Catalogue(error)
     }
 }
 
@@ -362,78 +303,57 @@ fn window_bytes(host: &crate::host::Host, tally: &dss::model::Tally, started: In
         .min(ByteCount((rate * repack.sync_seconds as f64) as u64))
 }
 
-/// Identifies every target and takes names on it; one trip to each drive's thread.
-async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(ExtentId, Address)>, Hindrance> {
-    let mut wanted: BTreeMap<MediumId, Vec<(usize, Origin, ExtentId)>> = BTreeMap::new();
-    for (position, one) in chosen.iter().enumerate() {
-        let entry = (position, one.extent.origin.clone(), ExtentId::fresh());
-        wanted.entry(one.target).or_default().push(entry);
-    }
-    let mut addresses: Vec<Option<(ExtentId, Address)>> = vec![None; chosen.len()];
-    for (medium, names) in wanted {
-        let taken = allocation
-            .volume(medium)
-            .run(move |volume| -> MediaResult<Vec<(usize, ExtentId, Address)>> {
-                volume.identify()?;
-                names
-                    .into_iter()
-                    .map(|(position, origin, id)| Ok((position, id, volume.reserve(&origin, id)?)))
-                    .collect()
-            })
-            .await
-            .map_err(|gone| target_error(allocation, medium, gone.into()))?
-            .map_err(|error: MediaError| target_error(allocation, medium, error.into()))?;
-        for (position, id, address) in taken {
-            addresses[position] = Some((id, address));
+/// What there is to copy.
+enum Taken {
+    /// A recorded window; so many of its extents need no copy any more.
+    Window { items: Vec<Item>, left: u64 },
+    /// Nothing, for this reason.
+    Nothing(Event),
+}
+
+fn bytes_of(steps: &[Assigned]) -> ByteCount {
+    steps.iter().map(|step| step.item.bytes).sum()
+}
+
+async fn copy_items(
+    desk: &Desk<'_>,
+    (items, insists): (Vec<Item>, bool),
+    spool: Option<&Spool>,
+    ring: &mut Ring,
+    mut asked: watch::Receiver<Option<Stop>>,
+) -> (Copied, Option<Stop>) {
+    let allocation = desk.allocation;
+    let handles = |media: Vec<MediumId>| -> BTreeMap<MediumId, DriveHandle> {
+        media
+            .into_iter()
+            .map(|medium| (medium, allocation.volume(medium)))
+            .collect()
+    };
+    let reads = match (desk.round.way, spool) {
+        (Way::Staged, Some(spool)) => Reads::Spool(spool),
+        _ => Reads::Drives(handles(
+            allocation.grant().reads.iter().map(|grant| grant.medium).collect(),
+        )),
+    };
+    let targets = handles(allocation.grant().writes.iter().map(|grant| grant.medium).collect());
+    let stop = CopyStop::default();
+    let copying = copy(items, reads, targets, ring, &stop, desk.host.checkpoints.clone());
+    tokio::pin!(copying);
+    let mut why = None;
+    loop {
+        tokio::select! {
+            // Each wish to stop comes at most once, so none can hold up the copy; the copy could use up what this
+            // task may do in one turn, every turn, and a wish would never be heard.
+            biased;
+            Ok(seen) = asked.wait_for(Option::is_some), if why.is_none() => {
+                why = *seen;
+                stop.ask();
+            }
+            () = allocation.yield_asked(), if why.is_none() && !insists => {
+                why = Some(Stop::Yield);
+                stop.ask();
+            }
+            copied = &mut copying => return (copied, why),
         }
     }
-    Ok(addresses
-        .into_iter()
-        .map(|address| address.expect("every step was given a name"))
-        .collect())
-}
-
-/// The medium is mounted and identified anew before anybody uses it again.
-fn target_error(allocation: &Allocation, medium: MediumId, problem: Problem) -> Hindrance {
-    allocation.distrust(medium);
-    Hindrance::Target(problem.into())
-}
-
-fn new_extent(one: &Chosen, id: ExtentId, address: Address, generation: Generation) -> NewExtent {
-    NewExtent {
-        id,
-        origin: one.extent.origin.clone(),
-        medium: one.target,
-        generation,
-        address,
-        bytes: one.extent.bytes,
-        digests: one.extent.digests.clone(),
-    }
-}
-
-fn items(chosen: Vec<Chosen>, recorded: Vec<Recorded>) -> Vec<Item> {
-    assert_eq!(chosen.len(), recorded.len(), "every intent was recorded");
-    chosen
-        .into_iter()
-        .zip(recorded)
-        .map(|(one, recorded)| {
-            let new = recorded.extent();
-            assert_eq!(new.bytes, one.extent.bytes, "recorded in the order of the intents");
-            Item {
-                old: one.extent.id,
-                source: one.read.medium,
-                wanted: Wanted::of(&one.read),
-                digests: one.extent.digests.clone().expect("a live extent has digests"),
-                target: one.target,
-                address: new.address.clone(),
-                tag: ExtentTag {
-                    extent: new.id,
-                    origin: new.origin.clone(),
-                    bytes: new.bytes,
-                    header: one.header,
-                },
-                recorded,
-            }
-        })
-        .collect()
 }

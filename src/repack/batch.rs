@@ -14,6 +14,20 @@ pub struct WindowBounds {
     pub extents: usize,
 }
 
+/// How many windows may be under way at the same time: one that is durable and not swapped yet, one that is copied, and
+/// one that is recorded.
+const AT_ONCE: u64 = 3;
+
+impl WindowBounds {
+    /// The same for each of several windows under way: all of them together cost no more in a crash than one would.
+    pub fn shared(self) -> Self {
+        Self {
+            bytes: ByteCount(self.bytes.0 / AT_ONCE),
+            ..self
+        }
+    }
+}
+
 /// The next window of a plan: the longest run from `from` within the bounds, at least one step if any is left.
 pub fn next_window(steps: &[Assigned], from: usize, bounds: WindowBounds) -> &[Assigned] {
     let most = bounds.extents.clamp(1, SWAP_MAX);

@@ -1,0 +1,259 @@
+//! Hop 5: which extents of a window still live, names for them on their targets, and their rows, *pending*. The next
+//! window is prepared while one is copied.
+
+use super::round::Round;
+use super::substitute::substitution;
+use crate::api::Problem;
+use crate::host::Host;
+use crate::mover::Item;
+use crate::repack::plan::Assigned;
+use crate::repack::substitute::Doubt;
+use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
+use dss::model::{
+    Address, Epoch, Extent, ExtentId, Generation, JobError, JobId, MediumId, NewExtent, Origin, Recorded, Substitution,
+};
+use lrs::core::WriteGrant;
+use lrs::ldm::fs::{ExtentTag, Wanted};
+use lrs::ldm::{MediaError, MediaResult};
+use lrs::service::Allocation;
+use std::collections::BTreeMap;
+
+/// How many names a window is tried under. Each failed attempt in the past costs one.
+const MOST_NAMES: u32 = 64;
+
+/// An extent of the window as the catalogue knows it now.
+pub(super) struct Chosen {
+    /// What is to be moved.
+    pub(super) extent: Extent,
+    /// What is read: the same, or its like in another copy.
+    pub(super) read: Extent,
+    header: ObjectHeader,
+    target: MediumId,
+}
+
+/// What windows of a round are prepared with.
+pub(super) struct Desk<'r> {
+    pub(super) host: &'r Host,
+    pub(super) job: JobId,
+    pub(super) allocation: &'r Allocation,
+    pub(super) round: &'r Round,
+    pub(super) doubts: &'r BTreeMap<ExtentId, Doubt>,
+}
+
+/// A window that is recorded and not copied yet.
+pub(super) struct Ahead {
+    /// The step after its last.
+    pub(super) end: usize,
+    /// What is to be copied.
+    pub(super) items: Vec<Item>,
+    /// Its extents that nothing references any more.
+    pub(super) unneeded: Vec<ExtentId>,
+}
+
+/// Why a window could not be recorded.
+pub(super) enum Hindrance {
+    /// A target: it is mounted and identified anew before anybody uses it again.
+    Target(MediumId, JobError),
+    /// The catalogue refused, or is away.
+    Catalogue(CatalogueError),
+}
+
+impl From<CatalogueError> for Hindrance {
+    fn from(error: CatalogueError) -> Self {
+        Self::Catalogue(error)
+    }
+}
+
+impl Desk<'_> {
+    /// Prepares the window of these steps while the one before it is copied. None where that fails: whoever comes to
+    /// them prepares them anew, and hears why.
+    pub(super) async fn ahead(&self, steps: &[Assigned], transactions: &mut u64) -> Option<Ahead> {
+        if steps.is_empty() {
+            return None;
+        }
+        let (chosen, unneeded) = choose(self.host, self.round, steps).await.ok()?;
+        let items = match chosen.is_empty() {
+            true => vec![],
+            false => self.record(chosen, transactions).await.ok()?,
+        };
+        Some(Ahead {
+            end: self.round.next + steps.len(),
+            items,
+            unneeded,
+        })
+    }
+
+    /// Names on the targets, then one transaction that inserts the new extents *pending*.
+    pub(super) async fn record(&self, chosen: Vec<Chosen>, transactions: &mut u64) -> Result<Vec<Item>, Hindrance> {
+        let grants: BTreeMap<MediumId, &WriteGrant> = self
+            .allocation
+            .grant()
+            .writes
+            .iter()
+            .map(|grant| (grant.medium, grant))
+            .collect();
+        let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
+        for attempt in 1.. {
+            let addresses = reserve(self.allocation, &chosen).await?;
+            let intents = chosen
+                .iter()
+                .zip(addresses)
+                .map(|(one, (id, address))| MoveIntent {
+                    old: one.extent.id,
+                    new: new_extent(one, id, address, grants[&one.target].generation),
+                })
+                .collect();
+            *transactions += 1;
+            let now = self.host.clock.now();
+            let recorded = self.host.catalogue.record_moves(self.job, intents, &epochs, now).await;
+            match recorded {
+                Ok(recorded) => {
+                    let other = |(one, recorded): (&Chosen, &Recorded)| {
+                        (one.read.id != one.extent.id)
+                            .then(|| substitution(self.doubts, &one.extent, recorded.extent().id, one.read.medium))?
+                    };
+                    let noted: Vec<Substitution> = chosen.iter().zip(&recorded).filter_map(other).collect();
+                    if !noted.is_empty() {
+                        self.host.catalogue.note_substitutions(self.job, &noted).await?;
+                    }
+                    return Ok(items(chosen, recorded));
+                }
+                // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
+                Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+}
+
+/// The catalogue as it is now for the steps of a window; and the extents that nothing references.
+pub(super) async fn choose(
+    host: &Host,
+    round: &Round,
+    steps: &[Assigned],
+) -> Result<(Vec<Chosen>, Vec<ExtentId>), CatalogueError> {
+    let ids: Vec<ExtentId> = steps.iter().map(|step| step.item.extent).collect();
+    let mut extents: BTreeMap<ExtentId, Extent> = BTreeMap::new();
+    for (_, entry) in host.catalogue.references(&ids).await? {
+        extents.insert(entry.extent.id, entry.extent);
+    }
+    let mut headers = host.catalogue.headers(&ids).await?;
+    let mut others = others_now(host, round, &ids).await?;
+    let mut chosen = Vec::with_capacity(steps.len());
+    let mut unneeded = vec![];
+    for step in steps {
+        let id = step.item.extent;
+        match (extents.remove(&id), headers.remove(&id)) {
+            (Some(extent), Some(header)) => {
+                let read = match &mut others {
+                    None => extent.clone(),
+                    Some(others) => match others.remove(&id) {
+                        Some(other) if other.digests == extent.digests => other,
+                        // It moved meanwhile: the next round finds it where it is then.
+                        Some(_) | None => continue,
+                    },
+                };
+                chosen.push(Chosen {
+                    extent,
+                    read,
+                    header,
+                    target: step.target,
+                });
+            }
+            _ => unneeded.push(id),
+        }
+    }
+    Ok((chosen, unneeded))
+}
+
+/// The extents of another copy that this round reads, as they are now, by the extent they stand for; None when the
+/// sources themselves are read.
+async fn others_now(
+    host: &Host,
+    round: &Round,
+    ids: &[ExtentId],
+) -> Result<Option<BTreeMap<ExtentId, Extent>>, CatalogueError> {
+    if round.others.is_empty() {
+        return Ok(None);
+    }
+    let wanted: Vec<ExtentId> = ids.iter().filter_map(|id| round.others.get(id).copied()).collect();
+    let live = host.catalogue.references(&wanted).await?;
+    let live: BTreeMap<ExtentId, Extent> = live
+        .into_iter()
+        .map(|(_, entry)| (entry.extent.id, entry.extent))
+        .filter(|(_, extent)| round.reads.contains(&extent.medium))
+        .collect();
+    let pair = |id: &ExtentId| Some((*id, live.get(round.others.get(id)?)?.clone()));
+    Ok(Some(ids.iter().filter_map(pair).collect()))
+}
+
+/// Identifies every target and takes names on it; one trip to each drive's thread.
+async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(ExtentId, Address)>, Hindrance> {
+    let mut wanted: BTreeMap<MediumId, Vec<(usize, Origin, ExtentId)>> = BTreeMap::new();
+    for (position, one) in chosen.iter().enumerate() {
+        let entry = (position, one.extent.origin.clone(), ExtentId::fresh());
+        wanted.entry(one.target).or_default().push(entry);
+    }
+    let mut addresses: Vec<Option<(ExtentId, Address)>> = vec![None; chosen.len()];
+    for (medium, names) in wanted {
+        let taken = allocation
+            .volume(medium)
+            .run(move |volume| -> MediaResult<Vec<(usize, ExtentId, Address)>> {
+                volume.identify()?;
+                names
+                    .into_iter()
+                    .map(|(position, origin, id)| Ok((position, id, volume.reserve(&origin, id)?)))
+                    .collect()
+            })
+            .await
+            .map_err(|gone| Hindrance::Target(medium, Problem::from(gone).into()))?
+            .map_err(|error: MediaError| Hindrance::Target(medium, Problem::from(error).into()))?;
+        for (position, id, address) in taken {
+            addresses[position] = Some((id, address));
+        }
+    }
+    Ok(addresses
+        .into_iter()
+        .map(|address| address.expect("every step was given a name"))
+        .collect())
+}
+
+fn new_extent(one: &Chosen, id: ExtentId, address: Address, generation: Generation) -> NewExtent {
+    NewExtent {
+        id,
+        origin: one.extent.origin.clone(),
+        medium: one.target,
+        generation,
+        address,
+        bytes: one.extent.bytes,
+        digests: one.extent.digests.clone(),
+    }
+}
+
+fn items(chosen: Vec<Chosen>, recorded: Vec<Recorded>) -> Vec<Item> {
+    assert_eq!(chosen.len(), recorded.len(), "every intent was recorded");
+    chosen
+        .into_iter()
+        .zip(recorded)
+        .map(|(one, recorded)| {
+            let new = recorded.extent();
+            assert_eq!(new.bytes, one.extent.bytes, "recorded in the order of the intents");
+            Item {
+                old: one.extent.id,
+                source: one.read.medium,
+                wanted: Wanted::of(&one.read),
+                digests: one.extent.digests.clone().expect("a live extent has digests"),
+                target: one.target,
+                address: new.address.clone(),
+                tag: ExtentTag {
+                    extent: new.id,
+                    origin: new.origin.clone(),
+                    bytes: new.bytes,
+                    header: one.header,
+                },
+                recorded,
+            }
+        })
+        .collect()
+}
