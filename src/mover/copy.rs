@@ -108,7 +108,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Asks the copy to stop at the next extent boundary.
 #[derive(Debug)]
 pub struct CopyStop {
-    asked: AtomicBool,
+    asked: Arc<AtomicBool>,
     moved: AtomicU64,
     since: Instant,
 }
@@ -116,7 +116,7 @@ pub struct CopyStop {
 impl Default for CopyStop {
     fn default() -> Self {
         Self {
-            asked: AtomicBool::new(false),
+            asked: Arc::default(),
             moved: AtomicU64::new(0),
             since: Instant::now(),
         }
@@ -132,6 +132,12 @@ impl CopyStop {
     /// Whether it was asked.
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
+    }
+
+    /// The same for a closure on a drive's thread.
+    pub(super) fn heard(&self) -> impl Fn() -> bool + Send + 'static {
+        let asked = Arc::clone(&self.asked);
+        move || asked.load(Ordering::Acquire)
     }
 
     /// Bytes that came through, for the rate.

@@ -2,7 +2,7 @@
 
 use super::copy::CopyStop;
 use super::reader::{Message, ReadFailure, Readable, Reads, read_all};
-use super::ring::Ring;
+use super::ring::{Buffer, Ring};
 use super::spool::Spool;
 use dss::model::{Checkpoints, Digests, ExtentId, MediumId, Oid, Step};
 use lrs::ldm::fs::Wanted;
@@ -88,6 +88,8 @@ impl Keeper<'_> {
         while let Some(message) = from.recv().await {
             match message {
                 Message::Begin(item) => self.extent(*item, &mut from).await,
+                Message::Whole(item, buffer, _) => self.whole(*item, buffer).await,
+                Message::Unread(item, failure) => self.filled.failed.push((*item, failure)),
                 Message::NotBegun(items) => self.filled.not_begun.extend(items),
                 Message::Bytes(_) | Message::Good(_) | Message::Bad(_) => {
                     unreachable!("the reader sends these only after a beginning, and all of them are taken there")
@@ -120,11 +122,29 @@ impl Keeper<'_> {
                 }
                 Some(Message::Good(_)) => return self.filled.not_begun.push(item),
                 Some(Message::Bad(failure)) => return self.filled.failed.push((item, failure)),
-                Some(Message::Begin(_) | Message::NotBegun(_)) => {
+                Some(Message::Begin(_) | Message::Whole(..) | Message::Unread(..) | Message::NotBegun(_)) => {
                     unreachable!("the reader ends an extent before anything else")
                 }
                 None => return self.filled.failed.push((item, ReadFailure::GivenUp)),
             }
+        }
+    }
+
+    /// A small extent, with all its bytes.
+    async fn whole(&mut self, item: Sought, buffer: Buffer) {
+        let bytes = buffer.bytes().len() as u64;
+        let room = self.spool.has_room(item.wanted.bytes);
+        let mut takes = self.filled.trouble.is_none() && self.goes(room);
+        if takes && bytes > 0 {
+            self.checkpoints.reach(Step::SpoolMiddle);
+            let appended = self.spool.append(0, buffer).await;
+            takes = self.goes(appended);
+        }
+        if takes {
+            self.spool.keep(item.old, bytes);
+            self.filled.kept += 1;
+        } else {
+            self.filled.not_begun.push(item);
         }
     }
 

@@ -19,11 +19,16 @@ pub(super) struct Foresight {
 impl Foresight {
     /// What to announce when this extent is read and `rest` comes after it. Those of other drives are announced by
     /// nobody: they are read when theirs has its turn.
-    pub(super) fn after<T: Readable>(&mut self, read: &Wanted, rest: &[T], source: MediumId) -> Vec<Wanted> {
+    pub(super) fn after<'a, T: Readable + 'a>(
+        &mut self,
+        read: &Wanted,
+        rest: impl IntoIterator<Item = &'a T>,
+        source: MediumId,
+    ) -> Vec<Wanted> {
         self.told = self.told.saturating_sub(1);
         self.told_bytes = self.told_bytes.saturating_sub(read.bytes.0);
         let mut soon = vec![];
-        while let Some(item) = rest.get(self.told) {
+        for item in rest.into_iter().skip(self.told) {
             if self.told >= AHEAD_EXTENTS || self.told_bytes >= AHEAD_BYTES {
                 break;
             }

@@ -5,6 +5,7 @@ use super::foresight::Foresight;
 use super::ring::{Buffer, Ring};
 use super::spool::Spool;
 use super::verifier::{Mismatch, Verifier};
+use super::whole::TOGETHER;
 use dss::model::evidence::DigestReceipt;
 use dss::model::{ByteCount, Checkpoints, Digests, Extent, ExtentId, MediumId, ReadBack, Step};
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
@@ -45,6 +46,10 @@ pub(super) enum Message<T> {
     Good(DigestReceipt),
     /// It could not be read, or is not what the catalogue says.
     Bad(ReadFailure),
+    /// A small one, whole and what the catalogue says.
+    Whole(Box<T>, Buffer, DigestReceipt),
+    /// A small one that could not be read, or is not what the catalogue says.
+    Unread(Box<T>, ReadFailure),
     /// These were not begun: a stop was asked for.
     NotBegun(Vec<T>),
 }
@@ -111,24 +116,32 @@ pub(super) async fn read_all<T: Readable>(
 ) {
     let mut items = items.into_iter();
     let mut foresight = Foresight::default();
-    while let Some(item) = items.next() {
+    loop {
         if stop.is_asked() {
-            let mut rest = vec![item];
-            rest.extend(items);
-            let _ = to.send(Message::NotBegun(rest)).await;
+            // The writer may have gone away, and then needs nothing.
+            let _ = to.send(Message::NotBegun(items.collect())).await;
             return;
         }
+        let feed = Feed {
+            ring: &mut *ring,
+            stop,
+            checkpoints: &checkpoints,
+            to: &to,
+        };
+        if let Reads::Drives(drives) = &reads
+            && small_ones(items.as_slice(), &feed) > 1
+        {
+            if read_small(drives, &mut items, &mut foresight, feed).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let Some(item) = items.next() else { return };
         let (old, source) = (item.old(), item.source());
         let (wanted, digests) = (item.wanted().clone(), item.digests().clone());
         if to.send(Message::Begin(Box::new(item))).await.is_err() {
             return;
         }
-        let feed = Feed {
-            ring,
-            stop,
-            checkpoints: &checkpoints,
-            to: &to,
-        };
         let read = match &reads {
             Reads::Drives(drives) => {
                 let soon = foresight.after(&wanted, items.as_slice(), source);
@@ -151,6 +164,97 @@ struct Feed<'a, T> {
     stop: &'a CopyStop,
     checkpoints: &'a Arc<dyn Checkpoints>,
     to: &'a mpsc::Sender<Message<T>>,
+}
+
+/// How many of the next extents are read in one trip: small ones of one drive, each in a buffer of its own. At least half
+/// of the ring is left to the writer.
+fn small_ones<T: Readable>(items: &[T], feed: &Feed<'_, T>) -> usize {
+    let most = TOGETHER.min(feed.ring.count() / 2);
+    let Some(source) = items.first().map(Readable::source) else {
+        return 0;
+    };
+    let fits = |item: &&T| item.source() == source && item.wanted().bytes.0 <= feed.ring.size() as u64;
+    items.iter().take(most).take_while(fits).count()
+}
+
+/// The writer went away.
+struct WriterLeft;
+
+/// Opens, reads and closes small extents in one trip to their drive's thread.
+async fn read_small<T: Readable>(
+    drives: &BTreeMap<MediumId, DriveHandle>,
+    items: &mut std::vec::IntoIter<T>,
+    foresight: &mut Foresight,
+    feed: Feed<'_, T>,
+) -> Result<(), WriterLeft> {
+    let count = small_ones(items.as_slice(), &feed);
+    let (mut group, mut soon, mut work) = (vec![], vec![], vec![]);
+    for item in items.by_ref().take(count) {
+        work.push((item.wanted().clone(), feed.ring.take().await));
+        group.push(item);
+    }
+    let source = group[0].source();
+    for (number, item) in group.iter().enumerate() {
+        // Those of the group itself are fetched side by side.
+        let rest = group[number + 1..].iter().chain(items.as_slice());
+        soon.extend(foresight.after(item.wanted(), rest, source));
+    }
+    let (checkpoints, stopped) = (feed.checkpoints.clone(), feed.stop.heard());
+    let read = drives[&source]
+        .run(move |volume| {
+            soon.iter().for_each(|wanted| volume.foresee(wanted));
+            let each = |(number, (wanted, buffer))| match number > 0 && stopped() {
+                true => None,
+                false => Some(read_whole(volume, &wanted, buffer, &*checkpoints)),
+            };
+            work.into_iter().enumerate().map_while(each).collect::<Vec<_>>()
+        })
+        .await;
+    let mut read = match read {
+        Ok(read) => read
+            .into_iter()
+            .map(|one| one.map_err(ReadFailure::from))
+            .collect::<Vec<_>>(),
+        Err(gone) => group.iter().map(|_| Err(gone.clone().into())).collect(),
+    }
+    .into_iter();
+    let mut group = group.into_iter();
+    for result in read.by_ref() {
+        let item = group.next().expect("at most one result for each");
+        let message = match result.and_then(|buffer| verified(item.digests(), buffer)) {
+            Ok((buffer, receipt)) => {
+                feed.stop.moved(item.wanted().bytes);
+                Message::Whole(Box::new(item), buffer, receipt)
+            }
+            Err(failure) => Message::Unread(Box::new(item), failure),
+        };
+        feed.to.send(message).await.map_err(|_| WriterLeft)?;
+    }
+    let rest: Vec<T> = group.collect();
+    if rest.is_empty() {
+        return Ok(());
+    }
+    // A stop was asked for.
+    feed.to.send(Message::NotBegun(rest)).await.map_err(|_| WriterLeft)
+}
+
+fn read_whole(
+    volume: &mut dyn Volume,
+    wanted: &Wanted,
+    mut buffer: Buffer,
+    checkpoints: &dyn Checkpoints,
+) -> Result<Buffer, MediaError> {
+    let handle = volume.open(wanted, ReadFrom::Anywhere)?;
+    checkpoints.reach(Step::ReadMiddle);
+    let read = fill(volume, handle, &mut buffer, wanted.bytes.0);
+    volume.close(handle);
+    read.map(|()| buffer)
+}
+
+fn verified(digests: &Digests, buffer: Buffer) -> Result<(Buffer, DigestReceipt), ReadFailure> {
+    let mut verifier = Verifier::new(digests.clone());
+    verifier.take(buffer.bytes())?;
+    Ok((buffer, verifier.finish()?))
 }
 
 /// Opens, reads and closes one extent. A small one costs a single trip to the drive's thread.

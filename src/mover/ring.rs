@@ -73,6 +73,11 @@ impl Ring {
         self.count
     }
 
+    /// How many bytes one buffer holds.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// The next idle buffer, as soon as there is one.
     pub async fn take(&mut self) -> Buffer {
         let storage = self.idle.recv().await.expect("the ring keeps a sender of its own");

@@ -3,6 +3,7 @@
 use super::copy::{Copied, Failure, Item};
 use super::reader::{Message, ReadFailure};
 use super::ring::Buffer;
+use super::whole::{NotTaken, TOGETHER, Whole, write_each};
 use dss::model::evidence::{DigestReceipt, WriteReceipt};
 use dss::model::{Checkpoints, Digests, MediumId, Step, Verified, Written};
 use lrs::ldm::fs::{Accepted, WriteHandle};
@@ -23,10 +24,24 @@ pub(super) async fn write_all(
         checkpoints,
         copied: Copied::default(),
         closed: BTreeSet::new(),
+        after: None,
     };
-    while let Some(message) = from.recv().await {
+    while let Some(message) = writer.next(&mut from).await {
         match message {
             Message::Begin(item) => writer.extent(*item, &mut from).await,
+            Message::Whole(item, buffer, receipt) => {
+                writer
+                    .whole(
+                        Given {
+                            item: *item,
+                            buffer,
+                            receipt,
+                        },
+                        &mut from,
+                    )
+                    .await
+            }
+            Message::Unread(item, failure) => writer.copied.failed.push((*item, Failure::Source(failure))),
             Message::NotBegun(items) => writer.copied.not_begun.extend(items),
             Message::Bytes(_) | Message::Good(_) | Message::Bad(_) => {
                 unreachable!("the reader sends these only after a beginning, and the writer takes all of them")
@@ -42,6 +57,15 @@ struct Writer {
     copied: Copied,
     /// Targets that are full or failed in this window: nothing more goes to them.
     closed: BTreeSet<MediumId>,
+    /// What came after small extents that were written together.
+    after: Option<Message<Item>>,
+}
+
+/// A small extent to be written.
+struct Given {
+    item: Item,
+    buffer: Buffer,
+    receipt: DigestReceipt,
 }
 
 /// What is known of the extent under way on the target's side.
@@ -57,6 +81,102 @@ enum Under {
 }
 
 impl Writer {
+    async fn next(&mut self, from: &mut mpsc::Receiver<Message<Item>>) -> Option<Message<Item>> {
+        match self.after.take() {
+            Some(message) => Some(message),
+            None => from.recv().await,
+        }
+    }
+
+    /// A small extent, and those for the same target that are there already: all in one trip.
+    async fn whole(&mut self, first: Given, from: &mut mpsc::Receiver<Message<Item>>) {
+        let target = first.item.target;
+        let mut group = vec![first];
+        while group.len() < TOGETHER {
+            match from.try_recv() {
+                Ok(Message::Whole(item, buffer, receipt)) if item.target == target => {
+                    group.push(Given {
+                        item: *item,
+                        buffer,
+                        receipt,
+                    });
+                }
+                Ok(other) => {
+                    self.after = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        if self.closed.contains(&target) {
+            return self.copied.not_begun.extend(group.into_iter().map(|given| given.item));
+        }
+        let (mut taken, mut work) = (vec![], vec![]);
+        for Given { item, buffer, receipt } in group {
+            self.checkpoints.reach(Step::VerifyAfter);
+            work.push(Whole {
+                tag: item.tag.clone(),
+                address: item.address.clone(),
+                bytes: buffer,
+                digests: item.digests.clone(),
+            });
+            taken.push((item, receipt));
+        }
+        let checkpoints = self.checkpoints.clone();
+        let written = self.targets[&target]
+            .run(move |volume| write_each(volume, work, || checkpoints.reach(Step::WriteMiddle)))
+            .await;
+        self.account(taken, written);
+    }
+
+    /// Puts each of a group into its list.
+    fn account(
+        &mut self,
+        group: Vec<(Item, DigestReceipt)>,
+        written: Result<(Vec<WriteReceipt>, Option<NotTaken>), DriveGone>,
+    ) {
+        let (receipts, mut why) = match written {
+            Ok(written) => written,
+            Err(gone) => (vec![], Some(NotTaken::Gone(gone))),
+        };
+        let mut receipts = receipts.into_iter();
+        for (item, digests) in group {
+            match receipts.next() {
+                Some(receipt) => self.accept(item, digests, receipt),
+                None => self.refuse(item, why.take()),
+            }
+        }
+    }
+
+    fn accept(&mut self, item: Item, digests: DigestReceipt, receipt: WriteReceipt) {
+        let (recorded, rest) = item.into_parts();
+        let written = Verified::checked(recorded, digests).and_then(|verified| Written::accepted(verified, receipt));
+        match written {
+            Ok(written) => {
+                self.copied.written.push((rest.old, written));
+                self.checkpoints.reach(Step::WriteAfter);
+            }
+            Err(error) => self.copied.refused.push((rest.old, rest.oid, error.to_string())),
+        }
+    }
+
+    /// The first that its target did not take, for this reason; those after it were not begun.
+    fn refuse(&mut self, item: Item, why: Option<NotTaken>) {
+        let Some(why) = why else {
+            return self.copied.not_begun.push(item);
+        };
+        self.closed.insert(item.target);
+        match why {
+            NotTaken::NoRoom => self.copied.failed.push((item, Failure::NoRoom)),
+            NotTaken::Failed(error) => self.copied.failed.push((item, Failure::Target(error))),
+            NotTaken::Gone(gone) => self.copied.failed.push((item, Failure::TargetDrive(gone))),
+            NotTaken::Unended(error) => {
+                let unfinished = (item.old, item.target, Failure::Target(error));
+                self.copied.unfinished.push(unfinished);
+            }
+        }
+    }
+
     async fn extent(&mut self, item: Item, from: &mut mpsc::Receiver<Message<Item>>) {
         let mut under = if self.closed.contains(&item.target) {
             Under::Shut
@@ -68,7 +188,7 @@ impl Writer {
                 Some(Message::Bytes(buffer)) => under = self.bytes(&item, under, buffer).await,
                 Some(Message::Good(receipt)) => return self.good(item, under, receipt).await,
                 Some(Message::Bad(failure)) => return self.bad(item, under, failure).await,
-                Some(Message::Begin(_) | Message::NotBegun(_)) => {
+                Some(Message::Begin(_) | Message::Whole(..) | Message::Unread(..) | Message::NotBegun(_)) => {
                     unreachable!("the reader ends an extent before anything else")
                 }
                 None => return self.bad(item, under, ReadFailure::GivenUp).await,

@@ -5,13 +5,13 @@ use super::draft::{Announced, Draft, Landed, places};
 use super::record::{Slot, record};
 use super::stream::{Halt, Tools};
 use super::trouble::Trouble;
-use crate::mover::taken;
+use crate::mover::{NotTaken, Whole, taken, write_each};
 use bytes::Bytes;
 use dss::model::evidence::WriteReceipt;
 use dss::model::object::Place;
-use dss::model::{Address, ByteCount, Digests, ExtentId, Oid, Owner, Recorded, Written};
-use lrs::ldm::fs::{Accepted, ExtentTag, Volume};
-use lrs::ldm::{Fault, MediaResult};
+use dss::model::{ByteCount, Digests, ExtentId, Oid, Owner, Recorded, Written};
+use lrs::ldm::Fault;
+use lrs::ldm::fs::ExtentTag;
 use lrs::worker::DriveHandle;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,9 +166,9 @@ async fn write_on(
     tools: &Tools<'_>,
 ) -> (Vec<Result<Taken, Refused>>, Option<Halt>) {
     let number = errands[0].target;
-    let work: Vec<Work> = errands
+    let work: Vec<Whole<Bytes>> = errands
         .iter()
-        .map(|errand| Work {
+        .map(|errand| Whole {
             tag: errand.tag.clone(),
             address: errand.recorded.extent().address.clone(),
             bytes: batch[errand.object].bytes.clone(),
@@ -192,59 +192,29 @@ async fn write_on(
     (lane, trouble.map(|trouble| Halt::Target(number, trouble)))
 }
 
-struct Work {
-    tag: ExtentTag,
-    address: Address,
-    bytes: Bytes,
-    digests: Digests,
-}
-
 /// In bounded pieces of work: whoever reads the medium waits no longer than one takes.
-async fn write_all(drive: &DriveHandle, mut work: Vec<Work>) -> (Vec<WriteReceipt>, Option<Trouble>) {
+async fn write_all(drive: &DriveHandle, mut work: Vec<Whole<Bytes>>) -> (Vec<WriteReceipt>, Option<Trouble>) {
     let mut receipts = Vec::with_capacity(work.len());
     while !work.is_empty() {
         let rest = work.split_off(work.len().min(TOGETHER));
         let piece = std::mem::replace(&mut work, rest);
-        match drive.run(move |volume| write_each(volume, piece)).await {
-            Ok((taken, None)) => receipts.extend(taken),
-            Ok((taken, trouble)) => {
-                receipts.extend(taken);
-                return (receipts, trouble);
-            }
-            Err(gone) => return (receipts, Some(Trouble::Drive(gone.to_string()))),
+        let written = drive.run(move |volume| write_each(volume, piece, || {})).await;
+        let (taken, why) = written.unwrap_or_else(|gone| (vec![], Some(NotTaken::Gone(gone))));
+        receipts.extend(taken);
+        if let Some(why) = why {
+            return (receipts, Some(trouble(why)));
         }
     }
     (receipts, None)
 }
 
-/// On the drive's thread: one after the other, until the medium takes no more.
-fn write_each(volume: &mut dyn Volume, work: Vec<Work>) -> (Vec<WriteReceipt>, Option<Trouble>) {
-    let mut receipts = Vec::with_capacity(work.len());
-    for work in work {
-        match write_one(volume, work) {
-            Ok(Some(receipt)) => receipts.push(receipt),
-            Ok(None) => return (receipts, Some(Trouble::Full)),
-            Err(error) if error.fault == Fault::NoSpace => return (receipts, Some(Trouble::Full)),
-            Err(error) => return (receipts, Some(Trouble::Media(error))),
-        }
-    }
-    (receipts, None)
-}
-
-fn write_one(volume: &mut dyn Volume, work: Work) -> MediaResult<Option<WriteReceipt>> {
-    let Some(handle) = volume.create(work.tag, &work.address)? else {
-        return Ok(None);
-    };
-    match volume.write(handle, &work.bytes) {
-        Ok(Accepted::All) => volume.finish(handle, work.digests).map(Some),
-        Ok(Accepted::EndOfMedium) => {
-            volume.abandon(handle);
-            Ok(None)
-        }
-        Err(error) => {
-            volume.abandon(handle);
-            Err(error)
-        }
+/// Why a medium took no more.
+fn trouble(why: NotTaken) -> Trouble {
+    match why {
+        NotTaken::NoRoom => Trouble::Full,
+        NotTaken::Failed(error) | NotTaken::Unended(error) if error.fault == Fault::NoSpace => Trouble::Full,
+        NotTaken::Failed(error) | NotTaken::Unended(error) => Trouble::Media(error),
+        NotTaken::Gone(gone) => Trouble::Drive(gone.to_string()),
     }
 }
 
