@@ -39,6 +39,8 @@ mod racing;
 mod room;
 #[path = "repack/seen.rs"]
 mod seen;
+#[path = "repack/silent.rs"]
+mod silent;
 #[path = "repack/staged.rs"]
 mod staged;
 #[path = "repack/stopping.rs"]

@@ -14,7 +14,7 @@ use dss::model::{
     HolderId, JobId, JobKind, JobState, MediumId, Metadata, NewExtent, NoDrill, Object, ObjectId, Oid, Origin,
     Resource, SessionId, Tally, Version,
 };
-use dss::pg::{PgCatalogue, Settings};
+use dss::pg::{Limits, PgCatalogue, Settings};
 use jiff::Timestamp;
 use respool_test_support::TestDatabase;
 use sqlx::{Connection, PgConnection};
@@ -96,6 +96,7 @@ impl Bench {
             allow_unsafe: true,
             checkpoints: Arc::new(NoDrill),
             max_connections: 4,
+            limits: Limits::default(),
         };
         let conninfo = database.conninfo().to_owned();
         let catalogue = PgCatalogue::init(database.connect_options(), conninfo, settings, true).await;

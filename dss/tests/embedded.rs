@@ -4,7 +4,7 @@
 use dss::catalogue::Catalogue;
 use dss::model::{Checkpoints, JobKind, JobSpec, Quarantine, Step, VerifyMode};
 use dss::pg::embedded::{Durability, EmbeddedCluster, EmbeddedConfig, EmbeddedError};
-use dss::pg::{PgCatalogue, Settings};
+use dss::pg::{Limits, PgCatalogue, Settings};
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
@@ -265,6 +265,7 @@ async fn e15_a_commit_lost_with_its_server_is_not_taken_for_another_that_got_its
             done: AtomicBool::new(false),
         }),
         max_connections: 4,
+        limits: Limits::default(),
     };
     let (options, conninfo) = (cluster.connect_options("respool"), cluster.conninfo("respool"));
     let catalogue = PgCatalogue::init(options, conninfo, settings, true).await.unwrap();

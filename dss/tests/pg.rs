@@ -22,6 +22,8 @@ mod refusals;
 mod revision;
 #[path = "pg/schema.rs"]
 mod schema;
+#[path = "pg/silence.rs"]
+mod silence;
 #[path = "pg/stepped.rs"]
 mod stepped;
 #[path = "pg/trouble.rs"]

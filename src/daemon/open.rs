@@ -10,7 +10,7 @@ use dss::catalogue::{Catalogue, Identity};
 use dss::model::{CatalogueId, Checkpoints};
 use dss::pg::backup::{Access, BackupError};
 use dss::pg::embedded::{Durability, EmbeddedCluster, EmbeddedConfig, EmbeddedError};
-use dss::pg::{PgCatalogue, Settings};
+use dss::pg::{Limits, PgCatalogue, Settings};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -57,6 +57,7 @@ pub async fn open(
         allow_unsafe: false,
         checkpoints,
         max_connections: CONNECTIONS_MAX,
+        limits: Limits::default(),
     };
     let found = find(
         (state, config),

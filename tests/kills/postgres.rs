@@ -4,7 +4,7 @@ use super::plan::Commit;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use respool_test_support::Site;
-use respool_test_support::site::wait_until;
+use respool_test_support::site::{children, is_alive, wait_until};
 use std::fs;
 
 /// How often a commit is tried to be caught.
@@ -14,21 +14,15 @@ const TRIES: u32 = 100;
 const COMMITTING: &str =
     "datname = 'respool' AND state = 'active' AND query ILIKE 'commit%' AND pid <> pg_backend_pid()";
 
-/// The postmaster, by its own word.
-pub fn postmaster(site: &Site) -> Option<Pid> {
-    let mark = fs::read_to_string(site.state().join("pg/postmaster.pid")).ok()?;
-    mark.lines().next()?.trim().parse().ok().map(Pid::from_raw)
-}
-
 /// Whether it takes connections.
 pub fn is_ready(site: &Site) -> bool {
     let mark = fs::read_to_string(site.state().join("pg/postmaster.pid")).unwrap_or_default();
-    mark.lines().nth(7).is_some_and(|line| line.trim() == "ready") && postmaster(site).is_some_and(is_alive)
+    mark.lines().nth(7).is_some_and(|line| line.trim() == "ready") && site.postmaster().is_some_and(is_alive)
 }
 
 /// Kills it, and the processes given, all at once. False: it does not run.
 pub fn kill_all(site: &Site, and: &[Pid]) -> bool {
-    let Some(postmaster) = postmaster(site).filter(|pid| is_alive(*pid)) else {
+    let Some(postmaster) = site.postmaster().filter(|pid| is_alive(*pid)) else {
         return false;
     };
     // Stopped first: it makes no child that is not seen, and tells none.
@@ -103,23 +97,4 @@ fn freeze(site: &Site, waits: &str) -> bool {
         let _ = kill(Pid::from_raw(*pid), Signal::SIGCONT);
     }
     false
-}
-
-fn children(of: Pid) -> Vec<Pid> {
-    let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    numbers
-        .filter(|pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-            parent.and_then(|text| text.parse().ok()) == Some(of.as_raw())
-        })
-        .map(Pid::from_raw)
-        .collect()
-}
-
-/// Whether a process runs. One that nobody waited for has ended all the same.
-pub fn is_alive(pid: Pid) -> bool {
-    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
-    state.is_ok_and(|text| text.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z')))
 }

@@ -1,7 +1,7 @@
 //! Connections that may be trusted with a catalogue. Each is asked for the settings that decide whether a commit
 //! survives a power cut, as they hold for this role in this database, and is refused when one is off.
 
-use super::{PgCatalogue, Settings, migrate};
+use super::{PgCatalogue, Settings, migrate, silence};
 use crate::catalogue::{CatalogueError, Result};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
@@ -47,11 +47,9 @@ async fn unfit(connection: &mut PgConnection) -> std::result::Result<Option<Stri
     Ok(None)
 }
 
-/// A pool of connections that were all looked at.
-async fn pool(options: PgConnectOptions, settings: &Settings) -> Result<PgPool> {
-    let allow_unsafe = settings.allow_unsafe;
-    // The first connection is made here, so that an unfit server is told from an absent one.
-    let mut first = PgConnection::connect_with(&options)
+/// Makes one connection and lets it go, so that an unfit server is told from an absent one.
+async fn fit(options: &PgConnectOptions, allow_unsafe: bool) -> Result<()> {
+    let mut first = PgConnection::connect_with(options)
         .await
         .map_err(super::retry::refusal)?;
     if !allow_unsafe && let Some(why) = unfit(&mut first).await.map_err(super::retry::refusal)? {
@@ -59,6 +57,13 @@ async fn pool(options: PgConnectOptions, settings: &Settings) -> Result<PgPool> 
     }
     // Best effort: the server notices a closed socket as well.
     let _ = first.close().await;
+    Ok(())
+}
+
+/// A pool of connections that were all looked at.
+async fn pool(options: PgConnectOptions, settings: &Settings) -> Result<PgPool> {
+    let allow_unsafe = settings.allow_unsafe;
+    silence::open(settings.limits, fit(&options, allow_unsafe)).await?;
     PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(ACQUIRE_LIMIT)

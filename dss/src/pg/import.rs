@@ -31,7 +31,7 @@ pub(super) async fn import(
 ) -> Result<Imported> {
     let everything: Vec<&Found> = found.iter().collect();
     let batch = if found.len() >= COPY_FROM {
-        Some(copy::stage(catalogue, &everything).await?)
+        Some(catalogue.silence.unless(copy::stage(catalogue, &everything)).await?)
     } else {
         None
     };

@@ -31,13 +31,16 @@ mod reconcile;
 mod records;
 mod release;
 mod retry;
+mod silence;
 mod substitutions;
 mod swap;
 
 pub use migrate::known_version;
+pub use silence::Limits;
 
 use crate::catalogue::Result;
 use crate::model::Checkpoints;
+use silence::Silence;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use std::sync::Arc;
 
@@ -48,8 +51,10 @@ pub struct Settings {
     pub allow_unsafe: bool,
     /// Told at the named steps.
     pub checkpoints: Arc<dyn Checkpoints>,
-    /// The most connections held at once.
+    /// The most connections held at once. One more watches whether the server answers.
     pub max_connections: u32,
+    /// How soon it is noticed that it does not.
+    pub limits: Limits,
 }
 
 /// The catalogue, over a pool of connections.
@@ -58,6 +63,7 @@ pub struct PgCatalogue {
     /// Where binary COPY connects to.
     conninfo: String,
     checkpoints: Arc<dyn Checkpoints>,
+    silence: Silence,
 }
 
 impl PgCatalogue {
@@ -75,6 +81,7 @@ impl PgCatalogue {
 
     fn over(pool: PgPool, conninfo: String, settings: Settings) -> Self {
         Self {
+            silence: Silence::watch(&pool.connect_options(), settings.limits),
             pool,
             conninfo,
             checkpoints: settings.checkpoints,
@@ -83,6 +90,7 @@ impl PgCatalogue {
 
     /// Gives every connection back, before the server is stopped.
     pub async fn close(&self) {
+        self.silence.close().await;
         self.pool.close().await;
     }
 }

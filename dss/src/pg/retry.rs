@@ -3,6 +3,7 @@
 //! connection.
 
 use super::PgCatalogue;
+use super::silence::Attempt;
 use crate::catalogue::{CatalogueError, Result};
 use crate::model::{MediumId, Step};
 use sqlx::postgres::PgDatabaseError;
@@ -89,13 +90,15 @@ macro_rules! repeat {
     ($catalogue:expr, $name:literal, $tx:ident => $body:block) => {{
         let mut attempts = crate::pg::retry::Attempts::at($name);
         loop {
-            let outcome: std::result::Result<_, crate::pg::retry::Stop> = async {
+            let attempt = crate::pg::silence::Attempt::default();
+            let transaction = async {
                 #[allow(unused_mut)]
-                let mut $tx = crate::pg::retry::Tx::begin($catalogue).await?;
+                let mut $tx = crate::pg::retry::Tx::begin($catalogue, &attempt).await?;
                 let value = $body;
                 Ok(value)
-            }
-            .await;
+            };
+            let outcome: std::result::Result<_, crate::pg::retry::Stop> =
+                $catalogue.silence.unless_committing(&attempt, transaction).await;
             if let Some(value) = attempts.settle(outcome).await? {
                 break value;
             }
@@ -109,13 +112,13 @@ macro_rules! reading {
     ($catalogue:expr, $conn:ident => $body:block) => {{
         let mut attempts = crate::pg::retry::Attempts::at("read");
         loop {
-            let outcome: std::result::Result<_, crate::pg::retry::Stop> = async {
+            let reads = async {
                 let mut connection = $catalogue.pool.acquire().await?;
                 let $conn = &mut *connection;
                 let value = $body;
                 Ok(value)
-            }
-            .await;
+            };
+            let outcome: std::result::Result<_, crate::pg::retry::Stop> = $catalogue.silence.unless(reads).await;
             if let Some(value) = attempts.settle(outcome).await? {
                 break value;
             }
@@ -127,13 +130,15 @@ pub(super) use reading;
 /// One transaction that changes the catalogue.
 pub(super) struct Tx<'c> {
     catalogue: &'c PgCatalogue,
+    attempt: &'c Attempt,
     inner: Transaction<'static, Postgres>,
 }
 
 impl<'c> Tx<'c> {
-    pub(super) async fn begin(catalogue: &'c PgCatalogue) -> std::result::Result<Self, Stop> {
+    pub(super) async fn begin(catalogue: &'c PgCatalogue, attempt: &'c Attempt) -> std::result::Result<Self, Stop> {
         Ok(Self {
             catalogue,
+            attempt,
             inner: catalogue.pool.begin().await?,
         })
     }
@@ -161,26 +166,32 @@ impl<'c> Tx<'c> {
         if let Some(step) = step {
             self.catalogue.checkpoints.reach(step);
         }
-        match self.inner.commit().await {
-            Ok(()) => Ok(()),
-            Err(error) if is_connection_loss(&error) => resolve(self.catalogue, (token, &ticket.xid), error).await,
-            Err(error) => Err(Stop::Sql(error)),
-        }
+        // From here on the answer may be lost, also by not waiting for it.
+        self.attempt.commits();
+        let commit = async { Ok(self.inner.commit().await?) };
+        let lost = match self.catalogue.silence.unless(commit).await {
+            Err(Stop::Sql(error)) if is_connection_loss(&error) => error.to_string(),
+            Err(Stop::Answer(silent)) => silent.to_string(),
+            answered => return answered,
+        };
+        resolve(self.catalogue, (token, &ticket.xid), &lost).await
     }
 }
 
 /// Asks the server what became of a transaction: once it does not run any more, its mark is there or it never will be. A
 /// transaction's number does not tell: a server that was killed before it wrote anything of a transaction down gives the
 /// same number to another one afterwards, and that one may commit.
-async fn resolve(
-    catalogue: &PgCatalogue,
-    (token, xid): (Uuid, &str),
-    lost: sqlx::Error,
-) -> std::result::Result<(), Stop> {
-    warn!(xid, error = %lost, "the answer to a commit was lost; asking what became of it");
+async fn resolve(catalogue: &PgCatalogue, (token, xid): (Uuid, &str), lost: &str) -> std::result::Result<(), Stop> {
+    warn!(
+        xid,
+        error = lost,
+        "the answer to a commit was lost; asking what became of it"
+    );
+    let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     for _ in 0..RESOLVE_ATTEMPTS {
-        match outcome(catalogue, token, xid).await {
+        let asked = async { Ok(outcome(catalogue, token, xid).await?) };
+        match catalogue.silence.unless(asked).await {
             Ok(Some(true)) => {
                 info!(xid, became = "committed", "{LOST_ANSWER}");
                 return Ok(());
@@ -191,8 +202,11 @@ async fn resolve(
             }
             // The server has not noticed yet that its client is gone.
             Ok(None) => {}
-            Err(error) if is_connection_loss(&error) => {}
-            Err(error) => return Err(Stop::Answer(CatalogueError::Unavailable(error.to_string()))),
+            Err(Stop::Sql(error)) if is_connection_loss(&error) => {}
+            Err(Stop::Sql(error)) => return Err(Stop::Answer(CatalogueError::Unavailable(error.to_string()))),
+            // It may answer again soon; but it is silent for long already, and nobody is kept waiting for that.
+            Err(Stop::Answer(_) | Stop::RolledBack) if begun.elapsed() >= PATIENCE => break,
+            Err(Stop::Answer(_) | Stop::RolledBack) => {}
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -5,7 +5,7 @@ use dss::model::{
     Address, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, FsState, Generation, Holder, HolderId,
     MediumId, NewExtent, ObjectId, Oid, Origin, Resource, Version,
 };
-use dss::pg::{PgCatalogue, Settings};
+use dss::pg::{Limits, PgCatalogue, Settings};
 use jiff::Timestamp;
 use respool_test_support::TestDatabase;
 use sqlx::{Connection, PgConnection};
@@ -23,6 +23,7 @@ pub fn settings(checkpoints: Arc<dyn Checkpoints>) -> Settings {
         allow_unsafe: true,
         checkpoints,
         max_connections: 4,
+        limits: Limits::default(),
     }
 }
 

@@ -2,9 +2,11 @@
 //! one temporary folder. Ends with the test: stops what it started, and kills by number only what does not stop.
 
 mod command;
+mod server;
 mod template;
 
 pub use command::{Outcome, Running};
+pub use server::{Frozen, children};
 
 use command::outcome;
 use nix::sys::signal::{Signal, kill};
@@ -436,7 +438,7 @@ fn pid_of(file: &Path) -> Option<Pid> {
 }
 
 /// Whether a process runs. One that nobody waited for has ended all the same.
-fn is_alive(pid: Pid) -> bool {
+pub fn is_alive(pid: Pid) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat"));
     state.is_ok_and(|text| text.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z')))
 }

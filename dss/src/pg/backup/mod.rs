@@ -9,7 +9,7 @@ pub use put_back::{Replace, put_back};
 
 use super::embedded::launch::{self, Life};
 use super::embedded::{Binaries, EmbeddedError};
-use super::migrate;
+use super::{Limits, migrate};
 use crate::catalogue::CatalogueError;
 use crate::model::backup::{BACKUP_FORMAT, BackupManifest};
 use crate::model::{Blake3, CatalogueId, EventHead, Revision};
@@ -127,9 +127,12 @@ impl Access {
     }
 
     async fn connect(&self, database: &str) -> Result<PgConnection, BackupError> {
-        PgConnection::connect_with(&self.options(database))
-            .await
-            .map_err(sql("be reached"))
+        let options = self.options(database);
+        let opening = PgConnection::connect_with(&options);
+        let opened = tokio::time::timeout(Limits::default().answer_within, opening).await;
+        // A silent server ends no attempt by itself.
+        let opened = opened.unwrap_or_else(|overdue| Err(io::Error::from(overdue).into()));
+        opened.map_err(sql("be reached"))
     }
 
     /// One of PostgreSQL's programs, on a database. What it needs to connect is in its environment, where no other user

@@ -5,7 +5,7 @@ use super::{Access, BackupError, BackupFile, blocking, sql};
 use crate::catalogue::Catalogue;
 use crate::model::backup::{BackupManifest, PutBack};
 use crate::model::{CatalogueId, NoDrill};
-use crate::pg::{PgCatalogue, Settings, known_version};
+use crate::pg::{Limits, PgCatalogue, Settings, known_version};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::path::Path;
@@ -158,6 +158,7 @@ async fn stage(
         allow_unsafe: true,
         checkpoints: Arc::new(NoDrill),
         max_connections: 2,
+        limits: Limits::default(),
     };
     // Brings an older schema up to date, too.
     let options = access.options(STAGING);
