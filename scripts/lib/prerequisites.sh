@@ -33,18 +33,18 @@ need_linker() {
   missing "A C linker is needed, and cc was not found." "sudo apt-get install gcc libc6-dev"
 }
 
-# Installs the programs that make and try out a package. Each is of a package of its own.
+# Installs the programs that make and try out a package, or do what $needed_for says. Each is of a package of its own.
 need_packagers() { # PROGRAM=PACKAGE...
-  local pair packages=()
+  local pair packages=() what=${needed_for:-Making and trying out the package}
   for pair in "$@"; do
     command -v "${pair%%=*}" >/dev/null || packages+=("${pair#*=}")
   done
   [ ${#packages[@]} -gt 0 ] || return 0
   local command="apt-get install ${packages[*]}"
   if ! command -v apt-get >/dev/null; then
-    missing "Making and trying out the package needs Debian's ${packages[*]}." "$command  # on Debian"
+    missing "$what needs Debian's ${packages[*]}." "$command  # on Debian"
   fi
-  [ "$(id -u)" = 0 ] || missing "Making and trying out the package needs ${packages[*]}." "sudo $command"
+  [ "$(id -u)" = 0 ] || missing "$what needs ${packages[*]}." "sudo $command"
   echo "installing ${packages[*]} with apt-get"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}" >/dev/null 2>&1 ||
     { apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
