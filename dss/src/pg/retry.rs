@@ -18,8 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A database that is away makes every attempt wait for a connection as well: after so long it is not tried again.
 const PATIENCE: Duration = Duration::from_secs(13);
-/// A transaction whose client vanished ends as soon as the server notices.
-const RESOLVE_ATTEMPTS: u32 = 50;
+/// So long it is asked what became of a commit: a transaction whose client vanished ends as soon as the server notices, and
+/// one that crashed recovers. Nobody is kept waiting for a server that stays away.
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Said in the log once for every commit whose answer was lost, with what became of it.
 const LOST_ANSWER: &str = "the lost answer to a commit is resolved";
@@ -189,7 +190,7 @@ async fn resolve(catalogue: &PgCatalogue, (token, xid): (Uuid, &str), lost: &str
     );
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
-    for _ in 0..RESOLVE_ATTEMPTS {
+    while begun.elapsed() < RESOLVE_PATIENCE {
         let asked = async { Ok(outcome(catalogue, token, xid).await?) };
         match catalogue.silence.unless(asked).await {
             Ok(Some(true)) => {
