@@ -46,6 +46,7 @@ impl HeldSwap {
     }
 
     /// The very first swap of whatever begins now is held, however fast it is.
+    #[allow(dead_code, reason = "shared with tests/containers, which has no use for it")]
     pub fn first(site: &Site) -> Held {
         let mut psql = site.psql().spawn().unwrap();
         let mut ask = psql.stdin.take().unwrap();
@@ -68,6 +69,15 @@ impl Held {
     pub fn stands(&self, site: &Site) {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         site.wait_until("the swap waits for the row", || site.sql(waiting) != "0");
+    }
+
+    /// Its connection ended with the server, and the hold with it.
+    #[allow(dead_code, reason = "shared with tests/containers, where servers end")]
+    pub fn ended(self) {
+        let HeldSwap { mut psql, ask } = self.0;
+        drop(ask);
+        // psql says so when it is to send something, at the latest at its end.
+        psql.wait().unwrap();
     }
 
     /// Lets it go on.

@@ -78,12 +78,13 @@ fn binary(file: &str) -> Option<&str> {
     Some(name.strip_suffix(".rs").unwrap_or(name))
 }
 
-/// The binaries that run the real program.
+/// The binaries that run the real program: their own, or the one that lies beside them.
 fn programs(sources: &[(String, String)]) -> BTreeMap<String, bool> {
     let mut programs = BTreeMap::new();
     for (file, text) in sources {
         if let Some(name) = binary(file).filter(|name| !["rows", "support"].contains(name)) {
-            *programs.entry(name.to_owned()).or_insert(false) |= text.contains("env!(\"CARGO_BIN_EXE_");
+            *programs.entry(name.to_owned()).or_insert(false) |=
+                text.contains("env!(\"CARGO_BIN_EXE_") || text.contains("Site::at_url(");
         }
     }
     programs

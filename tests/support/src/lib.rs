@@ -7,12 +7,14 @@
 //!
 //! A database is dropped when its test succeeds. When the test panics it is kept and its name printed.
 //!
-//! [`Site`] needs none of this: it is the real program in a state folder of its own, with its own private cluster.
+//! [`Site`] needs none of this: it is the real program in a state folder of its own, with its own private cluster, or with
+//! a catalogue at a url.
 //! [`Transcript`] holds what an operator sees there against a reviewed file; [`Simulates`] says what a test that ends
 //! processes or power does.
 
 mod backend;
 mod database;
+pub mod house;
 mod mount;
 mod simulates;
 pub mod site;

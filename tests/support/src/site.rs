@@ -13,7 +13,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, User, chown};
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -49,6 +48,8 @@ pub struct Site {
     now: Option<String>,
     /// Who runs the programs, where that is not who runs the test.
     user: Option<(Uid, Gid)>,
+    /// Where the catalogue is, when it is in no private cluster.
+    url: Option<String>,
 }
 
 impl Site {
@@ -79,7 +80,15 @@ impl Site {
         site
     }
 
-    /// The same, of an ordinary user: whoever runs the test or, when that is root, `nobody`. Files that the programs are
+    /// With its catalogue for drills in an empty database at this url.
+    pub fn at_url(respool: &str, url: &str) -> Self {
+        let mut site = Self::bare(Path::new(respool), &format!("{QUICK}[catalogue]\nurl = \"{url}\"\n"));
+        site.url = Some(url.to_owned());
+        site.ok(&["init", "--testing"]);
+        site
+    }
+
+    /// With a catalogue of its own, of an ordinary user: whoever runs the test or, when that is root, `nobody`. Files that the programs are
     /// to write or read are to be his; [`Self::folder`] makes one.
     pub fn ordinary(respool: &str) -> Self {
         let mut site = Self::bare(Path::new(respool), QUICK);
@@ -116,6 +125,7 @@ impl Site {
             root,
             now: None,
             user: None,
+            url: None,
         };
         site.write("config.toml", config);
         site.write("faults.toml", "");
@@ -266,33 +276,6 @@ impl Site {
     /// What respoold said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.state().join("respoold.log")).unwrap_or_default()
-    }
-
-    /// Runs SQL in the catalogue, behind respoold's back; rows as lines, columns parted by `|`.
-    #[track_caller]
-    pub fn sql(&self, statements: &str) -> String {
-        let mut psql = self.psql().spawn().expect("psql is installed");
-        let mut stdin = psql.stdin.take().expect("stdin is piped");
-        stdin.write_all(statements.as_bytes()).expect("psql reads");
-        drop(stdin);
-        let output = psql.wait_with_output().expect("psql ends");
-        let messages = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{statements}\n{messages}");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-    }
-
-    /// psql on the catalogue, reading statements from its stdin.
-    pub fn psql(&self) -> Command {
-        let mark = fs::read_to_string(self.state().join("pg/postmaster.pid")).expect("the database runs");
-        let mut lines = mark.lines().skip(3);
-        let (port, host) = (lines.next().expect("a port"), lines.next().expect("a socket"));
-        let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
-            .args(["-h", host, "-p", port, "-U", "respool", "-d", "respool"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        self.of_user(psql)
     }
 
     // --------------------------------------------------------------------------------------------- objects and media

@@ -1,11 +1,44 @@
-//! The processes of a site's private PostgreSQL, for tests that do to them what happens to a host.
+//! Behind respoold's back: a site's PostgreSQL, asked by its own client, or with its processes stopped as on a host that
+//! is paused.
 
 use super::{Site, is_alive, pid_of};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 impl Site {
+    /// Runs SQL in the catalogue, behind respoold's back; rows as lines, columns parted by `|`.
+    #[track_caller]
+    pub fn sql(&self, statements: &str) -> String {
+        let mut psql = self.psql().spawn().expect("psql is installed");
+        let mut stdin = psql.stdin.take().expect("stdin is piped");
+        stdin.write_all(statements.as_bytes()).expect("psql reads");
+        drop(stdin);
+        let output = psql.wait_with_output().expect("psql ends");
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statements}\n{messages}");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// psql on the catalogue, reading statements from its stdin.
+    pub fn psql(&self) -> Command {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        match &self.url {
+            Some(url) => psql.arg(url),
+            None => {
+                let mark = fs::read_to_string(self.state().join("pg/postmaster.pid")).expect("the database runs");
+                let mut lines = mark.lines().skip(3);
+                let (port, host) = (lines.next().expect("a port"), lines.next().expect("a socket"));
+                psql.args(["-h", host, "-p", port, "-U", "respool", "-d", "respool"])
+            }
+        };
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.of_user(psql)
+    }
+
     /// The postmaster, by its own word.
     pub fn postmaster(&self) -> Option<Pid> {
         pid_of(&self.state().join("pg/postmaster.pid"))
