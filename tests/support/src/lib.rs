@@ -1,9 +1,11 @@
 //! A fresh database for every test, from one PostgreSQL for the whole run.
 //!
-//! `RESPOOL_TEST_DB` chooses the server: `auto` (the default) and `cluster` share one private cluster with fsync off;
-//! `url` uses the server of `RESPOOL_TEST_DB_URL`; `container` is refused in this build. `RESPOOL_TEST_CLUSTER` names a
-//! folder for the cluster, whose maker then also stops it; without it the cluster lives in the target folder, is
-//! started by the first test that needs it, and stops when no test process has used it for a while.
+//! `RESPOOL_TEST_DB` chooses the server: `container` is one in a container, from the image that `scripts/test-image`
+//! makes, and fails where there is none; `cluster` is one private cluster; both with fsync off, shared by all tests. `auto`
+//! (the default) is a container where an engine answers and the image is there, else the cluster. `url` uses the server of
+//! `RESPOOL_TEST_DB_URL`. `RESPOOL_TEST_CLUSTER` names a folder for either, whose maker then also stops it; without it the
+//! folder lies in the target folder, and the server is started by the first test that needs it and stops when no test
+//! process has used it for a while.
 //!
 //! A database is dropped when its test succeeds. When the test panics it is kept and its name printed.
 //!
@@ -13,6 +15,7 @@
 //! processes or power does.
 
 mod backend;
+mod container;
 mod database;
 pub mod house;
 mod mount;
