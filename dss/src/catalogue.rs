@@ -103,6 +103,9 @@ pub trait Catalogue: Send + Sync {
     async fn medium_by_id(&self, id: MediumId) -> Result<Medium>;
     /// What a medium holds; costs its own extents.
     async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage>;
+    /// The bytes of all extents of every medium, in any state, as [`Usage::used`]; media without any are left out. Costs
+    /// the media alone, whatever they hold: for whoever looks for room.
+    async fn used(&self) -> Result<BTreeMap<MediumId, ByteCount>>;
     /// What every medium holds, by name: one look at the whole catalogue, for whoever compares media with each other.
     async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>>;
     /// Of each medium, the bytes of its live extents that may go to none of these media, because each of them holds

@@ -28,3 +28,5 @@ mod silence;
 mod stepped;
 #[path = "pg/trouble.rs"]
 mod trouble;
+#[path = "pg/used.rs"]
+mod used;

@@ -161,6 +161,7 @@ fn is_asked(spec: &JobSpec, medium: &Medium) -> bool {
 /// wait for them; a new one comes after all others.
 pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<JobId>) -> Result<Vec<Awaited>, Problem> {
     let mut awaited = vec![];
+    let used = host.catalogue.used().await?;
     for job in host.catalogue.jobs(u32::MAX >> 1).await? {
         if !gives_back(&job, own) {
             continue;
@@ -171,7 +172,7 @@ pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<Jo
             if !will_do || medium.presence != Presence::Attached {
                 continue;
             }
-            let used = host.catalogue.usage(medium.id, host.clock.now()).await?.used;
+            let used = used.get(&medium.id).copied().unwrap_or_default();
             // What cannot be asked for its room is not waited for.
             let Ok(free) = room_on(host, &medium).await else {
                 continue;
@@ -213,15 +214,9 @@ async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String>
         }
         Ok(Err(error)) => Err(Problem::from(error).message),
         Err(_) => {
-            let usage = host
-                .catalogue
-                .usage(medium.id, host.clock.now())
-                .await
-                .map_err(|error| error.to_string())?;
-            medium
-                .capacity
-                .map(|capacity| capacity.saturating_sub(usage.used))
-                .ok_or("its drive is busy".to_owned())
+            let capacity = medium.capacity.ok_or("its drive is busy".to_owned())?;
+            let used = host.catalogue.used().await.map_err(|error| error.to_string())?;
+            Ok(capacity.saturating_sub(used.get(&medium.id).copied().unwrap_or_default()))
         }
     }
 }

@@ -62,7 +62,7 @@ const PACE: u64 = 1;
 pub struct Tells(pub Arc<Universe>);
 
 /// Calls that change nothing.
-const LOOKS: [&str; 22] = [
+const LOOKS: [&str; 23] = [
     "identity",
     "findings",
     "events",
@@ -70,6 +70,7 @@ const LOOKS: [&str; 22] = [
     "medium",
     "medium_by_id",
     "usage",
+    "used",
     "versions",
     "object",
     "object_by_id",

@@ -71,6 +71,7 @@ overhear! {
     fn medium(name: &str) -> Result<Medium>;
     fn medium_by_id(id: MediumId) -> Result<Medium>;
     fn usage(id: MediumId, now: Timestamp) -> Result<Usage>;
+    fn used() -> Result<BTreeMap<MediumId, ByteCount>>;
     fn holdings(now: Timestamp) -> Result<Vec<Holding>>;
     fn stranded(targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
     fn what_if_lost(media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss>;

@@ -6,6 +6,7 @@ use crate::catalogue::MediumChange;
 use crate::model::{
     AdmState, ByteCount, FsState, Generation, Health, Hold, JobKind, Medium, MediumId, Presence, SessionId,
 };
+use std::collections::BTreeMap;
 
 /// A new medium is in service, good, here, blank and was never erased.
 pub async fn a_new_medium_is_blank_and_in_service(w: &World) {
@@ -152,6 +153,31 @@ pub async fn usage_sums_by_what_may_become_of_bytes(w: &World) {
         (1, 2, 2)
     );
     assert_eq!(w.row(disk).await.revision, revision);
+}
+
+/// Every row counts, in any state, until it is gone; media without bytes are left out.
+pub async fn used_bytes_are_told_of_all_media_at_once(w: &World) {
+    let (disk, other) = (w.medium("disk").await, w.medium("other").await);
+    w.put_one("empty", disk, "").await;
+    let used = async || w.catalogue.used().await.unwrap();
+    assert_eq!(used().await, BTreeMap::new());
+    w.put_one("live", disk, "1").await;
+    let abandoned = w.stage(&w.simple("abandoned", disk, "22"), SessionId::fresh()).await;
+    let gone = &abandoned.places[0].1;
+    w.stage(&w.simple("pending", other, "4444"), SessionId::fresh()).await;
+    let all = BTreeMap::from([(disk, ByteCount(3)), (other, ByteCount(4))]);
+    assert_eq!(used().await, all);
+    w.catalogue.abandon(gone.owner(), None, at(3)).await.unwrap();
+    assert_eq!(used().await, all, "its bytes are there until they are removed");
+    let forgotten = w
+        .catalogue
+        .forget_orphans(disk, Generation(0), &[gone.extent().id])
+        .await;
+    assert_eq!(forgotten.unwrap(), 1);
+    assert_eq!(
+        used().await,
+        BTreeMap::from([(disk, ByteCount(1)), (other, ByteCount(4))])
+    );
 }
 
 /// A medium that failed us gets no new bytes and its extents no confidence; a worse opinion stays.

@@ -143,6 +143,7 @@ macro_rules! conformance {
                 no_change_makes_a_medium_erasing_or_quarantined
                 a_recorded_extent_makes_a_medium_used
                 usage_sums_by_what_may_become_of_bytes
+                used_bytes_are_told_of_all_media_at_once
                 a_suspect_medium_loses_confidence;
             objects:
                 a_delete_is_undone_by_undelete

@@ -53,6 +53,22 @@ impl World {
             .filter(|found| found.severity == Severity::Error)
             .collect();
         assert!(broken.is_empty(), "{broken:#?}");
+        self.must_be_counted().await;
+    }
+
+    /// What is told of all media at once is what each holds, whatever was done to it.
+    pub async fn must_be_counted(&self) {
+        let mut used = self.catalogue.used().await.unwrap();
+        for medium in self.catalogue.media().await.unwrap() {
+            let usage = self.catalogue.usage(medium.id, at(1_000_000)).await.unwrap();
+            assert_eq!(
+                used.remove(&medium.id).unwrap_or_default(),
+                usage.used,
+                "{}",
+                medium.name
+            );
+        }
+        assert_eq!(used, BTreeMap::new(), "bytes on media that are not there");
     }
 
     /// See [`Backend::share`].

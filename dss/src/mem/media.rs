@@ -5,11 +5,12 @@ use crate::catalogue::{CatalogueError, ClockVerdict, MediumChange, NewMedium, Pa
 use crate::model::event::chain_hash;
 use crate::model::medium::{Usage, operator_may_set};
 use crate::model::{
-    AdmState, Epoch, Event, ExtentState, FsState, Generation, Health, Holder, Lease, Medium, MediumId, Presence,
-    Resource, Revision, Standing,
+    AdmState, ByteCount, Epoch, Event, ExtentState, FsState, Generation, Health, Holder, Lease, Medium, MediumId,
+    Presence, Resource, Revision, Standing,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// How far back the age clock may go before destruction by age stops.
@@ -163,6 +164,14 @@ impl Tables {
             }
         }
         Ok(usage)
+    }
+
+    pub(super) fn used(&self) -> BTreeMap<MediumId, ByteCount> {
+        let mut used = BTreeMap::new();
+        for extent in self.extents.values().filter(|extent| extent.bytes != ByteCount::ZERO) {
+            *used.entry(extent.medium).or_default() += extent.bytes;
+        }
+        used
     }
 
     pub(super) fn change_medium(&mut self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {

@@ -1,6 +1,7 @@
 //! The trait, word by word: which change each method makes, and between which steps.
 
 use super::MemCatalogue;
+use super::tables::Tables;
 use crate::catalogue::*;
 use crate::model::event::NewEvent;
 use crate::model::loss::Loss;
@@ -104,6 +105,9 @@ impl Catalogue for MemCatalogue {
     }
     async fn usage(&self, id: MediumId, now: Timestamp) -> Result<Usage> {
         self.read(|tables| tables.usage(id, now))
+    }
+    async fn used(&self) -> Result<BTreeMap<MediumId, ByteCount>> {
+        Ok(self.read(Tables::used))
     }
     async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>> {
         Ok(self.read(|tables| tables.holdings(now)))

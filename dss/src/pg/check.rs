@@ -55,6 +55,7 @@ pub(super) async fn findings(catalogue: &PgCatalogue, now: Timestamp) -> Result<
         references(conn, &mut report).await?;
         objects(conn, &mut report).await?;
         media(conn, &mut report, now).await?;
+        report.add(Severity::Warning, "used_bytes", miscounted(conn).await?);
         report.0.extend(lost::objects(conn).await?);
         let digests = inconsistent_digests(conn).await?;
         report.add(Severity::Error, "I3", digests);
@@ -257,6 +258,21 @@ async fn media(on: &mut PgConnection, report: &mut Report, now: Timestamp) -> st
         ),
     );
     Ok(())
+}
+
+/// Media whose sum is not that of their extents: nothing is lost by it, but puts look for room where there is none, or
+/// not where there is.
+async fn miscounted(on: &mut PgConnection) -> std::result::Result<Vec<Line>, Stop> {
+    Ok(lines!(
+        on,
+        r#"SELECT 'medium ' || coalesce(m.name, s.medium::text) AS "subject!",
+                  'its extents have ' || s.bytes || ' bytes, and ' || s.counted || ' are counted' AS "detail!"
+             FROM (SELECT medium, coalesce(e.bytes, 0) AS bytes, coalesce(u.bytes, 0) AS counted
+                     FROM (SELECT medium, sum(bytes) AS bytes FROM extent GROUP BY medium) e
+                     FULL JOIN (SELECT medium, sum(bytes) AS bytes FROM medium_used GROUP BY medium) u USING (medium)) s
+             LEFT JOIN medium m ON m.id = s.medium
+            WHERE s.bytes <> s.counted ORDER BY 1 LIMIT 2000"#
+    ))
 }
 
 /// Length, number of chunks, and the chunks combined to the whole, of every extent that has digests.

@@ -109,6 +109,10 @@ impl Catalogue for PgCatalogue {
         media::usage(self, id, now).await
     }
 
+    async fn used(&self) -> Result<BTreeMap<MediumId, ByteCount>> {
+        media::used(self).await
+    }
+
     async fn holdings(&self, now: Timestamp) -> Result<Vec<Holding>> {
         holdings::holdings(self, now).await
     }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
+use std::collections::BTreeMap;
 
 struct MediumRow {
     id: Uuid,
@@ -140,6 +141,7 @@ pub(super) async fn forget(catalogue: &PgCatalogue, id: MediumId) -> Result<()> 
             return Err(CatalogueError::Conflict { subject: medium.name, why }.into());
         }
         sqlx::query!("DELETE FROM lease WHERE key = $1", lease).execute(tx.on()).await?;
+        sqlx::query!("DELETE FROM medium_used WHERE medium = $1", id.0).execute(tx.on()).await?;
         sqlx::query!("DELETE FROM medium WHERE id = $1", id.0).execute(tx.on()).await?;
         tx.commit().await?
     });
@@ -212,6 +214,20 @@ pub(super) async fn usage(catalogue: &PgCatalogue, id: MediumId, now: Timestamp)
                 orphan: count(row.orphan),
             },
         }
+    }))
+}
+
+/// How full every medium is, from the parts that triggers on `extent` keep.
+pub(super) async fn used(catalogue: &PgCatalogue) -> Result<BTreeMap<MediumId, ByteCount>> {
+    Ok(reading!(catalogue, conn => {
+        sqlx::query!(
+            r#"SELECT medium, sum(bytes)::bigint AS "bytes!" FROM medium_used GROUP BY medium HAVING sum(bytes) > 0"#
+        )
+        .fetch_all(&mut *conn)
+        .await?
+        .into_iter()
+        .map(|row| (MediumId(row.medium), ByteCount::from_i64(row.bytes)))
+        .collect()
     }))
 }
 

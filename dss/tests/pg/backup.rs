@@ -2,7 +2,7 @@
 
 use crate::support::{self, extent, now};
 use dss::catalogue::{Catalogue, CatalogueError};
-use dss::model::{NoDrill, SessionId, Standing};
+use dss::model::{ByteCount, NoDrill, SessionId, Standing};
 use dss::pg::PgCatalogue;
 use dss::pg::backup::{self, Access, BackupError, Replace};
 use dss::pg::embedded::Binaries;
@@ -23,6 +23,7 @@ async fn e16_a_backup_is_put_back_whole_or_not_at_all() {
     let (session, wanted) = (SessionId::fresh(), vec![extent(disk, b"x")]);
     let pending = fresh.pg.record_put(session, wanted, &epochs, now()).await.unwrap();
     let pending = pending[0].extent().id;
+    assert_eq!(fresh.pg.used().await.unwrap(), BTreeMap::from([(disk, ByteCount(1))]));
     let stamp = fresh.pg.stamp().await.unwrap();
     let made = backup::make(&access, &path, now()).await.unwrap();
     assert_eq!(made.catalogue, fresh.pg.identity().await.unwrap().id);
@@ -48,6 +49,11 @@ async fn e16_a_backup_is_put_back_whole_or_not_at_all() {
         restored.medium_by_id(late).await,
         Err(CatalogueError::NotFound { .. })
     ));
+    assert_eq!(
+        restored.used().await.unwrap(),
+        BTreeMap::new(),
+        "what was pending is not counted"
+    );
     assert_eq!(restored.medium_by_id(disk).await.unwrap().standing, Standing::Unseen);
     assert!(matches!(
         restored.extent(pending).await,

@@ -78,6 +78,27 @@ async fn found_after(damage: &'static str) -> Vec<String> {
         .collect()
 }
 
+/// A sum that went wrong breaks no invariant, and is told.
+#[tokio::test]
+async fn a_medium_that_is_miscounted_is_told() {
+    let fresh = sound().await;
+    let damage = "UPDATE medium_used SET bytes = bytes + 1";
+    sqlx::raw_sql(damage).execute(&mut fresh.raw().await).await.unwrap();
+    let findings = fresh.pg.findings(support::now()).await.unwrap();
+    let told: Vec<_> = findings
+        .iter()
+        .map(|one| (one.severity, one.invariant.as_str(), one.detail.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [(
+            Severity::Warning,
+            "used_bytes",
+            "its extents have 10 bytes, and 11 are counted"
+        )]
+    );
+}
+
 #[tokio::test]
 async fn a_row_that_was_changed_is_found() {
     for (damage, invariants) in [

@@ -5,7 +5,7 @@ use crate::api::Problem;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::store::placement::{self, Order, Plan, Spread, Stock};
-use dss::model::{ByteCount, Epoch, MediumId};
+use dss::model::{ByteCount, Epoch, Medium, MediumId};
 use lrs::core::{Priority, Request, WriteGrant};
 use lrs::service::Allocation;
 use lrs::worker::DriveHandle;
@@ -183,16 +183,11 @@ impl Targets {
 
 /// All media with the room that the catalogue believes them to have.
 async fn stock(host: &Host) -> Result<Vec<Stock>, Problem> {
-    let mut stock = Vec::new();
-    for medium in host.catalogue.media().await? {
-        let free = match medium.capacity {
-            Some(capacity) if medium.may_take_extents().is_ok() => {
-                let usage = host.catalogue.usage(medium.id, host.clock.now()).await?;
-                Some(capacity.saturating_sub(usage.used))
-            }
-            Some(_) | None => None,
-        };
-        stock.push(Stock { medium, free });
-    }
-    Ok(stock)
+    let used = host.catalogue.used().await?;
+    let stocked = |medium: Medium| {
+        let used = used.get(&medium.id).copied().unwrap_or_default();
+        let free = medium.capacity.map(|capacity| capacity.saturating_sub(used));
+        Stock { medium, free }
+    };
+    Ok(host.catalogue.media().await?.into_iter().map(stocked).collect())
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Calls that change nothing.
-const LOOKS: [&str; 22] = [
+const LOOKS: [&str; 23] = [
     "identity",
     "findings",
     "events",
@@ -20,6 +20,7 @@ const LOOKS: [&str; 22] = [
     "medium",
     "medium_by_id",
     "usage",
+    "used",
     "versions",
     "object",
     "object_by_id",
