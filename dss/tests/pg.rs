@@ -12,6 +12,8 @@ mod bulk;
 mod checks;
 #[path = "pg/conform.rs"]
 mod conform;
+#[path = "pg/costs.rs"]
+mod costs;
 #[path = "pg/fences.rs"]
 mod fences;
 #[path = "pg/gate.rs"]

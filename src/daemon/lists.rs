@@ -83,6 +83,7 @@ pub async fn extent_list(
             medium,
             oid: request.oid,
             state: request.state,
+            indexed: None,
         };
         let mut after = None;
         loop {

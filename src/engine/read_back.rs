@@ -62,8 +62,8 @@ impl Run<'_> {
             .filter(|(one, verify, _)| is_due(*verify, one.new) || is_due(own, one.new));
         self.inherited = due.map(|(one, _, _)| one).collect();
         for target in targets {
-            let usage = self.host.catalogue.usage(target, self.host.clock.now()).await?;
-            if usage.unindexed.0 == 0 && !self.has_unindexed(target).await? {
+            let first = Page { after: None, limit: 1 };
+            if self.unindexed_page(target, first).await?.is_empty() {
                 continue;
             }
             let allocation = self.hold(vec![], vec![target]).await?;
@@ -77,42 +77,34 @@ impl Run<'_> {
         Ok(Event::Indexed)
     }
 
-    /// Zero-length extents add no bytes to `unindexed`.
-    async fn has_unindexed(&self, target: MediumId) -> Result<bool, Problem> {
-        Ok(self
-            .unindexed_on(target)
-            .await?
-            .iter()
-            .any(|extent| extent.bytes.0 == 0))
-    }
-
-    async fn unindexed_on(&self, target: MediumId) -> Result<Vec<Extent>, Problem> {
+    /// Live extents of a target that its own index does not name, those without bytes among them.
+    async fn unindexed_page(&self, target: MediumId, page: Page<ExtentId>) -> Result<Vec<Extent>, Problem> {
         let filter = ExtentFilter {
             medium: Some(target),
             state: Some(ExtentState::Sync),
+            indexed: Some(false),
             ..ExtentFilter::default()
         };
+        Ok(self.host.catalogue.extents(&filter, page).await?)
+    }
+
+    async fn unindexed_on(&self, target: MediumId) -> Result<Vec<ExtentId>, Problem> {
         let mut found = vec![];
-        let mut after = None;
         loop {
-            let page = self
-                .host
-                .catalogue
-                .extents(&filter, Page { after, limit: 5_000 })
-                .await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after = Some(last.id);
-            found.extend(page.into_iter().filter(|extent| !extent.indexed));
+            let page = Page {
+                after: found.last().copied(),
+                limit: 5_000,
+            };
+            let page = self.unindexed_page(target, page).await?;
+            if page.is_empty() {
+                return Ok(found);
+            }
+            found.extend(page.iter().map(|extent| extent.id));
         }
     }
 
     async fn commit_one(&mut self, allocation: &Allocation, target: MediumId) -> Result<(), Problem> {
-        let extents: Vec<ExtentId> = self
-            .unindexed_on(target)
-            .await?
-            .iter()
-            .map(|extent| extent.id)
-            .collect();
+        let extents = self.unindexed_on(target).await?;
         let stamp = IndexStamp::from(self.host.catalogue.stamp().await?);
         self.host.checkpoints.reach(Step::IndexBefore);
         allocation

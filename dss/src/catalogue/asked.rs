@@ -69,6 +69,9 @@ pub struct ExtentFilter {
     pub oid: Option<Oid>,
     /// Only in this state.
     pub state: Option<ExtentState>,
+    /// Only those that the medium's own index names, or does not name. Asked for what is live on a medium and not named,
+    /// it costs these alone.
+    pub indexed: Option<bool>,
 }
 
 /// Which objects to list.

@@ -3,7 +3,7 @@
 use super::World;
 use super::support::{Put, all, at, oid};
 use crate::catalogue::{ExtentFilter, Page};
-use crate::model::{ByteCount, CopyNo, ExtentState, Generation, Hold, MediumId, SessionId};
+use crate::model::{ByteCount, CopyNo, ExtentId, ExtentState, Generation, Hold, MediumId, SessionId};
 use std::collections::BTreeSet;
 
 /// E-13: a manifest lists the live extents of its medium by id, by page, and nothing else.
@@ -110,6 +110,60 @@ pub async fn extents_are_filtered_and_paged(w: &World) {
         limit: 1,
     };
     assert_eq!(list(ExtentFilter::default(), page).await, [everything[1]]);
+}
+
+/// What a medium's own index names, and what it does not, is told apart in every state and however it is asked for.
+pub async fn extents_that_no_index_names_are_found_among_the_rest(w: &World) {
+    let (disk, other) = (w.medium("disk").await, w.medium("other").await);
+    let mut live = vec![];
+    for name in ["a", "b", "c", "d"] {
+        live.push(w.put_one(name, disk, "").await.id);
+    }
+    w.put_one("a", other, "x").await;
+    let staged = w.stage(&w.simple("pending", disk, "x"), SessionId::fresh()).await;
+    let pending = staged.places[0].1.extent().id;
+    let revision = w.catalogue.identity().await.unwrap().revision;
+    let (named, unnamed) = (live[..1].to_vec(), live[1..].to_vec());
+    w.catalogue.mark_indexed(disk, revision, &named).await.unwrap();
+    let list = async |filter: ExtentFilter, page| {
+        let found = w.catalogue.extents(&filter, page).await.unwrap();
+        found.into_iter().map(|extent| extent.id).collect::<BTreeSet<_>>()
+    };
+    let set = |ids: &[ExtentId]| ids.iter().copied().collect::<BTreeSet<_>>();
+    let on_disk = |state, indexed| ExtentFilter {
+        medium: Some(disk),
+        state,
+        indexed: Some(indexed),
+        ..ExtentFilter::default()
+    };
+    let sync = Some(ExtentState::Sync);
+    assert_eq!(list(on_disk(sync, false), all()).await, set(&unnamed));
+    assert_eq!(list(on_disk(sync, true), all()).await, set(&named));
+    let first = *set(&unnamed).first().unwrap();
+    let page = Page {
+        after: Some(first),
+        limit: 1,
+    };
+    let second = set(&unnamed).into_iter().nth(1).unwrap();
+    assert_eq!(list(on_disk(sync, false), page).await, set(&[second]), "by id, page by page");
+    let any_state = [&unnamed[..], &[pending]].concat();
+    assert_eq!(list(on_disk(None, false), all()).await, set(&any_state));
+    let by_name = ExtentFilter {
+        oid: Some(oid("a")),
+        indexed: Some(true),
+        ..ExtentFilter::default()
+    };
+    assert_eq!(list(by_name, all()).await, set(&named), "the other version is not indexed");
+    let anywhere = ExtentFilter {
+        indexed: Some(true),
+        ..ExtentFilter::default()
+    };
+    assert_eq!(list(anywhere.clone(), all()).await, set(&named));
+    let pending_named = ExtentFilter {
+        state: Some(ExtentState::Pending),
+        ..anywhere
+    };
+    assert_eq!(list(pending_named, all()).await, set(&[]));
 }
 
 /// E-08: an orphan may go when its hold is over, and not before.

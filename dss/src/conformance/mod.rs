@@ -71,6 +71,7 @@ macro_rules! conformance {
                 a_manifest_tells_what_only_deleted_versions_need
                 an_extent_of_no_bytes_is_live
                 extents_are_filtered_and_paged
+                extents_that_no_index_names_are_found_among_the_rest
                 a_held_orphan_is_not_removable
                 removable_orphans_are_found_page_by_page
                 only_orphans_are_forgotten

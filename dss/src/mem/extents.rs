@@ -19,6 +19,7 @@ impl Tables {
     pub(super) fn extents_page(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Vec<Extent> {
         let wanted = |extent: &&Extent| {
             filter.state.is_none_or(|state| extent.state == state)
+                && filter.indexed.is_none_or(|indexed| extent.indexed == indexed)
                 && filter.oid.as_ref().is_none_or(|oid| extent.origin.oid == *oid)
                 && page.after.is_none_or(|after| extent.id > after)
         };

@@ -1,13 +1,14 @@
 //! Extents by themselves: listed, planned from, swept, removed.
 
 use super::PgCatalogue;
-use super::codec::{all, count, extent_rows, stamp};
+use super::codec::{ExtentRow, all, count, extent_rows, stamp};
 use super::events::append;
-use super::retry::{reading, repeat};
+use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, ExtentFilter, ManifestRow, Page, Result};
-use crate::model::{ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision};
+use crate::model::{ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Oid, Owner, Revision};
 use jiff::Timestamp;
 use serde_json::json;
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,58 +22,103 @@ pub(super) async fn by_id(catalogue: &PgCatalogue, id: ExtentId) -> Result<Exten
     }))
 }
 
+/// What a listing asks for beside the medium and the name, in the words of its statements.
+struct Asked {
+    after: Uuid,
+    limit: i64,
+    state: Option<&'static str>,
+    indexed: Option<bool>,
+}
+
 /// A page of extents, by id. One statement for each way to ask, so that each has its index.
 pub(super) async fn list(catalogue: &PgCatalogue, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
-    let after = page.after.map_or(Uuid::nil(), |id| id.0);
-    let limit = i64::from(page.limit);
-    let state = filter.state.map(ExtentState::as_str);
+    let asked = Asked {
+        after: page.after.map_or(Uuid::nil(), |id| id.0),
+        limit: i64::from(page.limit),
+        state: filter.state.map(ExtentState::as_str),
+        indexed: filter.indexed,
+    };
     Ok(reading!(catalogue, conn => {
-        let rows = match (filter.medium, &filter.oid) {
-            (Some(medium), None) => {
-                extent_rows!(
-                    "WHERE e.id IN (
-                        SELECT id FROM (
-                            SELECT s.id FROM unnest(enum_range(NULL::extent_state)) AS of (state) CROSS JOIN LATERAL
-                                (SELECT id FROM extent x WHERE x.medium = $1 AND x.state = of.state AND x.id > $2
-                                  ORDER BY id LIMIT $3) s
-                             WHERE $4::text IS NULL OR of.state::text = $4) every
-                         ORDER BY id LIMIT $3) ORDER BY e.id",
-                    medium.0, after, limit, state
-                )
-                .fetch_all(&mut *conn)
-                .await?
-            }
-            (medium, Some(oid)) => {
-                extent_rows!(
-                    "WHERE e.oid = $1 AND e.id > $2 AND ($4::text IS NULL OR e.state = $4::extent_state)
-                        AND ($5::uuid IS NULL OR e.medium = $5) ORDER BY e.id LIMIT $3",
-                    oid.as_str(), after, limit, state, medium.map(|id| id.0)
-                )
-                .fetch_all(&mut *conn)
-                .await?
-            }
-            // The few pending ones have an index of their own; the rest of the catalogue is not walked for them.
-            (None, None) if filter.state == Some(ExtentState::Pending) => {
-                extent_rows!(
-                    "WHERE e.state = 'pending' AND e.id IN
-                        (SELECT id FROM extent x WHERE x.state = 'pending' AND x.id > $1 ORDER BY x.id LIMIT $2)
-                      ORDER BY e.id",
-                    after, limit
-                )
-                .fetch_all(&mut *conn)
-                .await?
-            }
-            (None, None) => {
-                extent_rows!(
-                    "WHERE e.id > $1 AND ($3::text IS NULL OR e.state = $3::extent_state) ORDER BY e.id LIMIT $2",
-                    after, limit, state
-                )
-                .fetch_all(&mut *conn)
-                .await?
-            }
+        let rows = match (filter.medium, &filter.oid, filter.state, filter.indexed) {
+            (Some(medium), None, Some(ExtentState::Sync), Some(false)) => unindexed_on(conn, medium, &asked).await?,
+            (Some(medium), None, ..) => on_medium(conn, medium, &asked).await?,
+            (medium, Some(oid), ..) => of_name(conn, oid, medium, &asked).await?,
+            (None, None, Some(ExtentState::Pending), _) => pending(conn, &asked).await?,
+            (None, None, ..) => any(conn, &asked).await?,
         };
         all(rows)?
     }))
+}
+
+type Rows = std::result::Result<Vec<ExtentRow>, Stop>;
+
+async fn on_medium(on: &mut PgConnection, medium: MediumId, asked: &Asked) -> Rows {
+    let rows = extent_rows!(
+        "WHERE e.id IN (
+            SELECT id FROM (
+                SELECT s.id FROM unnest(enum_range(NULL::extent_state)) AS of (state) CROSS JOIN LATERAL
+                    (SELECT id FROM extent x WHERE x.medium = $1 AND x.state = of.state AND x.id > $2
+                        AND ($5::bool IS NULL OR x.indexed = $5) ORDER BY id LIMIT $3) s
+                 WHERE $4::text IS NULL OR of.state::text = $4) every
+             ORDER BY id LIMIT $3) ORDER BY e.id",
+        medium.0,
+        asked.after,
+        asked.limit,
+        asked.state,
+        asked.indexed
+    );
+    Ok(rows.fetch_all(on).await?)
+}
+
+/// The few that a medium's index does not name yet have an index of their own.
+async fn unindexed_on(on: &mut PgConnection, medium: MediumId, asked: &Asked) -> Rows {
+    let rows = extent_rows!(
+        "WHERE e.medium = $1 AND e.state = 'sync' AND NOT e.indexed AND e.id > $2 ORDER BY e.id LIMIT $3",
+        medium.0,
+        asked.after,
+        asked.limit
+    );
+    Ok(rows.fetch_all(on).await?)
+}
+
+async fn of_name(on: &mut PgConnection, oid: &Oid, medium: Option<MediumId>, asked: &Asked) -> Rows {
+    let rows = extent_rows!(
+        "WHERE e.oid = $1 AND e.id > $2 AND ($4::text IS NULL OR e.state = $4::extent_state)
+            AND ($5::uuid IS NULL OR e.medium = $5) AND ($6::bool IS NULL OR e.indexed = $6) ORDER BY e.id LIMIT $3",
+        oid.as_str(),
+        asked.after,
+        asked.limit,
+        asked.state,
+        medium.map(|id| id.0),
+        asked.indexed
+    );
+    Ok(rows.fetch_all(on).await?)
+}
+
+/// The few pending ones have an index of their own; the rest of the catalogue is not walked for them.
+async fn pending(on: &mut PgConnection, asked: &Asked) -> Rows {
+    let rows = extent_rows!(
+        "WHERE e.state = 'pending' AND e.id IN
+            (SELECT id FROM extent x WHERE x.state = 'pending' AND x.id > $1 AND ($3::bool IS NULL OR x.indexed = $3)
+              ORDER BY x.id LIMIT $2)
+          ORDER BY e.id",
+        asked.after,
+        asked.limit,
+        asked.indexed
+    );
+    Ok(rows.fetch_all(on).await?)
+}
+
+async fn any(on: &mut PgConnection, asked: &Asked) -> Rows {
+    let rows = extent_rows!(
+        "WHERE e.id > $1 AND ($3::text IS NULL OR e.state = $3::extent_state)
+            AND ($4::bool IS NULL OR e.indexed = $4) ORDER BY e.id LIMIT $2",
+        asked.after,
+        asked.limit,
+        asked.state,
+        asked.indexed
+    );
+    Ok(rows.fetch_all(on).await?)
 }
 
 /// A page of a source's live extents, with what must be known to plan their moves.

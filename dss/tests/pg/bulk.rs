@@ -12,32 +12,6 @@ use dss::model::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-fn found(number: usize) -> Found {
-    let extent = ExtentId::fresh();
-    Found {
-        extent,
-        origin: Origin {
-            object: ObjectId::fresh(),
-            oid: Oid::new(format!("bulk/{number:06}")).unwrap(),
-            version: Version(1),
-            copy: CopyNo(0),
-            index: ExtentIndex(0),
-        },
-        address: Address(format!("objects/{number}")),
-        digests: Digests::of(b"x"),
-        inode: Some(u64::MAX),
-        header: ObjectHeader {
-            bytes: ByteCount(1),
-            copies: CopyNo(1),
-            copy_extents: 1,
-            grouping: Some("bulk".into()),
-            metadata: Metadata::default(),
-            created_at: support::now(),
-        },
-        read: Some(support::now()),
-    }
-}
-
 fn spec(source: MediumId) -> JobSpec {
     JobSpec {
         sources: vec![source],

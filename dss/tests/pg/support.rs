@@ -92,3 +92,30 @@ pub fn extent(medium: MediumId, bytes: &[u8]) -> NewExtent {
         digests: Some(Digests::of(bytes)),
     }
 }
+
+/// An extent of one byte that a medium holds and names, of an object of its own.
+pub fn found(number: usize) -> Found {
+    let extent = ExtentId::fresh();
+    Found {
+        extent,
+        origin: Origin {
+            object: ObjectId::fresh(),
+            oid: Oid::new(format!("bulk/{number:06}")).unwrap(),
+            version: Version(1),
+            copy: CopyNo(0),
+            index: ExtentIndex(0),
+        },
+        address: Address(format!("objects/{number}")),
+        digests: Digests::of(b"x"),
+        inode: Some(u64::MAX),
+        header: ObjectHeader {
+            bytes: ByteCount(1),
+            copies: CopyNo(1),
+            copy_extents: 1,
+            grouping: Some("bulk".into()),
+            metadata: Metadata::default(),
+            created_at: now(),
+        },
+        read: Some(now()),
+    }
+}
