@@ -1,8 +1,8 @@
-//! Directories that are no media, and media that are not the ones they should be.
+//! Directories that cannot become media.
 
-use super::{RESPOOL, Refusals, files, site};
+use super::{RESPOOL, Refusals};
 use nix::sys::stat::Mode;
-use respool_test_support::{Site, Transcript};
+use respool_test_support::Site;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -48,45 +48,4 @@ fn what_cannot_be_a_medium_is_refused_and_left_as_it_is() {
     refusals.note("A size that is none.");
     refusals.run("dir add b empty --capacity lots", 2);
     refusals.matches("folders");
-}
-
-#[test]
-fn x25_a_medium_without_its_label_or_with_anothers_is_neither_read_nor_written() {
-    let site = site(&["a", "b", "c"]);
-    site.put_on("a", "one", b"bytes");
-    fs::write(site.root().join("file"), "new").unwrap();
-    let labels = ["a", "b", "c"].map(|name| site.disk(name).join(".respool/label.json"));
-    let mut seen = Transcript::new("A medium whose label is gone, and one that has another's");
-    site.stop();
-    let own = fs::read(&labels[0]).unwrap();
-    fs::remove_file(&labels[0]).unwrap();
-    let others = fs::read(&labels[1]).unwrap();
-    fs::write(&labels[2], &others).unwrap();
-    let before = [files(&site.disk("a")), files(&site.disk("c"))];
-    seen.note("The label of a is gone; c has the label of b.");
-    let mut wrong = vec![];
-    for (typed, codes) in [
-        ("get one copy", [3, 4]),
-        ("put file new --tags a", [2, 3]),
-        ("repack a --to b", [3, 4]),
-        ("medium format c", [2, 4]),
-        ("put file new --tags c", [2, 3]),
-        ("medium list", [0, 0]),
-        ("check", [0, 4]),
-    ] {
-        let code = seen.run(&site, typed);
-        if !codes.contains(&code) {
-            wrong.push(format!("`{typed}` ended with {code}"));
-        }
-    }
-    assert!(
-        before == [files(&site.disk("a")), files(&site.disk("c"))],
-        "nothing was written"
-    );
-    seen.note("The label of a is back.");
-    fs::write(&labels[0], own).unwrap();
-    seen.run(&site, "medium trust a");
-    assert_eq!(seen.run(&site, "get one copy"), 0);
-    seen.matches(&super::transcript("labels"));
-    assert_eq!(wrong, [""; 0]);
 }

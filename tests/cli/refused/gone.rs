@@ -1,6 +1,7 @@
 //! A state folder whose catalogue is not where it was: nothing is made in its place, and a backup is the way out.
 
-use super::{RESPOOL, files, site};
+use super::dumps::files;
+use super::{RESPOOL, site};
 use respool_test_support::Site;
 use respool_test_support::site::Outcome;
 use std::fs;

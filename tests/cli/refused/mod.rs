@@ -1,33 +1,26 @@
 //! What is refused, as the operator sees it: reviewed transcripts in `tests/transcripts/refused-*.txt`, one for each kind
-//! of thing. Before and after every command the catalogue and all media are compared, byte by byte: a refusal touches
-//! nothing. Read a changed transcript as an operator would: what failed, on which medium, what was done about it, what to
+//! of thing. Before and after every command the catalogue and all media are compared, byte by byte (`dumps`): a refusal
+//! touches nothing; and every exit code is exactly one. Read a changed transcript as an operator would: what failed, on which medium, what was done about it, what to
 //! do next.
 
 mod catalogue;
+mod dumps;
 mod folders;
 mod gone;
+mod labels;
 mod names;
 mod objects;
 mod places;
 mod starting;
 mod targets;
 
+use dumps::Dump;
 use respool_test_support::{Site, Transcript};
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use walkdir::WalkDir;
 
 /// The program under test; respoold lies beside it.
 const RESPOOL: &str = env!("CARGO_BIN_EXE_respool");
-
-/// All rows of the catalogue as text, but for what changes while nobody asks for anything: leases, the age clock, the
-/// sealing of the event chain.
-const ROWS: &str = "SELECT format('SELECT %L, (to_jsonb(t) - ARRAY[''clock'', ''chain_length'', ''chain_head'', ''link'', \
-     ''prev_hash'', ''this_hash''])::text FROM public.%I t ORDER BY 2', tablename, tablename) \
-     FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('lease', 'commit_mark', '_sqlx_migrations') \
-     ORDER BY 1 \\gexec";
 
 /// A transcript of commands that touch nothing.
 struct Refusals<'a> {
@@ -68,15 +61,38 @@ impl<'a> Refusals<'a> {
             self.wrong
                 .push(format!("`{typed}` ended with {ended} in place of {code}"));
         }
-        if before != self.everything() {
-            self.wrong.push(format!("`{typed}` was refused, and touched something"));
-        }
+        self.nothing_since(&before, &format!("`{typed}` was refused"));
     }
 
     /// The catalogue and the media.
-    fn everything(&self) -> (String, Files) {
-        let media = self.disks.iter().map(|name| self.site.disk(name));
-        (self.site.sql(ROWS), media.flat_map(|disk| files(&disk)).collect())
+    fn everything(&self) -> Dump {
+        Dump::of(self.site, &self.disks)
+    }
+
+    /// Types a command that must end so while its disturbance lasts. What it touched is seen when that is over.
+    fn disturbed(&mut self, typed: &str, code: i32) {
+        let ended = self.seen.run(self.site, typed);
+        if ended != code {
+            self.wrong
+                .push(format!("`{typed}` ended with {ended} in place of {code}"));
+        }
+    }
+
+    /// Since then nothing was touched.
+    fn nothing_since(&mut self, before: &Dump, what: &str) {
+        self.same(before, &self.everything(), what);
+    }
+
+    /// Since then nothing was touched but the record of what happened: what failed was told there.
+    fn only_told_since(&mut self, before: &Dump, what: &str) {
+        self.same(&before.untold(), &self.everything().untold(), what);
+    }
+
+    fn same(&mut self, before: &Dump, after: &Dump, what: &str) {
+        let differs = before.differs(after);
+        if !differs.is_empty() {
+            self.wrong.push(format!("{what}: touched: {}", differs.join("; ")));
+        }
     }
 
     #[track_caller]
@@ -84,24 +100,6 @@ impl<'a> Refusals<'a> {
         self.seen.matches(&transcript(name));
         assert_eq!(self.wrong, [""; 0]);
     }
-}
-
-/// Every path below a medium: None for what is no file, else its bytes.
-type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
-
-fn files(disk: &Path) -> Files {
-    let entries = WalkDir::new(disk)
-        .into_iter()
-        .map(|entry| entry.expect("it can be read"));
-    entries
-        .map(|entry| {
-            let bytes = entry
-                .file_type()
-                .is_file()
-                .then(|| fs::read(entry.path()).expect("it can be read"));
-            (entry.into_path(), bytes)
-        })
-        .collect()
 }
 
 fn transcript(name: &str) -> PathBuf {

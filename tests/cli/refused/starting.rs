@@ -25,7 +25,8 @@ fn client(site: &Site, terms: &Terms) -> Result<Client, Problem> {
     Ok(running.expect("respoold runs: a command came before"))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+/// For what is asked from here.
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -185,25 +186,28 @@ fn a_drill_needs_its_declaration_and_its_catalogue() {
 #[test]
 fn a_state_folder_that_cannot_be_written_is_an_environment_that_fails() {
     let site = Site::ordinary(RESPOOL);
+    site.disks(&["a"]);
     let locked = site.folder("locked");
     fs::set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
     fs::write(site.root().join("file"), "").unwrap();
-    let mut seen = Transcript::new("State folders that cannot be written");
-    seen.note("Who runs respool is not root; the folder locked is read-only for everybody.");
-    seen.hide(&site.root().display().to_string(), "SITE");
+    let mut refusals = Refusals::new(&site, &["a"], "State folders that cannot be written");
+    refusals.note("Who runs respool is not root; the folder locked is read-only for everybody.");
     for state in ["locked", "locked/state", "file", "file/state"] {
         let mut list = site.spoken(&["medium", "list"]);
         list.arg("--state").arg(state);
-        assert_eq!(seen.command(&format!("respool medium list --state {state}"), list), 3);
+        refusals.command(&format!("respool medium list --state {state}"), list, 3);
     }
     assert_eq!(fs::read_dir(&locked).unwrap().count(), 0);
-    seen.note("A state folder that becomes read-only while no respoold runs.");
+    refusals.note("A state folder that becomes read-only while no respoold runs.");
+    let before = refusals.everything();
     site.stop();
     fs::set_permissions(site.state(), Permissions::from_mode(0o555)).unwrap();
-    assert_eq!(seen.run(&site, "medium list"), 3);
+    refusals.disturbed("medium list", 3);
+    refusals.disturbed("put file new", 3);
     fs::set_permissions(site.state(), Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(seen.run(&site, "medium list"), 0);
-    seen.matches(&transcript("state"));
+    refusals.disturbed("medium list", 0);
+    refusals.nothing_since(&before, "the state folder was read-only");
+    refusals.matches("state");
 }
 
 /// Of two `--config`, only the later one.
