@@ -148,7 +148,7 @@ impl From<JobError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::Problem;
-    use super::exit::{BUG, DONE, ENVIRONMENT, INTEGRITY, SKIPS, STOPPED, worse};
+    use super::exit::{BUG, DONE, ENVIRONMENT, INTEGRITY, REFUSED, SKIPS, STOPPED, worse};
 
     ///
     #[test]
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn of_several_exits_the_worst_is_told() {
-        let order = [BUG, INTEGRITY, ENVIRONMENT, SKIPS, STOPPED, DONE];
+        let order = [BUG, INTEGRITY, ENVIRONMENT, SKIPS, STOPPED, REFUSED, DONE];
         for (position, code) in order.into_iter().enumerate() {
             for milder in &order[position..] {
                 assert_eq!((worse(code, *milder), worse(*milder, code)), (code, code));

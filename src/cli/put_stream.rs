@@ -2,6 +2,7 @@
 //! read is not stored.
 
 use super::interrupts;
+use super::output::on_one_line;
 use super::progress::Bar;
 use super::put::Manner;
 use crate::api::frame::{Kind, head, json};
@@ -15,9 +16,10 @@ use dss::model::{Blake3, ByteCount, Metadata, Oid};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::Timestamp;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +75,7 @@ pub async fn send(
     let body = StreamBody::new(ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes))));
     let path = format!("/v1/object/put?expected={total}");
     let response = client
-        .send(&path, Body::new(body.map_err(|never: std::io::Error| never)))
+        .send(&path, Body::new(body.map_err(|never: io::Error| never)))
         .await?;
     let mut lines = Lines::new(response);
     let mut tick = tokio::time::interval(Duration::from_millis(200));
@@ -146,7 +148,7 @@ fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64)
         Err(why) => {
             // Announced all the same: every object has a result.
             push(header(item, manner, ByteCount::ZERO, Metadata::default()))?;
-            return push(give_up(item, &why));
+            return push(json(Kind::Problem, &why));
         }
     };
     push(header(item, manner, bytes, metadata))?;
@@ -155,10 +157,10 @@ fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64)
     while left > 0 {
         let mut piece = BytesMut::zeroed(PIECE.min(usize::try_from(left).unwrap_or(PIECE)));
         match file.read(&mut piece) {
-            Ok(0) => return push(give_up(item, "the file became shorter while it was read")),
+            Ok(0) => return push(json(Kind::Problem, &changed(&item.path, "became shorter"))),
             Ok(count) => piece.truncate(count),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return push(give_up(item, &format!("the file cannot be read: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return push(json(Kind::Problem, &unreadable(&item.path, &error))),
         }
         left -= piece.len() as u64;
         whole.update(&piece);
@@ -167,7 +169,7 @@ fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64)
         push(piece.freeze())?;
     }
     if !matches!(file.read(&mut [0]), Ok(0)) {
-        return push(give_up(item, "the file became longer while it was read"));
+        return push(json(Kind::Problem, &changed(&item.path, "became longer")));
     }
     push(json(
         Kind::End,
@@ -196,31 +198,41 @@ fn header(item: &Item, manner: &Manner, bytes: ByteCount, metadata: Metadata) ->
     )
 }
 
-fn give_up(item: &Item, why: &str) -> Bytes {
-    let message = format!("{}: {why}", item.path.display());
-    json(
-        Kind::Problem,
-        &Problem::refused("file_changed", item.path.display().to_string(), message),
-    )
+fn changed(path: &Path, how: &str) -> Problem {
+    let path = on_one_line(&path.display().to_string());
+    let message = format!("{path} {how} while it was read");
+    Problem::refused("file_changed", path, message).next("put it again when nobody writes to the file")
 }
 
-fn open(item: &Item, manner: &Manner) -> Result<(File, ByteCount, Metadata), String> {
+/// What its owner can correct is refused; a disk that fails is none of the request's fault.
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let path = on_one_line(&path.display().to_string());
+    let message = format!("{path} cannot be read: {error}");
+    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::EPERM => {
+            Problem::refused("unreadable", path, message).next("correct the path or its permissions")
+        }
+        _ => Problem::environment("unreadable", "operator", path, message)
+            .next("see to the disk that the file lies on, and put it again"),
+    }
+}
+
+/// Opens a file as it is put.
+pub(super) fn open_file(path: &Path, follow: bool) -> io::Result<File> {
     // Whatever took the file's place since it was looked at is neither followed nor waited for.
-    let nofollow = if manner.follow {
-        OFlag::empty()
-    } else {
-        OFlag::O_NOFOLLOW
-    };
-    let file = OpenOptions::new()
+    let nofollow = if follow { OFlag::empty() } else { OFlag::O_NOFOLLOW };
+    OpenOptions::new()
         .read(true)
         .custom_flags((nofollow | OFlag::O_NONBLOCK).bits())
-        .open(&item.path)
-        .map_err(|error| format!("the file cannot be read: {error}"))?;
-    let found = file
-        .metadata()
-        .map_err(|error| format!("the file cannot be read: {error}"))?;
+        .open(path)
+}
+
+fn open(item: &Item, manner: &Manner) -> Result<(File, ByteCount, Metadata), Problem> {
+    let failed = |error| unreadable(&item.path, &error);
+    let file = open_file(&item.path, manner.follow).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
     if !found.is_file() {
-        return Err("it is no file any more".into());
+        return Err(changed(&item.path, "was replaced by something that is no file"));
     }
     let nanos = i32::try_from(found.mtime_nsec()).unwrap_or_default();
     let metadata = Metadata {

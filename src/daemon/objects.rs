@@ -139,10 +139,7 @@ fn step(frame: Frame) -> Result<PutFrame, Problem> {
         Kind::Header => Ok(PutFrame::Begin(Box::new(payload(&frame.payload)?))),
         Kind::Data => Ok(PutFrame::Data(frame.payload)),
         Kind::End => Ok(PutFrame::End(payload(&frame.payload)?)),
-        Kind::Problem => {
-            let problem: Problem = payload(&frame.payload)?;
-            Ok(PutFrame::GiveUp { why: problem.message })
-        }
+        Kind::Problem => Ok(PutFrame::GiveUp(Box::new(payload(&frame.payload)?))),
     }
 }
 

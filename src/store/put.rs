@@ -32,7 +32,7 @@ use draft::{Announced, Draft, Need, Ticket};
 use dss::model::{ByteCount, CopyNo, Digests, ExtentId, Oid, Owner, SessionId, Versions};
 use gather::{Gathered, Gathering};
 use order::Order;
-use sent::{agrees, changed, out_of_order, unsent};
+use sent::{agrees, changed, cut_short, given_up, out_of_order};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::{Halt, Streaming, Tools};
@@ -129,17 +129,14 @@ impl PutSession {
             (PutFrame::Begin(header), Current::Skipping | Current::Gathering { .. } | Current::Streaming(_)) => {
                 return Err(out_of_order(&header.oid, "began before the one before it ended"));
             }
-            (PutFrame::Data(_) | PutFrame::End(_) | PutFrame::GiveUp { .. }, Current::None) => {
+            (PutFrame::Data(_) | PutFrame::End(_) | PutFrame::GiveUp(_), Current::None) => {
                 return Err(Problem::bug("put stream", "bytes or an end without an object"));
             }
             (PutFrame::Data(_), Current::Skipping) => self.current = Current::Skipping,
-            (PutFrame::End(_) | PutFrame::GiveUp { .. }, Current::Skipping) => {}
+            (PutFrame::End(_) | PutFrame::GiveUp(_), Current::Skipping) => {}
             (PutFrame::Data(bytes), current) => self.take(current, bytes).await,
             (PutFrame::End(end), current) => self.end_object(current, end).await,
-            (PutFrame::GiveUp { why }, current) => {
-                let problem = |oid: &Oid| unsent(oid, &why);
-                self.drop_object(current, problem).await;
-            }
+            (PutFrame::GiveUp(why), current) => self.drop_object(current, |oid| given_up(oid, &why)).await,
         }
         let late = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if late || self.order.len() > WAITING_MAX {
@@ -179,8 +176,7 @@ impl PutSession {
     /// Ends the stream; answers the results that were still due.
     pub async fn finish(mut self) -> Vec<PutResult> {
         let current = std::mem::replace(&mut self.current, Current::None);
-        self.drop_object(current, |oid| unsent(oid, "the stream ended within the object"))
-            .await;
+        self.drop_object(current, cut_short).await;
         self.settle().await;
         self.release().await;
         self.finished = true;

@@ -245,7 +245,8 @@ async fn other_bytes_than_the_client_read_are_refused() {
         for (announced, read) in [(size + 1, size), (size - 1, size)] {
             let sent = frames(header("o", announced, 1), &data(1, read));
             let failed = world.feed(sent).await.remove(0).outcome.unwrap_err();
-            assert_eq!(failed.problem.code, "changed_while_read");
+            let told = (failed.problem.exit, failed.problem.code.as_str());
+            assert_eq!(told, (2, "changed_while_read"));
         }
     }
     assert_eq!(world.get("o", None).await.unwrap_err().exit, 2);

@@ -15,10 +15,7 @@ pub enum PutFrame {
     /// It is complete: what the client read, which must be what arrived.
     End(StreamEnd),
     /// The client cannot complete it: its file cannot be read, or changed meanwhile.
-    GiveUp {
-        /// In words.
-        why: String,
-    },
+    GiveUp(Box<Problem>),
 }
 
 /// What became of one object of a stream. Results come in the order of the objects.

@@ -1,7 +1,7 @@
 //! What a client sent, against what it announced and read.
 
-use crate::api::Problem;
 use crate::api::requests::StreamEnd;
+use crate::api::{Problem, exit};
 use dss::model::{Blake3, ByteCount, Oid};
 
 /// What came, what was announced and what the client read must be the same.
@@ -27,13 +27,23 @@ pub(super) fn agrees(
 }
 
 pub(super) fn changed(oid: &Oid, what: &str) -> Problem {
-    let message = format!("'{oid}' changed while it was read: {what}; nothing of it was stored");
-    Problem::environment("changed_while_read", "operator", oid.as_str(), message)
-        .next("put it again when nobody writes to the file")
+    let message = format!("'{oid}' changed while it was read: {what}; nothing of it counts");
+    Problem::refused("changed_while_read", oid.as_str(), message).next("put it again when nobody writes to the file")
 }
 
-pub(super) fn unsent(oid: &Oid, why: &str) -> Problem {
-    let message = format!("'{oid}' was not sent whole: {why}; nothing of it was stored");
+/// The client gave it up. Its word is passed on: only it knows whether its file changed or its disk failed.
+pub(super) fn given_up(oid: &Oid, why: &Problem) -> Problem {
+    let message = format!("{}; nothing of '{oid}' counts", why.message);
+    let told = match why.exit {
+        exit::REFUSED => Problem::refused(&why.code, oid.as_str(), message),
+        _ => Problem::environment(&why.code, &why.blame, oid.as_str(), message),
+    };
+    told.next(&why.next)
+}
+
+/// The client went away, and nobody hears this but the log.
+pub(super) fn cut_short(oid: &Oid) -> Problem {
+    let message = format!("'{oid}' was not sent whole: the stream ended within it; nothing of it counts");
     Problem::environment("unsent", "operator", oid.as_str(), message).next("put it again")
 }
 

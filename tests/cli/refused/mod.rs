@@ -4,6 +4,7 @@
 //! do next.
 
 mod catalogue;
+mod changing;
 mod dumps;
 mod folders;
 mod gone;

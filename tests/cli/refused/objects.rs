@@ -1,11 +1,9 @@
 //! Names that are no names, and files that cannot be stored.
 
-use super::{RESPOOL, Refusals, site};
-use crate::hold::Hold;
+use super::{Refusals, site};
 use nix::sys::stat::Mode;
-use respool_test_support::site::{QUICK, Site};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -62,46 +60,4 @@ fn what_is_no_file_is_not_stored() {
     refusals.run("put file new --meta colour", 2);
     refusals.run("put file new --copies 0", 2);
     refusals.matches("files");
-}
-
-/// How large the file is that changes: more than what may be on its way to a medium.
-const LARGE: u64 = 32 << 20;
-
-#[test]
-fn a_file_that_changes_while_it_is_read_is_not_stored() {
-    // In one extent: all of it is recorded before the first byte is asked for.
-    let config = QUICK.replace("extent_max_bytes = \"64 KiB\"", "extent_max_bytes = \"64 MiB\"");
-    let site = Site::with_config(RESPOOL, &config);
-    site.disks(&["a"]);
-    let mut refusals = Refusals::new(&site, &["a"], "Files that change while they are put");
-    let file = site.root().join("file");
-    for (length, how) in [(1 << 20, "shorter"), (LARGE + 1, "longer")] {
-        File::create(&file).unwrap().set_len(LARGE).unwrap();
-        let objects = site.ok(&["object", "list", "--deleted"]);
-        refusals.note(&format!("Somebody makes the file {how} while it is read."));
-        // The put waits for a row of the catalogue, with most of the file unread.
-        let holder = Hold::of(&site, "a");
-        let changed = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                Hold::stops(&site, 1);
-                File::options()
-                    .write(true)
-                    .open(&file)
-                    .unwrap()
-                    .set_len(length)
-                    .unwrap();
-                holder.release();
-            });
-            refusals.seen.run(&site, "put file new")
-        });
-        if changed != 3 {
-            refusals.wrong.push(format!("a file that became {how}: {changed}"));
-        }
-        assert_eq!(site.ok(&["object", "list", "--deleted"]), objects);
-        // Its bytes count for nothing any more, and go with the next sweep.
-        let left = site.extents(&[]);
-        assert!(left.iter().all(|extent| extent["state"] == "orphan"), "{left:#?}");
-    }
-    refusals.run("object show new", 2);
-    refusals.matches("changing");
 }
