@@ -10,6 +10,7 @@ use crate::api::{Problem, exit};
 use crate::client::{decode, gone, json_body};
 use dss::model::{Blake3, ByteCount, Metadata, Oid, Version};
 use http_body_util::BodyExt;
+use nix::unistd::{AccessFlags, access};
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{self, Write};
@@ -107,9 +108,9 @@ impl Get {
                         .next("add --overwrite, or name another file"),
                 )
             }
-            Ok(_) => Ok(()),
+            Ok(_) => self.check_folder(),
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => match folder_of(&self.file).is_dir() {
-                true => Ok(()),
+                true => self.check_folder(),
                 false => Err(Problem::refused(
                     "no_folder",
                     &path,
@@ -117,8 +118,14 @@ impl Get {
                 )
                 .next("make the folder first")),
             },
-            Err(error) => Err(cannot("written", &self.file, &error)),
+            Err(error) => Err(no_place(&self.file, &error)),
         }
+    }
+
+    /// Before a medium is asked for: nobody should wait for one only to hear that its bytes can be put nowhere.
+    fn check_folder(&self) -> Result<(), Problem> {
+        access(folder_of(&self.file), AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|errno| no_place(&self.file, &errno.into()))
     }
 
     fn finish(&self, landing: Landing, end: &StreamEnd) -> Result<ObjectView, Problem> {
@@ -204,6 +211,12 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
+}
+
+fn no_place(path: &Path, error: &io::Error) -> Problem {
+    let path = path.display().to_string();
+    let message = format!("the folder of {path} cannot be written: {error}; nothing was read");
+    Problem::refused("no_place", path, message).next("correct its permissions, or name a file in another folder")
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Problem {

@@ -3,7 +3,7 @@
 use super::object::details;
 use super::output::on_one_line;
 use super::progress::Bar;
-use super::put_stream::{Item, send};
+use super::put_stream::{Item, open_file, send};
 use super::{Context, Done};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
@@ -238,7 +238,9 @@ impl Put {
         for entry in walk {
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(&self.file).to_owned();
-                refuse(&path, &format!("cannot be read: {error}")).next("correct its permissions; nothing was stored")
+                // What the walk says of itself names the path once more.
+                let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                refuse(&path, &format!("cannot be read: {why}")).next("correct its permissions")
             })?;
             let mut skip = |reason: &str| {
                 batch.skipped.push(Skipped {
@@ -296,7 +298,10 @@ fn check_file(path: &Path, follow: bool) -> Result<(), Problem> {
     };
     let kind = found.map_err(|error| unreadable(path, &error))?.file_type();
     match not_a_file(kind) {
-        None => Ok(()),
+        // Looked at before anything is asked of respoold; whoever reads it looks again.
+        None => open_file(path, follow)
+            .map(drop)
+            .map_err(|error| unreadable(path, &error)),
         Some(why) => {
             let next = match () {
                 () if kind.is_symlink() => "add --follow to store what it points to",

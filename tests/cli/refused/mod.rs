@@ -11,6 +11,7 @@ mod gone;
 mod labels;
 mod names;
 mod objects;
+mod permissions;
 mod places;
 mod starting;
 mod targets;

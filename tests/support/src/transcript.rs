@@ -114,8 +114,10 @@ impl Transcript {
         let mut rest = line.as_str();
         while let Some(first) = rest.chars().next() {
             let fresh = !plain.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '.');
+            let in_name = plain.ends_with('.') && is_plain_uuid(rest);
             let (taken, word) = match () {
                 () if first == ' ' => spaces(rest),
+                () if in_name => (32, self.id(&rest[..32])),
                 () if !fresh => (first.len_utf8(), first.to_string()),
                 () if is_uuid(rest) => (36, self.id(&rest[..36])),
                 () => time(rest)
@@ -149,6 +151,11 @@ fn is_uuid(text: &str) -> bool {
             b'-' => DASHES.contains(&at),
             byte => byte.is_ascii_hexdigit() && !DASHES.contains(&at),
         })
+}
+
+/// The same without dashes, as a part of the name of a file; a digest is longer.
+fn is_plain_uuid(text: &str) -> bool {
+    text.bytes().take_while(u8::is_ascii_hexdigit).count() == 32
 }
 
 /// `2026-01-31T12:00:00.5Z` is a time.
@@ -210,6 +217,10 @@ mod tests {
             (
                 "250 B in about 1.5 s, 12.3 MiB/s, 3 extents",
                 "250 B in about N s, N MiB/s, 3 extents",
+            ),
+            (
+                "cannot make backup.01933f5e000070008000000000000003.part",
+                "cannot make backup.ID-3.part",
             ),
             ("NAME      FREE", "NAME  FREE"),
             ("medium a at /tmp/x1/a, pid 4711", "medium a at SITE/a, pid N"),
