@@ -2,6 +2,7 @@
 //! a directory that is no medium yet is looked at directly.
 
 use super::answer::Answer;
+use super::places::{check_directory, check_name, look, overlaps, unfit};
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::import::ImportReport;
@@ -24,15 +25,10 @@ use dss::model::{
     AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence, Standing,
 };
 use lrs::ldm::fs::{Label, Space, dir};
-use lrs::ldm::{Fault, MediaError};
 use lrs::service::DriveStatus;
-use nix::unistd::{AccessFlags, access};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The most bytes a medium's name may have.
-const NAME_MAX: usize = 64;
 
 /// The most objects that `what-if-lost` names; the rest is counted.
 const LISTED_MAX: u32 = 1_000;
@@ -216,66 +212,6 @@ async fn finish_adding(host: &Host, known: &Medium, place: PathBuf) -> Answer<Me
         label(host, known, place).await?;
     }
     labelled(host, known.id).await
-}
-
-fn check_name(name: &str) -> Result<(), Problem> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
-    let good = (1..=NAME_MAX).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['-', '.']);
-    if good {
-        return Ok(());
-    }
-    Err(Problem::refused(
-        "bad_name",
-        name,
-        format!("'{name}' is no name for a medium: it has 1 to {NAME_MAX} letters, digits, '-', '_', '.' or '+'"),
-    )
-    .next("choose another name"))
-}
-
-fn unfit(name: &str, why: String) -> Problem {
-    Problem::refused("unfit", name, why).next("choose an empty directory of its own; nothing was touched")
-}
-
-fn check_directory(request: &DirAddRequest) -> Result<PathBuf, Problem> {
-    let path = &request.path;
-    let found = std::fs::symlink_metadata(path)
-        .map_err(|error| unfit(&request.name, format!("{} cannot be used: {error}", path.display())))?;
-    if found.is_symlink() {
-        return Err(unfit(&request.name, format!("{} is a symlink", path.display())));
-    }
-    if !found.is_dir() {
-        return Err(unfit(&request.name, format!("{} is not a directory", path.display())));
-    }
-    let place = path
-        .canonicalize()
-        .map_err(|error| unfit(&request.name, format!("{} cannot be used: {error}", path.display())))?;
-    if place.to_str().is_none() {
-        return Err(unfit(&request.name, format!("{} is not UTF-8", place.display())));
-    }
-    Ok(place)
-}
-
-/// Whether the directory is empty and can be written, before the catalogue knows anything of it.
-async fn look(name: &str, place: &Path) -> Result<(), Problem> {
-    if let Err(errno) = access(place, AccessFlags::W_OK | AccessFlags::X_OK) {
-        let why = format!("{} cannot be written: {}", place.display(), errno.desc());
-        return Err(unfit(name, why).next("let the user who runs respoold write there, or choose another directory"));
-    }
-    let (medium, path) = (name.to_owned(), place.to_owned());
-    let work = tokio::task::spawn_blocking(move || dir::look(dir::open_disk(&medium, &path)?, &medium));
-    match work.await {
-        Ok(Err(MediaError {
-            fault: Fault::Unfit(why),
-            ..
-        })) => Err(unfit(name, format!("{}: {why}", place.display()))),
-        Ok(looked) => Ok(looked?),
-        Err(panic) => Err(Problem::bug(name, panic.to_string())),
-    }
-}
-
-fn overlaps(place: &Path, medium: &Medium) -> bool {
-    let other = Path::new(&medium.location.path);
-    medium.family == Family::Dir && (place.starts_with(other) || other.starts_with(place))
 }
 
 async fn label(host: &Host, medium: &Medium, place: PathBuf) -> Result<(), Problem> {

@@ -19,6 +19,7 @@ mod mark;
 mod media;
 mod objects;
 mod open;
+mod places;
 pub mod runner;
 mod seat;
 mod server;

@@ -74,7 +74,12 @@ impl Targets {
                     groupings: medium.groupings.clone(),
                     dock: medium.location.dock.clone(),
                 }),
-                Err(why) => self.refused.push(format!("{} ({why})", medium.name)),
+                Err(why) => {
+                    let name = &medium.name;
+                    self.ways_out
+                        .push(format!("see to {name}, and run `respool medium trust {name}`"));
+                    self.refused.push(format!("{name} ({why})"));
+                }
             }
         }
     }

@@ -88,8 +88,9 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
     let right = label.medium == medium.id && label.generation == medium.generation;
     if !right {
         let message = format!(
-            "the label at {path} says {} generation {}; the catalogue expects {} generation {}; nothing was imported",
-            label.name, label.generation, medium.name, medium.generation
+            "the label at {path} says {} ({}) generation {}; the catalogue expects {} ({}) generation {}; nothing was \
+             imported",
+            label.name, label.medium, label.generation, medium.name, medium.id, medium.generation
         );
         return Err(Problem::environment("wrong_medium", "medium", &medium.name, message)
             .next("mount the right disk; if the catalogue was restored from an older backup, add --reconcile"));

@@ -1,8 +1,8 @@
 //! Directories that cannot become media.
 
-use super::{RESPOOL, Refusals};
+use super::{RESPOOL, Refusals, site};
 use nix::sys::stat::Mode;
-use respool_test_support::Site;
+use respool_test_support::{Mount, Site};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -19,12 +19,14 @@ fn what_cannot_be_a_medium_is_refused_and_left_as_it_is() {
     symlink("empty", site.disk("link")).unwrap();
     symlink("nowhere", site.disk("dangling")).unwrap();
     symlink(site.disk("outside"), site.disk("a/link-out")).unwrap();
+    symlink(site.disk("a"), site.disk("way-in")).unwrap();
     fs::create_dir(site.disk("a/inside")).unwrap();
     fs::set_permissions(site.disk("a/inside"), Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(site.disk("locked"), Permissions::from_mode(0o555)).unwrap();
     let others = ["a", "full", "empty", "locked", "outside"];
     let mut refusals = Refusals::new(&site, &others, "Directories that cannot become media");
     refusals.note("a is a medium; a/inside is a directory in it, a/link-out a symlink to the directory outside.");
+    refusals.note("way-in is a symlink to a.");
     for (name, place) in [
         ("b", "missing"),
         ("b", "file"),
@@ -35,6 +37,7 @@ fn what_cannot_be_a_medium_is_refused_and_left_as_it_is() {
         ("b", "a"),
         ("b", "a/inside"),
         ("b", "a/link-out"),
+        ("b", "way-in/inside"),
         ("b", "."),
         ("b", "state"),
         ("a", "empty"),
@@ -48,4 +51,45 @@ fn what_cannot_be_a_medium_is_refused_and_left_as_it_is() {
     refusals.note("A size that is none.");
     refusals.run("dir add b empty --capacity lots", 2);
     refusals.matches("folders");
+}
+
+#[test]
+fn a_directory_on_a_read_only_file_system_is_refused() {
+    let site = site(&["a"]);
+    let Some(disk) = Mount::new(&site.disk("cdrom"), "1m") else {
+        return;
+    };
+    disk.again("ro");
+    let mut refusals = Refusals::new(
+        &site,
+        &["a", "cdrom"],
+        "A directory on a file system that is mounted read-only",
+    );
+    refusals.run("dir add b cdrom", 2);
+    refusals.matches("folders-read-only");
+}
+
+/// What counts is where a directory lies, not the way that was typed: `/mnt` may be a symlink, and a medium that was added
+/// through one is found again when the symlink leads elsewhere.
+#[test]
+fn a_medium_lies_where_the_way_to_it_led_when_it_was_added() {
+    let site = site(&["a"]);
+    let outside = site.folder("outside");
+    fs::create_dir(outside.join("disk")).unwrap();
+    symlink(&outside, site.disk("a/way-out")).unwrap();
+    let mut refusals = Refusals::new(
+        &site,
+        &["a"],
+        "A directory that is reached through a symlink in a medium",
+    );
+    refusals
+        .note("a is a medium; a/way-out in it is a symlink to outside. The disk lies in outside, not in the medium.");
+    refusals.disturbed("dir add b a/way-out/disk --tags b --capacity 1GiB", 0);
+    site.put_on("b", "one", b"bytes");
+    fs::remove_file(site.disk("a/way-out")).unwrap();
+    refusals.note("The symlink is gone. The medium is where it was.");
+    refusals.disturbed("get one copy", 0);
+    refusals.run("dir add c a/way-out/disk", 2);
+    refusals.run("dir add c outside/disk", 2);
+    refusals.matches("folders-symlink");
 }
