@@ -133,6 +133,10 @@ pub async fn best(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackR
         .into());
     }
     let host = &daemon.host;
+    // A name that means nothing is refused whether or not there is anything to empty.
+    if let Some(name) = &request.to {
+        host.catalogue.medium(name).await?;
+    }
     if let Some(job) = stopped_at_limits(&daemon, &request).await? {
         let job = control::resume(host, &daemon.jobs, job.id).await?;
         return Ok(Json(Best::Job(Box::new(report(host, &job).await?))));

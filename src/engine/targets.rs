@@ -137,14 +137,22 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         unprobed: vec![],
         tags: spec.to_tags.clone(),
     };
-    let media = host.catalogue.media().await?;
+    let (media, jobs) = (host.catalogue.media().await?, host.catalogue.active_jobs().await?);
     for medium in media {
         if !is_asked(spec, &medium) {
             continue;
         }
         if let Err(why) = medium.may_take_extents() {
             targets.refused.push(format!("{} ({why})", medium.name));
-            targets.ways_out.extend(why.way_out(&medium.name));
+            let emptied_by = jobs.iter().find(|job| job.spec.sources.contains(&medium.id));
+            targets.ways_out.extend(why.way_out(&medium.name).or_else(|| {
+                // It is so because of the job, not because an operator said so.
+                let job = emptied_by?.id;
+                let name = &medium.name;
+                Some(format!(
+                    "job {job} has {name}: see `respool job show {job}`, wait for it or cancel it"
+                ))
+            }));
             if medium.standing != Standing::Level {
                 targets.in_doubt.push(medium);
             }

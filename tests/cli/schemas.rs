@@ -146,7 +146,8 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     run("medium candidates", "--why-not a", 0);
     run("medium candidates", "--why-not missing", 2);
     run("repack", "--best", 0);
-    run("repack", "--best --limit-time 4h --to missing", 0);
+    run("repack", "--best --limit-time 4h --to b", 0);
+    run("repack", "--best --to missing", 2);
     run("medium what-if-lost", "a b", 0);
     run("medium what-if-lost", "a missing", 2);
     run("medium import", "a", 0);

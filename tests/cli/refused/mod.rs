@@ -13,6 +13,7 @@ mod names;
 mod objects;
 mod permissions;
 mod places;
+mod releases;
 mod starting;
 mod targets;
 

@@ -34,11 +34,34 @@ fn a_name_that_is_none_is_refused() {
         .seen
         .told("POST /v1/object/show {\"oid\":\"a\\u0000b\"}", &told);
     assert!(before == refusals.everything());
-    refusals.note("A file in the folder has a name with a newline.");
-    fs::create_dir(site.root().join("folder")).unwrap();
-    fs::write(site.root().join("folder/a\nb"), "bytes").unwrap();
-    refusals.run("put folder f --recursive", 2);
     refusals.matches("oids");
+}
+
+/// The names of files below a folder become those of objects; one that cannot stops all of them.
+#[test]
+fn a_folder_with_a_name_that_no_object_can_have_is_refused_whole() {
+    let site = site(&["a"]);
+    let folder = site.root().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("1"), "bytes").unwrap();
+    let mut refusals = Refusals::new(&site, &["a"], "Folders with files whose names no object can have");
+    let mut refused = |what: &str, name: &OsStr, typed: &str| {
+        refusals.note(what);
+        fs::write(folder.join(name), "bytes").unwrap();
+        refusals.run(typed, 2);
+        fs::remove_file(folder.join(name)).unwrap();
+    };
+    let put = "put folder f --recursive";
+    refused("A name with a newline.", OsStr::new("a\nb"), put);
+    refused("A name that is not UTF-8.", OsStr::from_bytes(b"a\xff"), put);
+    let (prefix, name) = ("p".repeat(900), "n".repeat(200));
+    refusals.seen.hide(&prefix, "(900 times p)");
+    refusals.seen.hide(&name, "(200 times n)");
+    refusals.note("A name that is too long with what all names begin with.");
+    fs::write(folder.join(&name), "bytes").unwrap();
+    refusals.run(&format!("put folder {prefix} --recursive"), 2);
+    refusals.run("object list", 0);
+    refusals.matches("oids-folder");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn a_medium_that_is_locked_or_in_use_is_left_alone() {
         site.put_on("a", name, &[7; OBJECT]);
     }
     site.put_on("b", "four", &[8; OBJECT]);
+    site.put_on("c", "five", &[9; OBJECT]);
     fs::write(site.root().join("file"), "new").unwrap();
     let disks = ["a", "b", "c"];
     let mut refusals = Refusals::new(&site, &disks, "Media that are locked, or in use by another job");
@@ -61,7 +62,13 @@ fn a_medium_that_is_locked_or_in_use_is_left_alone() {
     refusals.note("Job 1 from a to b is paused.");
     refusals.run("repack a", 2);
     refusals.run("repack b", 2);
+    refusals.run("repack c --to a", 2);
+    refusals.run("repack c a", 2);
+    let left = site.extents(&["--medium", "a", "--state", "sync"]);
+    let left = left[0]["id"].as_str().unwrap();
+    refusals.run(&format!("extent migrate {left} --to c"), 2);
     refusals.run("medium format a", 2);
+    refusals.run("medium format b", 2);
     refusals.run("put file new --tags a", 2);
     site.ok(&["job", "cancel", "1"]);
     refusals.note("It is cancelled.");
