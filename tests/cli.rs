@@ -12,6 +12,8 @@ mod help;
 mod hold;
 #[path = "cli/jobs.rs"]
 mod jobs;
+#[path = "cli/keys.rs"]
+mod keys;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/media.rs"]
