@@ -129,18 +129,64 @@ fn a_repack_without_a_place_to_go_is_refused_with_the_bytes_missing() {
     );
 }
 
-/// E-11: a single extent; several media are in `tests/repack/gets.rs`.
 #[test]
-fn one_extent_is_migrated_and_the_others_stay() {
+fn e11_one_command_moves_a_single_extent_and_the_others_stay() {
     let site = two_disks();
     let extents = site.run(&["extent", "list", "--oid", "o/3"]).exits(0);
     let id = extents.text("/extents/0/id").to_owned();
     let job = site.run(&["extent", "migrate", &id, "--to", "disk-b"]).exits(0);
     assert_eq!(job.text("/kind"), "migrate");
-    let there = site
-        .run(&["extent", "list", "--medium", "disk-b", "--state", "sync"])
-        .exits(0);
-    assert_eq!(there.json["extents"].as_array().unwrap().len(), 1);
-    assert_eq!(there.text("/extents/0/oid"), "o/3");
+    assert_eq!(on(&site, "disk-b"), ["o/3"]);
+    assert_eq!(on(&site, "disk-a"), ["o/0", "o/1", "o/2", "o/4"]);
     all_hold(&site);
+}
+
+#[test]
+fn e11_one_command_moves_a_whole_medium() {
+    let site = two_disks();
+    let job = site
+        .run(&["repack", "disk-a", "--to", "disk-b", "--quarantine", "0"])
+        .exits(0);
+    assert_eq!((job.text("/state"), job.number("/extents/moved")), ("done", 5));
+    assert_eq!(on(&site, "disk-a"), [""; 0]);
+    assert_eq!(on(&site, "disk-b"), ["o/0", "o/1", "o/2", "o/3", "o/4"]);
+    all_hold(&site);
+}
+
+#[test]
+fn e11_one_job_moves_several_media() {
+    let site = two_disks();
+    for oid in ["o/1", "o/2"] {
+        let extents = site.run(&["extent", "list", "--oid", oid]).exits(0);
+        let id = extents.text("/extents/0/id").to_owned();
+        site.run(&["extent", "migrate", &id, "--to", "disk-b"]).exits(0);
+    }
+    site.add_dir("disk-c");
+    let (from, also) = (on(&site, "disk-a"), on(&site, "disk-b"));
+    assert_eq!((from.len(), also.len()), (3, 2), "both have something to move");
+    let job = site
+        .run(&["repack", "disk-a", "disk-b", "--to", "disk-c", "--quarantine", "0"])
+        .exits(0);
+    assert_eq!(job.json["sources"], serde_json::json!(["disk-a", "disk-b"]));
+    assert_eq!((job.text("/state"), job.number("/extents/moved")), ("done", 5));
+    assert_eq!(on(&site, "disk-c"), ["o/0", "o/1", "o/2", "o/3", "o/4"]);
+    for medium in ["disk-a", "disk-b"] {
+        assert_eq!(on(&site, medium), [""; 0]);
+        assert_eq!(
+            site.run(&["medium", "show", medium]).exits(0).text("/fs_state"),
+            "empty"
+        );
+    }
+    all_hold(&site);
+}
+
+/// The objects that are read from a medium, by name.
+fn on(site: &Site, medium: &str) -> Vec<String> {
+    let extents = site
+        .run(&["extent", "list", "--medium", medium, "--state", "sync"])
+        .exits(0);
+    let rows = extents.json["extents"].as_array().unwrap().iter();
+    let mut oids: Vec<String> = rows.map(|row| row["oid"].as_str().unwrap().to_owned()).collect();
+    oids.sort();
+    oids
 }
