@@ -158,6 +158,8 @@ pub trait Catalogue: Send + Sync {
     async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
     /// One version by its id.
     async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail>;
+    /// Several versions by their ids; what is not found is left out.
+    async fn objects_by_id(&self, ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, ObjectDetail>>;
     /// Objects ordered by (oid, version), at most `limit`, after the given one.
     async fn list_objects(
         &self,
@@ -194,6 +196,8 @@ pub trait Catalogue: Send + Sync {
     // --- extents
     /// One extent.
     async fn extent(&self, id: ExtentId) -> Result<Extent>;
+    /// Several extents; those without a row are left out.
+    async fn extents_by_id(&self, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>>;
     /// Extents ordered by id.
     async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
     /// The live extents of a source, by id: referenced by a layout. Costs the source's own extents.

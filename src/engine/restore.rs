@@ -5,7 +5,7 @@ use crate::api::{Problem, exit};
 use crate::host::Host;
 use crate::mover::{Ring, read_back};
 use crate::repack::job::{JobEvent, sources_of};
-use dss::catalogue::{CatalogueError, Page, ReturnOutcome};
+use dss::catalogue::{Page, ReturnOutcome};
 use dss::model::{
     Extent, ExtentId, ExtentState, Job, JobId, JobState, MediumId, Move, MoveState, ObjectId, Oid, ReadBack,
 };
@@ -108,39 +108,7 @@ async fn restore_page(
     moves: Vec<Move>,
     ring: &mut Ring,
 ) -> Result<u64, Problem> {
-    let mut gone = 0;
-    let mut by_medium: BTreeMap<MediumId, Vec<(Move, Extent)>> = BTreeMap::new();
-    let Needs { given_up, referenced } = needs(host, &moves, done.job.created_at).await?;
-    for one in moves {
-        let old = match host.catalogue.extent(one.old).await {
-            Ok(old) => old,
-            Err(CatalogueError::NotFound { .. }) => {
-                gone += 1;
-                match host.catalogue.extent(one.new).await {
-                    Ok(new) => done.erased.push((new.id, new.origin.oid)),
-                    // Purged since: no object needs either, and no name is known any more.
-                    Err(CatalogueError::NotFound { .. }) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(oid) = given_up.get(&one.new) {
-            done.moved_on.push((one.new, oid.clone()));
-            continue;
-        }
-        if old.state == ExtentState::Sync && is_orphan(host, one.new).await? {
-            // Returned before, by a restore that was cut short or by a failed read-back.
-            continue;
-        }
-        if !referenced.contains(&one.new) {
-            // Its old bytes may be swept in this moment: they are not read.
-            done.moved_on.push((one.new, old.origin.oid));
-            continue;
-        }
-        by_medium.entry(old.medium).or_default().push((one, old));
-    }
+    let (gone, by_medium) = to_be_read(host, done, moves).await?;
     for (medium, entries) in by_medium {
         let request = Request {
             purpose: format!("restore of job {}", done.job.id),
@@ -158,6 +126,44 @@ async fn restore_page(
     Ok(gone)
 }
 
+/// Moves with the old extents that are to be read for them, by medium.
+type ByMedium = BTreeMap<MediumId, Vec<(Move, Extent)>>;
+
+/// What is to be read of a page, and how many of its entries have no old extent any more. The rest is told as it is.
+async fn to_be_read(host: &Arc<Host>, done: &mut Restored, moves: Vec<Move>) -> Result<(u64, ByMedium), Problem> {
+    let mut gone = 0;
+    let mut by_medium = ByMedium::new();
+    let Needs { given_up, referenced } = needs(host, &moves, done.job.created_at).await?;
+    let ids: Vec<ExtentId> = moves.iter().flat_map(|one| [one.old, one.new]).collect();
+    let extents = host.catalogue.extents_by_id(&ids).await?;
+    for one in moves {
+        let new = extents.get(&one.new);
+        let Some(old) = extents.get(&one.old).cloned() else {
+            gone += 1;
+            // Without a new one, too, it was purged since: no object needs either, and no name is known any more.
+            done.erased.extend(new.map(|new| (new.id, new.origin.oid.clone())));
+            continue;
+        };
+        if let Some(oid) = given_up.get(&one.new) {
+            done.moved_on.push((one.new, oid.clone()));
+            continue;
+        }
+        // An orphan, or one that is swept already.
+        let left = new.is_none_or(|new| new.state == ExtentState::Orphan);
+        if old.state == ExtentState::Sync && left {
+            // Returned before, by a restore that was cut short or by a failed read-back.
+            continue;
+        }
+        if !referenced.contains(&one.new) {
+            // Its old bytes may be swept in this moment: they are not read.
+            done.moved_on.push((one.new, old.origin.oid));
+            continue;
+        }
+        by_medium.entry(old.medium).or_default().push((one, old));
+    }
+    Ok((gone, by_medium))
+}
+
 /// What needs the new extents of some moves.
 struct Needs {
     /// Those that only versions need which were deleted or overwritten after the job was given, with a name. Their
@@ -170,42 +176,23 @@ struct Needs {
 
 async fn needs(host: &Arc<Host>, moves: &[Move], given: Timestamp) -> Result<Needs, Problem> {
     let news: Vec<ExtentId> = moves.iter().map(|one| one.new).collect();
-    let mut verdicts: BTreeMap<ObjectId, Option<Oid>> = BTreeMap::new();
+    let references = host.catalogue.references(&news).await?;
+    let objects: BTreeSet<ObjectId> = references.iter().map(|(object, _)| *object).collect();
+    let objects: Vec<ObjectId> = objects.into_iter().collect();
+    let objects = host.catalogue.objects_by_id(&objects).await?;
     let (mut given_up, mut needed, mut referenced) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for (object, entry) in host.catalogue.references(&news).await? {
-        referenced.insert(entry.extent.id);
-        let verdict = match verdicts.get(&object) {
-            Some(known) => known.clone(),
-            None => {
-                let verdict = match host.catalogue.object_by_id(object).await {
-                    Ok(found) => {
-                        let deleted = found.object.deleted_at.is_some_and(|at| at > given);
-                        deleted.then_some(found.object.oid)
-                    }
-                    // Purged in this moment: its layouts are gone, and the return finds that out by itself.
-                    Err(CatalogueError::NotFound { .. }) => None,
-                    Err(error) => return Err(error.into()),
-                };
-                verdicts.insert(object, verdict.clone());
-                verdict
-            }
-        };
-        match verdict {
-            Some(oid) => drop(given_up.insert(entry.extent.id, oid)),
-            None => drop(needed.insert(entry.extent.id)),
+    for (object, entry) in references {
+        let extent = entry.extent.id;
+        referenced.insert(extent);
+        // One that is not found was purged in this moment: its layouts are gone, and the return finds that out by itself.
+        let found = objects.get(&object).map(|found| &found.object);
+        match found.filter(|found| found.deleted_at.is_some_and(|at| at > given)) {
+            Some(deleted) => drop(given_up.insert(extent, deleted.oid.clone())),
+            None => drop(needed.insert(extent)),
         }
     }
     given_up.retain(|extent, _| !needed.contains(extent));
     Ok(Needs { given_up, referenced })
-}
-
-/// Whether an extent is an orphan, or was one and is swept.
-async fn is_orphan(host: &Arc<Host>, id: ExtentId) -> Result<bool, Problem> {
-    match host.catalogue.extent(id).await {
-        Ok(extent) => Ok(extent.state == ExtentState::Orphan),
-        Err(CatalogueError::NotFound { .. }) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Verifies the entries of one medium, then returns those that are good.

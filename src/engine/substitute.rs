@@ -8,10 +8,9 @@ use crate::mover::ReadFailure;
 use crate::repack::manifest::Manifest;
 use crate::repack::substitute::{Doubt, Other, Resort, against_reading, next_reader, resort};
 use dss::model::event::NewEvent;
-use dss::model::{Extent, ExtentId, Medium, MediumId, ObjectDetail, ObjectId, Oid, Skip, Substitution};
+use dss::model::{Extent, ExtentId, Medium, MediumId, ObjectId, Oid, Skip, Substitution};
 use lrs::core::Refusal;
 use lrs::service::AllocateError;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One extent that did not come through.
@@ -158,15 +157,17 @@ impl Run<'_> {
     async fn others(&self, olds: &[ExtentId]) -> Result<BTreeMap<ExtentId, Vec<Other>>, Problem> {
         let media = self.host.catalogue.media().await?;
         let media: BTreeMap<MediumId, Medium> = media.into_iter().map(|medium| (medium.id, medium)).collect();
-        let mut details: BTreeMap<ObjectId, ObjectDetail> = BTreeMap::new();
         let mut others: BTreeMap<ExtentId, Vec<Other>> = BTreeMap::new();
-        for (object, entry) in self.host.catalogue.references(olds).await? {
+        let references = self.host.catalogue.references(olds).await?;
+        let served: BTreeSet<ObjectId> = references.iter().map(|(object, _)| *object).collect();
+        let served: Vec<ObjectId> = served.into_iter().collect();
+        let details = self.host.catalogue.objects_by_id(&served).await?;
+        for (object, entry) in references {
+            // Ended in this moment: nothing is read for it any more.
+            let Some(detail) = details.get(&object) else { continue };
             let old = &entry.extent;
-            if let Entry::Vacant(unknown) = details.entry(object) {
-                unknown.insert(self.host.catalogue.object_by_id(object).await?);
-            }
             let like = |extent: &Extent| extent.medium != old.medium && extent.digests == old.digests;
-            let alike = details[&object].entries.iter();
+            let alike = detail.entries.iter();
             let alike = alike.filter(|other| other.index == entry.index && like(&other.extent));
             let found = others.entry(old.id).or_default();
             for extent in alike.map(|other| &other.extent) {

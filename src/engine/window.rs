@@ -95,14 +95,14 @@ impl Run<'_> {
     /// since they were planned, and are orphans now. What is *sync* without a reference breaks I2: nothing can be
     /// swapped for it, and looking again would find it for ever.
     async fn strays(&self, unneeded: &[ExtentId]) -> Result<Vec<Extent>, Problem> {
-        let mut strays = vec![];
-        for id in unneeded {
-            match self.host.catalogue.extent(*id).await {
-                Ok(extent) if extent.state == ExtentState::Sync => strays.push(extent),
-                Ok(_) | Err(CatalogueError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let mut strays: Vec<Extent> = self
+            .host
+            .catalogue
+            .extents_by_id(unneeded)
+            .await?
+            .into_values()
+            .filter(|extent| extent.state == ExtentState::Sync)
+            .collect();
         // A restore may have brought one back in between.
         let ids: Vec<ExtentId> = strays.iter().map(|extent| extent.id).collect();
         for (_, entry) in self.host.catalogue.references(&ids).await? {

@@ -62,7 +62,7 @@ const PACE: u64 = 1;
 pub struct Tells(pub Arc<Universe>);
 
 /// Calls that change nothing.
-const LOOKS: [&str; 23] = [
+const LOOKS: [&str; 25] = [
     "identity",
     "findings",
     "events",
@@ -74,12 +74,14 @@ const LOOKS: [&str; 23] = [
     "versions",
     "object",
     "object_by_id",
+    "objects_by_id",
     "list_objects",
     "fallbacks",
     "doubtful",
     "headers",
     "references",
     "extent",
+    "extents_by_id",
     "extents",
     "manifest",
     "removable",

@@ -96,6 +96,7 @@ overhear! {
     fn abandon(owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
     fn object(oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
     fn object_by_id(id: ObjectId) -> Result<ObjectDetail>;
+    fn objects_by_id(ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, ObjectDetail>>;
     fn list_objects(filter: &ObjectFilter, after: Option<(Oid, Version)>, limit: u32) -> Result<Vec<ObjectDetail>>;
     fn delete_object(oid: &Oid, now: Timestamp) -> Result<Object>;
     fn undelete_object(oid: &Oid, now: Timestamp) -> Result<Object>;
@@ -106,6 +107,7 @@ overhear! {
     fn headers(extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>>;
     fn references(extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>>;
     fn extent(id: ExtentId) -> Result<Extent>;
+    fn extents_by_id(ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>>;
     fn extents(filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
     fn manifest(source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>>;
     fn sweep_pending(medium: Option<MediumId>, now: Timestamp) -> Result<BTreeMap<Owner, (u64, ByteCount)>>;

@@ -79,6 +79,23 @@ pub async fn an_extent_of_no_bytes_is_live(w: &World) {
     assert_eq!(w.first("empty").await.id, moved.id);
 }
 
+/// Extents asked for by id are told as each alone would be, in whatever state; those without a row are left out.
+pub async fn several_extents_are_told_at_once(w: &World) {
+    let (disk, other) = (w.medium("disk").await, w.medium("other").await);
+    let (a, b) = (w.put_one("a", disk, "1").await, w.put_one("b", other, "").await);
+    w.put_one("c", disk, "3").await;
+    let pending = w.stage(&w.simple("pending", disk, "x"), SessionId::fresh()).await;
+    let pending = pending.places[0].1.extent().id;
+    let ids = [b.id, pending, ExtentId::fresh(), a.id, a.id];
+    let found = w.catalogue.extents_by_id(&ids).await.unwrap();
+    assert_eq!(found.len(), 3);
+    for (id, extent) in found {
+        assert_eq!(extent, w.catalogue.extent(id).await.unwrap());
+        assert!(ids.contains(&id));
+    }
+    assert!(w.catalogue.extents_by_id(&[]).await.unwrap().is_empty());
+}
+
 /// Extents are listed by id, by page, and by medium, name and state.
 pub async fn extents_are_filtered_and_paged(w: &World) {
     let (disk, other) = (w.medium("disk").await, w.medium("other").await);
@@ -145,7 +162,11 @@ pub async fn extents_that_no_index_names_are_found_among_the_rest(w: &World) {
         limit: 1,
     };
     let second = set(&unnamed).into_iter().nth(1).unwrap();
-    assert_eq!(list(on_disk(sync, false), page).await, set(&[second]), "by id, page by page");
+    assert_eq!(
+        list(on_disk(sync, false), page).await,
+        set(&[second]),
+        "by id, page by page"
+    );
     let any_state = [&unnamed[..], &[pending]].concat();
     assert_eq!(list(on_disk(None, false), all()).await, set(&any_state));
     let by_name = ExtentFilter {
@@ -153,7 +174,11 @@ pub async fn extents_that_no_index_names_are_found_among_the_rest(w: &World) {
         indexed: Some(true),
         ..ExtentFilter::default()
     };
-    assert_eq!(list(by_name, all()).await, set(&named), "the other version is not indexed");
+    assert_eq!(
+        list(by_name, all()).await,
+        set(&named),
+        "the other version is not indexed"
+    );
     let anywhere = ExtentFilter {
         indexed: Some(true),
         ..ExtentFilter::default()

@@ -66,6 +66,7 @@ macro_rules! conformance {
                 every_order_of_put_and_fence_is_safe
                 a_quarantine_cut_short_did_not_happen;
             extents:
+                several_extents_are_told_at_once
                 a_manifest_lists_only_its_medium
                 a_manifest_names_the_media_to_avoid
                 a_manifest_tells_what_only_deleted_versions_need
@@ -147,6 +148,7 @@ macro_rules! conformance {
                 used_bytes_are_told_of_all_media_at_once
                 a_suspect_medium_loses_confidence;
             objects:
+                several_versions_are_told_at_once
                 a_delete_is_undone_by_undelete
                 undelete_never_makes_two_live_versions
                 a_purge_ends_what_was_deleted_long_ago

@@ -3,7 +3,37 @@
 use super::World;
 use super::support::{Put, at, is_conflict, is_exists, is_not_found, oid};
 use crate::catalogue::{ObjectFilter, Overwrite};
-use crate::model::{ExtentState, JobState, Version};
+use crate::model::{ExtentState, JobState, ObjectId, Version};
+use std::collections::BTreeSet;
+
+/// Versions asked for by id are told as each alone would be, deleted ones too; those that ended are left out.
+pub async fn several_versions_are_told_at_once(w: &World) {
+    let (disk, other) = (w.medium("disk").await, w.medium("other").await);
+    let copies = Put {
+        copies: vec![vec![(disk, "1"), (disk, "2")], vec![(other, "1"), (other, "2")]],
+        ..w.simple("a", disk, "")
+    };
+    let live = w.put(copies).await.object.id;
+    let mut ids = vec![live];
+    for name in ["deleted", "purged"] {
+        ids.push(w.put(w.simple(name, disk, "x")).await.object.id);
+        w.put_one("beside", disk, "y").await;
+    }
+    w.catalogue.delete_object(&oid("purged"), at(5)).await.unwrap();
+    assert_eq!(w.catalogue.purge(at(5), 9, at(99)).await.unwrap(), 1);
+    w.catalogue.delete_object(&oid("deleted"), at(6)).await.unwrap();
+    ids.extend([ObjectId::fresh(), live]);
+    let found = w.catalogue.objects_by_id(&ids).await.unwrap();
+    assert_eq!(
+        found.keys().copied().collect::<BTreeSet<_>>(),
+        ids[..2].iter().copied().collect()
+    );
+    assert_eq!(found[&live].entries.len(), 4);
+    for (id, detail) in found {
+        assert_eq!(detail, w.catalogue.object_by_id(id).await.unwrap());
+    }
+    assert!(w.catalogue.objects_by_id(&[]).await.unwrap().is_empty());
+}
 
 /// A deleted version is found by number only, its bytes stay live, and undeleting brings it back unchanged.
 pub async fn a_delete_is_undone_by_undelete(w: &World) {

@@ -16,6 +16,11 @@ impl Tables {
             .all(|object| object.deleted_at.is_some())
     }
 
+    pub(super) fn extents_by_id(&self, ids: &[ExtentId]) -> BTreeMap<ExtentId, Extent> {
+        let found = ids.iter().filter_map(|id| self.extents.get(id));
+        found.map(|extent| (extent.id, extent.clone())).collect()
+    }
+
     pub(super) fn extents_page(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Vec<Extent> {
         let wanted = |extent: &&Extent| {
             filter.state.is_none_or(|state| extent.state == state)

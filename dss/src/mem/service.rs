@@ -167,6 +167,9 @@ impl Catalogue for MemCatalogue {
     async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
         self.read(|tables| tables.object_by_id(id))
     }
+    async fn objects_by_id(&self, ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, ObjectDetail>> {
+        Ok(self.read(|tables| tables.objects_by_id(ids)))
+    }
     async fn list_objects(
         &self,
         filter: &ObjectFilter,
@@ -212,6 +215,9 @@ impl Catalogue for MemCatalogue {
 
     async fn extent(&self, id: ExtentId) -> Result<Extent> {
         self.read(|tables| tables.extent(id).cloned())
+    }
+    async fn extents_by_id(&self, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>> {
+        Ok(self.read(|tables| tables.extents_by_id(ids)))
     }
     async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
         Ok(self.read(|tables| tables.extents_page(filter, page)))

@@ -22,6 +22,15 @@ pub(super) async fn by_id(catalogue: &PgCatalogue, id: ExtentId) -> Result<Exten
     }))
 }
 
+/// Several extents; those that have a row.
+pub(super) async fn by_ids(catalogue: &PgCatalogue, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    Ok(reading!(catalogue, conn => {
+        let rows = extent_rows!("WHERE e.id = ANY ($1)", &ids).fetch_all(&mut *conn).await?;
+        all::<_, Extent>(rows)?.into_iter().map(|extent| (extent.id, extent)).collect()
+    }))
+}
+
 /// What a listing asks for beside the medium and the name, in the words of its statements.
 struct Asked {
     after: Uuid,

@@ -1,8 +1,8 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, losses, media, objects,
-    puts, quarantine, reconcile, release, substitutions, swap,
+    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, lookups, losses, media,
+    objects, puts, quarantine, reconcile, release, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -163,7 +163,7 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>> {
-        objects::versions(self, oids).await
+        lookups::versions(self, oids).await
     }
 
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
@@ -171,11 +171,15 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail> {
-        objects::by_oid(self, oid, version).await
+        lookups::by_oid(self, oid, version).await
     }
 
     async fn object_by_id(&self, id: ObjectId) -> Result<ObjectDetail> {
-        objects::by_id(self, id).await
+        lookups::by_id(self, id).await
+    }
+
+    async fn objects_by_id(&self, ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, ObjectDetail>> {
+        lookups::by_ids(self, ids).await
     }
 
     async fn list_objects(
@@ -184,7 +188,7 @@ impl Catalogue for PgCatalogue {
         after: Option<(Oid, Version)>,
         limit: u32,
     ) -> Result<Vec<ObjectDetail>> {
-        objects::list(self, filter, after, limit).await
+        lookups::list(self, filter, after, limit).await
     }
 
     async fn delete_object(&self, oid: &Oid, now: Timestamp) -> Result<Object> {
@@ -204,7 +208,7 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn fallbacks(&self, object: ObjectId, entry: Place) -> Result<Vec<Extent>> {
-        objects::fallbacks(self, object, entry).await
+        lookups::fallbacks(self, object, entry).await
     }
 
     async fn release_copy(&self, extent: ExtentId, sure: Sure, now: Timestamp) -> Result<Released> {
@@ -212,15 +216,19 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn headers(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, ObjectHeader>> {
-        objects::headers(self, extents).await
+        lookups::headers(self, extents).await
     }
 
     async fn references(&self, extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>> {
-        objects::references(self, extents).await
+        lookups::references(self, extents).await
     }
 
     async fn extent(&self, id: ExtentId) -> Result<Extent> {
         extents::by_id(self, id).await
+    }
+
+    async fn extents_by_id(&self, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>> {
+        extents::by_ids(self, ids).await
     }
 
     async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {

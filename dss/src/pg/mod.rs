@@ -20,6 +20,7 @@ mod job_rows;
 mod jobs;
 mod leases;
 mod locks;
+mod lookups;
 mod losses;
 mod lost;
 mod media;

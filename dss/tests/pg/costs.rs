@@ -50,7 +50,10 @@ async fn alone(raw: &mut PgConnection) {
         if others == 0 {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{others} connections do not end");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{others} connections do not end"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

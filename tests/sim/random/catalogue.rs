@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Calls that change nothing.
-const LOOKS: [&str; 23] = [
+const LOOKS: [&str; 25] = [
     "identity",
     "findings",
     "events",
@@ -24,12 +24,14 @@ const LOOKS: [&str; 23] = [
     "versions",
     "object",
     "object_by_id",
+    "objects_by_id",
     "list_objects",
     "fallbacks",
     "doubtful",
     "headers",
     "references",
     "extent",
+    "extents_by_id",
     "extents",
     "manifest",
     "removable",
