@@ -1,14 +1,11 @@
 //! Large numbers: what COPY and set-based statements are for.
 
 use crate::evidence;
-use crate::support;
+use crate::support::{self, found};
 use dss::catalogue::{
-    Adopt, Catalogue, Found, Imported, MoveIntent, ObjectHeader, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
+    Adopt, Catalogue, Found, Imported, MoveIntent, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
 };
-use dss::model::{
-    Address, ByteCount, CopyNo, Digests, ExtentId, ExtentIndex, Hold, JobKind, JobSpec, MediumId, Metadata, NewExtent,
-    NoDrill, ObjectId, Oid, Origin, Quarantine, VerifyMode, Version,
-};
+use dss::model::{Address, ExtentId, Hold, JobKind, JobSpec, MediumId, NewExtent, NoDrill, Quarantine, VerifyMode};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -37,7 +37,7 @@ async fn rows_read(fresh: &Fresh, work: impl AsyncFnOnce(&PgCatalogue)) -> i64 {
     alone(&mut raw).await;
     let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
                  WHERE relname = 'extent'";
-    sqlx::query_scalar(read).fetch_one(raw).await.unwrap()
+    sqlx::query_scalar(read).fetch_one(&mut raw).await.unwrap()
 }
 
 /// Waits until nobody else is connected.

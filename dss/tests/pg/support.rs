@@ -1,9 +1,9 @@
 //! A catalogue in a database of its own, and connections beside it for raw SQL.
 
-use dss::catalogue::Catalogue;
+use dss::catalogue::{Catalogue, Found, ObjectHeader};
 use dss::model::{
-    Address, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, FsState, Generation, Holder, HolderId,
-    MediumId, NewExtent, ObjectId, Oid, Origin, Resource, Version,
+    Address, ByteCount, Checkpoints, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, FsState, Generation, Holder,
+    HolderId, MediumId, Metadata, NewExtent, ObjectId, Oid, Origin, Resource, Version,
 };
 use dss::pg::{Limits, PgCatalogue, Settings};
 use jiff::Timestamp;
