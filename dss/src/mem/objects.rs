@@ -1,16 +1,14 @@
 //! Objects changed: from the commit of a put to the end of a deleted version.
 
 use super::tables::{Tables, conflict, invariant, not_found};
-use crate::catalogue::{CatalogueError, NewObject, ObjectFilter, ObjectHeader, Overwrite, Result};
-use crate::model::object::{LayoutEntry, Place};
+use crate::catalogue::{CatalogueError, NewObject, Overwrite, Result};
 use crate::model::{
-    AdmState, ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId,
-    MoveState, Object, ObjectDetail, ObjectId, Oid, Owner, Standing, Synced, Version, Versions,
+    ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId, Object, ObjectId,
+    Oid, Owner, Standing, Synced, Version, Versions,
 };
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 impl Tables {
     pub(super) fn commit_put(&mut self, objects: Vec<NewObject>, now: Timestamp) -> Vec<Result<Object>> {
