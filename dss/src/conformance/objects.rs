@@ -17,8 +17,8 @@ pub async fn several_versions_are_told_at_once(w: &World) {
     let mut ids = vec![live];
     for name in ["deleted", "purged"] {
         ids.push(w.put(w.simple(name, disk, "x")).await.object.id);
-        w.put_one("beside", disk, "y").await;
     }
+    w.put_one("beside", disk, "y").await;
     w.catalogue.delete_object(&oid("purged"), at(5)).await.unwrap();
     assert_eq!(w.catalogue.purge(at(5), 9, at(99)).await.unwrap(), 1);
     w.catalogue.delete_object(&oid("deleted"), at(6)).await.unwrap();
