@@ -230,6 +230,9 @@ pub trait Catalogue: Send + Sync {
     /// The jobs that still hold their sources ([`JobState::is_active`]), newest first. Costs these alone, however many
     /// have ended.
     async fn active_jobs(&self) -> Result<Vec<Job>>;
+    /// The jobs in one of these states that have or had one of these media as a source, newest first. Costs what was
+    /// done with these media, however much was done with others.
+    async fn jobs_of_sources(&self, media: &[MediumId], states: &[JobState]) -> Result<Vec<Job>>;
     /// Moves a job from one of the expected states; stores its tally. `Conflict` when it is in none of them. Entering a
     /// state that is not active frees its sources for other jobs, going back claims them again; the first error stays.
     /// Where an operator's wish means nothing any more (quarantined, reclaiming, ended), an earlier one is forgotten. A

@@ -104,7 +104,7 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
 
 /// A medium that is the only target a job may have is not taken away from it: neither would ever be done.
 async fn check_named(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
-    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+    for job in host.catalogue.active_jobs().await? {
         let copies = matches!(job.state, JobState::Queued | JobState::Running | JobState::Paused);
         let Some(to) = job.spec.to.filter(|to| copies && spec.sources.contains(to)) else {
             continue;

@@ -175,7 +175,7 @@ fn is_asked(spec: &JobSpec, medium: &Medium) -> bool {
 pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<JobId>) -> Result<Vec<Awaited>, Problem> {
     let mut awaited = vec![];
     let used = host.catalogue.used().await?;
-    for job in host.catalogue.jobs(u32::MAX >> 1).await? {
+    for job in host.catalogue.active_jobs().await? {
         if !gives_back(&job, own) {
             continue;
         }

@@ -27,12 +27,12 @@ pub(super) fn is_due(verify: VerifyMode, new: ExtentId) -> bool {
 /// Swapped and never read back, with the new extent, by jobs that rest; only those whose old bytes are still on one of
 /// these media and whose new ones something needs. Never more than the media hold orphans.
 pub(super) async fn unread(host: &Arc<Host>, media: &[MediumId]) -> Result<Vec<(Move, VerifyMode, Extent)>, Problem> {
+    let states: Vec<JobState> = JobState::ALL.iter().copied().filter(|state| gave_up(*state)).collect();
     let jobs: Vec<(JobId, VerifyMode)> = host
         .catalogue
-        .jobs(u32::MAX >> 1)
+        .jobs_of_sources(media, &states)
         .await?
         .into_iter()
-        .filter(|job| gave_up(job.state) && job.spec.sources.iter().any(|source| media.contains(source)))
         .map(|job| (job.id, job.spec.verify))
         .collect();
     let mut found = vec![];

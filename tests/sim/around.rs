@@ -62,7 +62,7 @@ const PACE: u64 = 1;
 pub struct Tells(pub Arc<Universe>);
 
 /// Calls that change nothing.
-const LOOKS: [&str; 25] = [
+const LOOKS: [&str; 27] = [
     "identity",
     "findings",
     "events",
@@ -87,6 +87,8 @@ const LOOKS: [&str; 25] = [
     "removable",
     "job",
     "jobs",
+    "active_jobs",
+    "jobs_of_sources",
     "moves",
 ];
 

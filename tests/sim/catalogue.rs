@@ -119,6 +119,7 @@ overhear! {
     fn job(id: JobId) -> Result<Job>;
     fn jobs(limit: u32) -> Result<Vec<Job>>;
     fn active_jobs() -> Result<Vec<Job>>;
+    fn jobs_of_sources(media: &[MediumId], states: &[JobState]) -> Result<Vec<Job>>;
     fn advance_job(
         id: JobId,
         expected: &[JobState],

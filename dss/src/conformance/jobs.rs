@@ -311,49 +311,6 @@ pub async fn e12_a_substitution_is_told_when_it_is_swapped(w: &World) {
     assert_eq!(w.catalogue.jobs(9).await.unwrap()[0].substitutions, noted[..1]);
 }
 
-/// Jobs are listed newest first.
-pub async fn jobs_are_listed_newest_first(w: &World) {
-    let mut ids = Vec::new();
-    for name in ["a", "b", "c"] {
-        let disk = w.medium(name).await;
-        ids.insert(0, w.repack(&[disk]).await);
-    }
-    let listed = async |limit| {
-        w.catalogue
-            .jobs(limit)
-            .await
-            .unwrap()
-            .iter()
-            .map(|job| job.id)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(listed(9).await, ids);
-    assert_eq!(listed(2).await, ids[..2]);
-}
-
-/// The jobs that hold their sources are found among all that ended.
-pub async fn only_active_jobs_are_listed_as_active(w: &World) {
-    let mut expected = vec![];
-    for (number, state) in JobState::ALL.iter().enumerate() {
-        let disk = w.medium(&format!("disk-{number}")).await;
-        let job = w.repack(&[disk]).await;
-        if *state != JobState::Queued {
-            w.advance(job, *state).await;
-        }
-        if state.is_active() {
-            expected.insert(0, job);
-        }
-    }
-    let found = w.catalogue.active_jobs().await.unwrap();
-    assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), expected);
-    assert!(found.iter().all(|job| job.state.is_active()));
-    let all = w.catalogue.jobs(99).await.unwrap();
-    assert_eq!(
-        found,
-        all.into_iter().filter(|job| job.state.is_active()).collect::<Vec<_>>()
-    );
-}
-
 /// Hop 1: a request cut short left no job and no source changed.
 pub async fn a_request_cut_short_did_not_happen(w: &World) {
     let disk = w.medium("disk").await;

@@ -8,6 +8,7 @@ pub mod erase;
 pub mod extents;
 pub mod holdings;
 pub mod import;
+pub mod job_lists;
 pub mod jobs;
 pub mod leases;
 pub mod losses;
@@ -115,9 +116,11 @@ macro_rules! conformance {
                 control_is_kept_beside_the_state
                 a_skip_is_listed_once
                 e12_a_substitution_is_told_when_it_is_swapped
+                a_request_cut_short_did_not_happen;
+            job_lists:
                 jobs_are_listed_newest_first
                 only_active_jobs_are_listed_as_active
-                a_request_cut_short_did_not_happen;
+                jobs_are_found_by_their_sources_and_states;
             leases:
                 the_same_seat_takes_over_at_once
                 another_seat_waits_for_end_and_margin

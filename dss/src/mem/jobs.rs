@@ -72,6 +72,13 @@ impl Tables {
         newest.filter(|job| job.state.is_active()).cloned().collect()
     }
 
+    pub(super) fn jobs_of_sources(&self, media: &[MediumId], states: &[JobState]) -> Vec<Job> {
+        let is_one =
+            |job: &&Job| states.contains(&job.state) && job.spec.sources.iter().any(|source| media.contains(source));
+        let newest = self.jobs.values().rev().filter(is_one);
+        newest.map(|job| self.told(job)).collect()
+    }
+
     pub(super) fn advance_job(
         &mut self,
         id: JobId,

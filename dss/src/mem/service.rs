@@ -261,6 +261,9 @@ impl Catalogue for MemCatalogue {
     async fn active_jobs(&self) -> Result<Vec<Job>> {
         Ok(self.read(|tables| tables.jobs_active()))
     }
+    async fn jobs_of_sources(&self, media: &[MediumId], states: &[JobState]) -> Result<Vec<Job>> {
+        Ok(self.read(|tables| tables.jobs_of_sources(media, states)))
+    }
     async fn advance_job(
         &self,
         id: JobId,

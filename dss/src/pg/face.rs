@@ -1,8 +1,8 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, jobs, leases, lookups, losses, media,
-    objects, puts, quarantine, reconcile, release, substitutions, swap,
+    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, job_rows, jobs, leases, lookups,
+    losses, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -268,15 +268,19 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn job(&self, id: JobId) -> Result<Job> {
-        jobs::by_id(self, id).await
+        job_rows::by_id(self, id).await
     }
 
     async fn jobs(&self, limit: u32) -> Result<Vec<Job>> {
-        jobs::list(self, limit).await
+        job_rows::list(self, limit).await
     }
 
     async fn active_jobs(&self) -> Result<Vec<Job>> {
-        jobs::active(self).await
+        job_rows::active(self).await
+    }
+
+    async fn jobs_of_sources(&self, media: &[MediumId], states: &[JobState]) -> Result<Vec<Job>> {
+        job_rows::of_sources(self, media, states).await
     }
 
     async fn advance_job(

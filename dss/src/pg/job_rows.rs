@@ -1,9 +1,10 @@
-//! The rows of jobs, their sources, moves and skips.
+//! The rows of jobs, their sources, moves and skips, and how jobs are looked up.
 
+use super::PgCatalogue;
 use super::codec::{Stamp, from_json, oid, word};
-use super::retry::Stop;
+use super::retry::{Stop, reading};
 use crate::catalogue::{CatalogueError, Result};
-use crate::model::{ExtentId, Job, JobId, MediumId, Move, Skip, Substitution};
+use crate::model::{ExtentId, Job, JobId, JobState, MediumId, Move, Skip, Substitution};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
@@ -33,7 +34,6 @@ macro_rules! job_query {
         )
     };
 }
-pub(super) use job_query;
 
 impl JobRow {
     fn job(self, skips: Vec<Skip>, substitutions: Vec<Substitution>) -> Result<Job> {
@@ -51,6 +51,48 @@ impl JobRow {
             finished_at: self.finished_at.map(Stamp::to_jiff),
         })
     }
+}
+
+/// One job.
+pub(super) async fn by_id(catalogue: &PgCatalogue, id: JobId) -> Result<Job> {
+    Ok(reading!(catalogue, conn => { fetch(conn, id).await? }))
+}
+
+/// All jobs, newest first.
+pub(super) async fn list(catalogue: &PgCatalogue, limit: u32) -> Result<Vec<Job>> {
+    Ok(reading!(catalogue, conn => {
+        let rows = job_query!("ORDER BY j.id DESC LIMIT $1", i64::from(limit)).fetch_all(&mut *conn).await?;
+        with_skips(conn, rows).await?
+    }))
+}
+
+/// The jobs that hold their sources, newest first. The states stand in the index `job_active`, too.
+pub(super) async fn active(catalogue: &PgCatalogue) -> Result<Vec<Job>> {
+    Ok(reading!(catalogue, conn => {
+        let rows = job_query!(
+            "WHERE j.state IN ('queued', 'running', 'paused', 'verifying', 'quarantined', 'reclaiming')
+              ORDER BY j.id DESC"
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        with_skips(conn, rows).await?
+    }))
+}
+
+/// Jobs by what they empty or emptied, and their state, newest first.
+pub(super) async fn of_sources(catalogue: &PgCatalogue, media: &[MediumId], states: &[JobState]) -> Result<Vec<Job>> {
+    let media: Vec<Uuid> = media.iter().map(|id| id.0).collect();
+    let states: Vec<String> = states.iter().map(ToString::to_string).collect();
+    Ok(reading!(catalogue, conn => {
+        let rows = job_query!(
+            "WHERE j.id IN (SELECT s.job FROM job_source s WHERE s.medium = ANY ($1)) AND j.state::text = ANY ($2)
+              ORDER BY j.id DESC",
+            &media, &states
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        with_skips(conn, rows).await?
+    }))
 }
 
 /// Jobs with what they could not move, and what they moved from another copy.

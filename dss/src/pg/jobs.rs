@@ -3,7 +3,7 @@
 use super::PgCatalogue;
 use super::codec::{all, stamp, to_json};
 use super::events::append;
-use super::job_rows::{self, MoveRow, job_query};
+use super::job_rows::{self, MoveRow};
 use super::quarantine;
 use super::records;
 use super::retry::{Stop, reading, repeat};
@@ -101,32 +101,6 @@ async fn claim_sources(on: &mut PgConnection, kind: JobKind, spec: &JobSpec) -> 
         .await?;
     }
     Ok(())
-}
-
-/// One job.
-pub(super) async fn by_id(catalogue: &PgCatalogue, id: JobId) -> Result<Job> {
-    Ok(reading!(catalogue, conn => { job_rows::fetch(conn, id).await? }))
-}
-
-/// All jobs, newest first.
-pub(super) async fn list(catalogue: &PgCatalogue, limit: u32) -> Result<Vec<Job>> {
-    Ok(reading!(catalogue, conn => {
-        let rows = job_query!("ORDER BY j.id DESC LIMIT $1", i64::from(limit)).fetch_all(&mut *conn).await?;
-        job_rows::with_skips(conn, rows).await?
-    }))
-}
-
-/// The jobs that hold their sources, newest first. The states stand in the index `job_active`, too.
-pub(super) async fn active(catalogue: &PgCatalogue) -> Result<Vec<Job>> {
-    Ok(reading!(catalogue, conn => {
-        let rows = job_query!(
-            "WHERE j.state IN ('queued', 'running', 'paused', 'verifying', 'quarantined', 'reclaiming')
-              ORDER BY j.id DESC"
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        job_rows::with_skips(conn, rows).await?
-    }))
 }
 
 /// Moves a job from one of the expected states.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Calls that change nothing.
-const LOOKS: [&str; 25] = [
+const LOOKS: [&str; 27] = [
     "identity",
     "findings",
     "events",
@@ -37,6 +37,8 @@ const LOOKS: [&str; 25] = [
     "removable",
     "job",
     "jobs",
+    "active_jobs",
+    "jobs_of_sources",
     "moves",
 ];
 
