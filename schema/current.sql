@@ -81,6 +81,28 @@ CREATE FUNCTION public.copies_share_medium(of_object uuid, of_copy smallint, on_
                      CROSS JOIN LATERAL (SELECT e.medium FROM extent e WHERE e.id = l.extent OFFSET 0) e
                     WHERE l.copy_no <> of_copy AND e.medium = on_medium)
 $$;
+CREATE FUNCTION public.extent_counted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    change record;
+    mine bigint;
+BEGIN
+    FOR change IN
+        SELECT c.medium, sum(c.bytes)::bigint * CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END AS bytes
+          FROM changed_rows c GROUP BY c.medium HAVING sum(c.bytes) <> 0
+    LOOP
+        SELECT u.part INTO mine FROM medium_used u WHERE u.medium = change.medium
+         ORDER BY u.part LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            UPDATE medium_used u SET bytes = u.bytes + change.bytes WHERE u.medium = change.medium AND u.part = mine;
+        ELSE
+            INSERT INTO medium_used (medium, bytes) VALUES (change.medium, change.bytes);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.extent_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -454,6 +476,20 @@ CREATE TABLE public.medium_grouping (
     medium uuid NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C"
 );
+CREATE TABLE public.medium_used (
+    medium uuid NOT NULL,
+    part bigint NOT NULL,
+    bytes bigint NOT NULL
+)
+WITH (fillfactor='50');
+ALTER TABLE public.medium_used ALTER COLUMN part ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.medium_used_part_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.object (
     id uuid NOT NULL,
     oid text NOT NULL COLLATE pg_catalog."C",
@@ -517,6 +553,8 @@ ALTER TABLE ONLY public.medium
     ADD CONSTRAINT medium_name UNIQUE (name);
 ALTER TABLE ONLY public.medium
     ADD CONSTRAINT medium_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.medium_used
+    ADD CONSTRAINT medium_used_pkey PRIMARY KEY (medium, part);
 ALTER TABLE ONLY public.object
     ADD CONSTRAINT object_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.object
@@ -527,6 +565,7 @@ CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
 CREATE INDEX extent_by_object ON public.extent USING btree (object_id);
 CREATE INDEX extent_by_oid ON public.extent USING hash (oid);
 CREATE INDEX extent_pending ON public.extent USING btree (medium, id) WHERE (state = 'pending'::public.extent_state);
+CREATE INDEX extent_unindexed ON public.extent USING btree (medium, id) WHERE ((state = 'sync'::public.extent_state) AND (NOT indexed));
 CREATE INDEX job_active ON public.job USING btree (id) WHERE (state = ANY (ARRAY['queued'::public.job_state, 'running'::public.job_state, 'paused'::public.job_state, 'verifying'::public.job_state, 'quarantined'::public.job_state, 'reclaiming'::public.job_state]));
 CREATE INDEX job_move_by_job ON public.job_move USING btree (job, state, new_extent);
 CREATE INDEX job_move_by_old ON public.job_move USING btree (old_extent);
@@ -537,7 +576,11 @@ CREATE INDEX layout_by_extent ON public.layout USING btree (extent);
 CREATE INDEX medium_in_doubt ON public.medium USING btree (name) WHERE (standing <> 'level'::public.standing);
 CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
+CREATE TRIGGER extent_deleted_counted AFTER DELETE ON public.extent REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_deleted_counted;
 CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_inserted();
+CREATE TRIGGER extent_inserted_counted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_counted;
 CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
