@@ -88,5 +88,6 @@ async fn e13_what_no_index_names_is_found_without_the_rest_of_the_medium() {
         }
     });
     let read = read.await;
-    assert!(read <= 4, "{read} rows for 3");
+    // Some are met twice: a page of one, and rows as they were before the update.
+    assert!(read <= 12, "{read} rows for 1 and 3");
 }
