@@ -92,7 +92,7 @@ make_scratch() {
   run=$(mktemp -d /tmp/respool-mutants.XXXXXX)
   trap clean_scratch EXIT
   chmod 711 "$run"
-  export RESPOOL_TEST_CLUSTER=$run CARGO_TARGET_DIR=$target GIT_CEILING_DIRECTORIES=$target
+  export RESPOOL_TEST_CLUSTER=$run RESPOOL_TEST_DB=cluster CARGO_TARGET_DIR=$target GIT_CEILING_DIRECTORIES=$target
   # Built to be run once: no backtraces, nothing to debug.
   export RUST_BACKTRACE=0 CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=1
 }
