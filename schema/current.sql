@@ -234,18 +234,28 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
+CREATE FUNCTION public.needs_layout_if_sync(subject uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
-DECLARE
-    subject uuid := CASE TG_TABLE_NAME WHEN 'extent' THEN (to_jsonb(NEW) ->> 'id')::uuid
-                                       ELSE (to_jsonb(OLD) ->> 'extent')::uuid END;
 BEGIN
     IF EXISTS (SELECT 1 FROM extent WHERE id = subject AND state = 'sync')
        AND NOT EXISTS (SELECT 1 FROM layout WHERE extent = subject) THEN
         RAISE EXCEPTION 'I2: extent % would be sync with no layout entry', subject
             USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
     END IF;
+END $$;
+CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM needs_layout_if_sync(NEW.id);
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.what_layout_left_is_referenced() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM needs_layout_if_sync(OLD.extent);
     RETURN NULL;
 END $$;
 CREATE TABLE public.catalogue (
@@ -585,10 +595,10 @@ CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.e
 CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
 CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();
-CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sync_is_referenced();
+CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.what_layout_left_is_referenced();
 CREATE TRIGGER layout_inserted AFTER INSERT ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
 CREATE TRIGGER layout_updated AFTER UPDATE ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
-CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.extent <> old.extent)) EXECUTE FUNCTION public.sync_is_referenced();
+CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.extent <> old.extent)) EXECUTE FUNCTION public.what_layout_left_is_referenced();
 CREATE TRIGGER medium_updated BEFORE UPDATE OF adm_state, generation ON public.medium FOR EACH ROW WHEN (((new.generation <> old.generation) OR ((new.adm_state = 'erasing'::public.adm_state) <> (old.adm_state = 'erasing'::public.adm_state)))) EXECUTE FUNCTION public.medium_updated();
 ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id) ON DELETE CASCADE;
