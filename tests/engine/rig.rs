@@ -282,8 +282,8 @@ impl Rig {
         };
         let filter = ExtentFilter {
             medium,
-            oid: None,
             state,
+            ..ExtentFilter::default()
         };
         let page = Page {
             after: None,
