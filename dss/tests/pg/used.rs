@@ -42,7 +42,8 @@ async fn insert(on: &mut PgConnection, medium: MediumId, bytes: i64) {
                  now())"
     );
     on.execute("BEGIN").await.unwrap();
-    on.execute(AssertSqlSafe(row)).await.unwrap();
+    let inserted = tokio::time::timeout(PATIENCE, on.execute(AssertSqlSafe(row))).await;
+    inserted.expect("it waits for nobody").unwrap();
 }
 
 /// Whoever writes to a medium waits for no other writer of it, sees what is committed, and leaves no more parts behind
