@@ -301,11 +301,13 @@ impl Run<'_> {
     async fn wind_up(&mut self) -> Result<(), Problem> {
         let due = std::mem::take(&mut self.due);
         let swapped = self.swap(due).await;
-        if let Some(ahead) = self.ahead.take() {
-            let rows: Vec<ExtentId> = ahead.items.iter().map(|item| item.tag.extent).collect();
-            self.give_up(&rows).await?;
-        }
-        swapped.map(drop)
+        let ahead = self.ahead.take();
+        let rows = ahead.iter().flat_map(|ahead| &ahead.items).map(|item| item.tag.extent);
+        let rows: Vec<ExtentId> = rows.collect();
+        let given_up = self.give_up(&rows).await;
+        // What failed first is what is told.
+        swapped?;
+        given_up
     }
 
     /// Turns rows of this job that are still *pending* into orphans.
