@@ -51,6 +51,7 @@ pub(super) struct Ahead {
 }
 
 /// Why a window could not be recorded.
+#[derive(Debug)]
 pub(super) enum Hindrance {
     /// A target: it is mounted and identified anew before anybody uses it again.
     Target(MediumId, JobError),
@@ -71,10 +72,20 @@ impl Desk<'_> {
         if steps.is_empty() {
             return None;
         }
-        let (chosen, unneeded) = choose(self.host, self.round, steps).await.ok()?;
-        let items = match chosen.is_empty() {
-            true => vec![],
-            false => self.record(chosen, transactions).await.ok()?,
+        let prepared = async {
+            let (chosen, unneeded) = choose(self.host, self.round, steps).await?;
+            let items = match chosen.is_empty() {
+                true => vec![],
+                false => self.record(chosen, transactions).await?,
+            };
+            Ok::<_, Hindrance>((items, unneeded))
+        };
+        let (items, unneeded) = match prepared.await {
+            Ok(prepared) => prepared,
+            Err(hindrance) => {
+                tracing::info!(job = %self.job, ?hindrance, "the next window is prepared when it is its turn");
+                return None;
+            }
         };
         Some(Ahead {
             end: self.round.next + steps.len(),
