@@ -28,9 +28,11 @@ impl Midway {
     }
 
     fn on(site: Site, held: Held, more: &[&str]) -> Self {
-        let swap = HeldSwap::onto(&site, "b");
+        // Its layouts are held and not its medium: the record of the next window shares the medium's row, and would
+        // have a wish wait for the job's.
+        let swap = HeldSwap::first(&site);
         let repack = site.start(&[&REPACK[..], more].concat());
-        let swap = swap.wait();
+        swap.stands(&site);
         let job = job_of(&newest_job(&site).unwrap());
         Self {
             site,
