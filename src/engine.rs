@@ -24,7 +24,7 @@ mod unread;
 mod waiting;
 mod window;
 
-pub use planning::{PlanStep, Planned, Steps, plan};
+pub use planning::{PlanStep, Planned, Staying, Steps, named_stays, plan};
 pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
 pub use recognise::{recognise, recognise_unseen};
 pub use restore::{Restored, restore};

@@ -23,6 +23,6 @@ pub mod waiting;
 pub mod wire;
 
 pub use jobs::{JobReport, Progress};
-pub use plan::{PlanStep, PlanSummary};
+pub use plan::{NotMoved, PlanLine, PlanStep, PlanSummary};
 pub use problem::{Problem, exit};
 pub use requests::{MigrateRequest, PutHeader, RepackRequest};

@@ -1,4 +1,4 @@
-//! What `repack --plan` prints. Steps are streamed one by one; the summary follows.
+//! What `repack --plan` prints. Steps and what stays are streamed one by one; the summary follows.
 
 use super::Problem;
 use dss::model::{ByteCount, ExtentId, Oid};
@@ -54,6 +54,16 @@ pub struct NotMoved {
     pub why: String,
 }
 
+/// One line of a plan. Steps come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanLine {
+    /// An extent that moves.
+    Step(PlanStep),
+    /// An extent that stays.
+    Stays(NotMoved),
+}
+
 /// Source and targets share a dock: bytes wait in a spool while it changes its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanStaging {
@@ -65,7 +75,7 @@ pub struct PlanStaging {
     pub mounts: u64,
 }
 
-/// Everything of a plan but its steps.
+/// Everything of a plan but its lines.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanSummary {
     /// The media to be emptied, by name.
@@ -84,8 +94,6 @@ pub struct PlanSummary {
     pub reclaimed_bytes: ByteCount,
     /// Some when the bytes do not go straight from drive to drive.
     pub staged: Option<PlanStaging>,
-    /// What stays, and why.
-    pub not_moved: Vec<NotMoved>,
     /// What the repack itself would be refused with, as things are.
     pub error: Option<Problem>,
 }

@@ -13,7 +13,7 @@ use super::{Context, Done, medium, service};
 use crate::api::frame::{Decoder, Kind};
 use crate::api::media::{MediaList, MediumView};
 use crate::api::objects::{ObjectView, PutResult};
-use crate::api::plan::{PlanStep, PlanSummary};
+use crate::api::plan::{PlanLine, PlanSummary};
 use crate::api::requests::{DirAddRequest, ObjectListRequest, ObjectRequest, Overwrite, RepackRequest, StreamEnd};
 use crate::api::wire::Nothing;
 use crate::api::{JobReport, Problem, exit};
@@ -163,7 +163,7 @@ impl Demo {
             drop_deleted: Some(true),
             ..RepackRequest::default()
         };
-        let plan: PlanSummary = client.lines("/v1/repack/plan", &request, |_: PlanStep| Ok(())).await?;
+        let plan: PlanSummary = client.lines("/v1/repack/plan", &request, |_: PlanLine| Ok(())).await?;
         context.output.note(&format!(
             "emptying {source} with `respool repack {source} --drop-deleted --quarantine 0`: {} to move, about {:.1} s ...",
             plan.bytes, plan.predicted_seconds

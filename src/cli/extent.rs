@@ -1,7 +1,8 @@
 //! `extent`.
 
 use super::job::{CtrlC, follow};
-use super::output::{Listed, on_one_line};
+use super::listing::Listed;
+use super::output::on_one_line;
 use super::table::{pairs, row as row_of, terminal};
 use super::{Context, Done};
 use crate::api::extents::{ExtentView, ReleaseReport};

@@ -10,6 +10,7 @@ mod examples;
 mod extent;
 mod get;
 mod job;
+mod listing;
 mod manual;
 mod medium;
 mod object;

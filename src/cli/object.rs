@@ -1,6 +1,6 @@
 //! `delete`, `undelete`, `object`.
 
-use super::output::Listed;
+use super::listing::Listed;
 use super::table::{pairs, row as row_of, terminal, time};
 use super::{Context, Done};
 use crate::api::exit;

@@ -1,9 +1,7 @@
 //! What is printed where. A broken pipe is nobody's problem: what was done was done.
 
 use crate::api::Problem;
-use crate::client::Client;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::io::{self, IsTerminal, Write};
 
 /// What was asked of the output.
@@ -28,6 +26,11 @@ impl Output {
             json: wish.json,
             quiet: wish.quiet,
         }
+    }
+
+    /// Whether results are JSON.
+    pub fn json(&self) -> bool {
+        self.json
     }
 
     /// Whether progress may be drawn.
@@ -71,73 +74,6 @@ impl Output {
         tell(problem);
         problem.exit
     }
-
-    /// A long list, printed while it comes: `{"KEY":[...], ...what belongs to the whole}`, or a row a line.
-    pub async fn list<Q, T, E>(
-        &self,
-        client: &Client,
-        path: &str,
-        request: &Q,
-        key: &str,
-        row: impl Fn(&T) -> String,
-    ) -> Result<Listed<E>, Problem>
-    where
-        Q: Serialize,
-        T: Serialize + DeserializeOwned,
-        E: Serialize + DeserializeOwned,
-    {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        let mut begun = false;
-        let outcome = client
-            .lines::<Q, T, E>(path, request, |item| {
-                let text = match (self.json, begun) {
-                    (true, true) => format!(",{}", json(&item)),
-                    (true, false) => format!("{{\"{key}\":[{}", json(&item)),
-                    (false, _) => format!("{}\n", row(&item)),
-                };
-                begun = true;
-                out.write_all(text.as_bytes()).map_err(|error| broken(&error))
-            })
-            .await;
-        let rest = match &outcome {
-            Ok(end) => serde_json::to_value(end).expect("a result is plain JSON"),
-            // Before the first row the problem is the only object; after it, it must end the one begun.
-            Err(problem) if begun && self.json => serde_json::json!({ "error": problem }),
-            Err(problem) => return Err(problem.clone()),
-        };
-        if self.json {
-            let open = if begun { String::new() } else { format!("{{\"{key}\":[") };
-            let rest = rest.as_object().filter(|rest| !rest.is_empty());
-            let tail = rest.map_or("}".to_owned(), |rest| format!(",{}", &json(rest)[1..]));
-            // Whoever closed the pipe wants no more.
-            let _ = writeln!(out, "{open}]{tail}");
-        }
-        let _ = out.flush();
-        match outcome {
-            Ok(end) => Ok(Listed::Whole(end)),
-            Err(problem) if self.json => {
-                tell(&problem);
-                Ok(Listed::Broken(problem.exit))
-            }
-            Err(problem) => Err(problem),
-        }
-    }
-}
-
-/// What became of a list.
-pub enum Listed<E> {
-    /// All of it was printed.
-    Whole(E),
-    /// The object that was begun ends with the problem; only the exit code is left to give.
-    Broken(u8),
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("a result is plain JSON")
-}
-
-fn broken(error: &io::Error) -> Problem {
-    Problem::stopped("output_closed", "stdout", format!("the output was closed: {error}"))
 }
 
 fn print(text: &str) {
@@ -153,7 +89,8 @@ pub fn on_one_line(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn tell(problem: &Problem) {
+/// Says on stderr what went wrong, and what to do next.
+pub(super) fn tell(problem: &Problem) {
     let mut text = format!("respool: {}", on_one_line(&problem.message));
     if !problem.next.is_empty() {
         text.push_str(&format!("\n  next: {}", on_one_line(&problem.next)));

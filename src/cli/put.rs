@@ -3,7 +3,7 @@
 use super::object::details;
 use super::output::on_one_line;
 use super::progress::Bar;
-use super::put_stream::{Item, open_file, send};
+use super::put_stream::{self, Item, open_file, send};
 use super::{Context, Done};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
@@ -320,5 +320,9 @@ fn refuse(path: &Path, why: &str) -> Problem {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    refuse(path, &format!("cannot be read: {error}")).next("correct the path or its permissions")
+    let problem = put_stream::unreadable(path, error);
+    match problem.exit {
+        exit::REFUSED => refuse(path, &format!("cannot be read: {error}")).next(problem.next),
+        _ => problem,
+    }
 }

@@ -205,13 +205,17 @@ fn changed(path: &Path, how: &str) -> Problem {
 }
 
 /// What its owner can correct is refused; a disk that fails is none of the request's fault.
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let path = on_one_line(&path.display().to_string());
     let message = format!("{path} cannot be read: {error}");
     match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-        Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::EPERM => {
-            Problem::refused("unreadable", path, message).next("correct the path or its permissions")
-        }
+        Errno::ENOENT
+        | Errno::ENOTDIR
+        | Errno::ELOOP
+        | Errno::ENAMETOOLONG
+        | Errno::ENXIO
+        | Errno::EACCES
+        | Errno::EPERM => Problem::refused("unreadable", path, message).next("correct the path or its permissions"),
         _ => Problem::environment("unreadable", "operator", path, message)
             .next("see to the disk that the file lies on, and put it again"),
     }

@@ -1,14 +1,16 @@
 //! `repack`.
 
 use super::job::{CtrlC, details, follow};
-use super::output::Listed;
+use super::listing::{Listed, Shown, to_json};
 use super::table::{row as row_of, terminal};
 use super::{Context, Done, interrupts};
 use crate::api::candidates::Best;
 use crate::api::requests::JobRequest;
 use crate::api::units::{parse_size, parse_span};
-use crate::api::{JobReport, PlanStep, PlanSummary, RepackRequest, exit};
+use crate::api::{JobReport, NotMoved, PlanLine, PlanStep, PlanSummary, RepackRequest, exit};
+use crate::client::Client;
 use dss::model::{ByteCount, Quarantine, VerifyMode};
+use std::cell::Cell;
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
@@ -57,24 +59,7 @@ impl Repack {
         let (plan, best, detach) = (self.plan, self.best, self.detach);
         let request = self.request();
         if plan {
-            let width = terminal();
-            let row = |step: &PlanStep| {
-                let (extent, bytes) = (step.extent.to_string(), step.bytes.to_string());
-                row_of(&[&step.medium, &extent, &bytes, step.oid.as_str()], width)
-            };
-            let listed = context
-                .output
-                .list::<_, _, PlanSummary>(&client, "/v1/repack/plan", &request, "steps", row)
-                .await?;
-            return Ok(match listed {
-                Listed::Whole(summary) => {
-                    context.output.note(&told(&summary));
-                    summary
-                        .error
-                        .map_or(exit::DONE, |problem| context.output.tell(&problem))
-                }
-                Listed::Broken(code) => code,
-            });
+            return print_plan(context, &client, &request).await;
         }
         // A large medium is looked at for a while before the job is accepted; Ctrl-C meanwhile is heeded after.
         let mut early = interrupts()?;
@@ -118,7 +103,47 @@ impl Repack {
     }
 }
 
-fn told(plan: &PlanSummary) -> String {
+/// Lines while they come, then what they come to.
+async fn print_plan(context: &Context, client: &Client, request: &RepackRequest) -> Done {
+    let (json, width) = (context.output.json(), terminal());
+    let staying = Cell::new(0_u64);
+    let show = |line: &PlanLine| match line {
+        PlanLine::Step(step) if json => Shown::Element(0, to_json(step)),
+        PlanLine::Step(step) => Shown::Row(step_row(step, width)),
+        PlanLine::Stays(stays) => {
+            staying.set(staying.get() + 1);
+            match json {
+                true => Shown::Element(1, to_json(stays)),
+                false => Shown::Note(stays_line(stays)),
+            }
+        }
+    };
+    let listed = context
+        .output
+        .lists::<_, _, PlanSummary>(client, "/v1/repack/plan", request, &["steps", "not_moved"], show)
+        .await?;
+    Ok(match listed {
+        Listed::Whole(summary) => {
+            context.output.note(&told(&summary, staying.get()));
+            summary
+                .error
+                .map_or(exit::DONE, |problem| context.output.tell(&problem))
+        }
+        Listed::Broken(code) => code,
+    })
+}
+
+fn step_row(step: &PlanStep, width: Option<u16>) -> String {
+    let (extent, bytes) = (step.extent.to_string(), step.bytes.to_string());
+    row_of(&[&step.medium, &extent, &bytes, step.oid.as_str()], width)
+}
+
+fn stays_line(stays: &NotMoved) -> String {
+    let oid = stays.oid.as_ref().map_or("no object", |oid| oid.as_str());
+    format!("stays: {oid} ({}): {}", stays.extent, stays.why)
+}
+
+fn told(plan: &PlanSummary, staying: u64) -> String {
     let targets: Vec<String> = plan
         .targets
         .iter()
@@ -130,16 +155,8 @@ fn told(plan: &PlanSummary) -> String {
             staged.spool_bytes.0, staged.rounds, staged.mounts
         )
     });
-    let mut text: String = plan
-        .not_moved
-        .iter()
-        .map(|stays| {
-            let oid = stays.oid.as_ref().map_or("no object", |oid| oid.as_str());
-            format!("stays: {oid} ({}): {}\n", stays.extent, stays.why)
-        })
-        .collect();
-    text.push_str(&format!(
-        "{} in about {:.0} s from {} to {}{staged}; {} extents stay; {} of dead data are reclaimed",
+    format!(
+        "{} in about {:.0} s from {} to {}{staged}; {staying} extents stay; {} of dead data are reclaimed",
         plan.bytes,
         plan.predicted_seconds,
         plan.sources.join(", "),
@@ -148,8 +165,6 @@ fn told(plan: &PlanSummary) -> String {
         } else {
             targets.join(", ")
         },
-        plan.not_moved.len(),
         plan.reclaimed_bytes
-    ));
-    text
+    )
 }

@@ -13,7 +13,7 @@ use crate::api::jobs::{JobList, RestoreReport as JobRestored};
 use crate::api::loss::LossReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
 use crate::api::objects::ObjectView;
-use crate::api::{JobReport, PlanStep, PlanSummary, Problem};
+use crate::api::{JobReport, NotMoved, PlanStep, PlanSummary, Problem};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
@@ -48,6 +48,8 @@ struct Extents {
 #[derive(Serialize, JsonSchema)]
 struct Plan {
     steps: Vec<PlanStep>,
+    /// What stays, and why.
+    not_moved: Vec<NotMoved>,
     #[serde(flatten)]
     summary: PlanSummary,
 }

@@ -15,7 +15,7 @@ pub fn read_ahead<T: Send + 'static>(
     // Bounded by the room, not by the number of items.
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(most));
-    tokio::spawn(async move {
+    let reading = tokio::spawn(async move {
         let mut from = std::pin::pin!(from);
         loop {
             let item = tokio::select! {
@@ -34,8 +34,17 @@ pub fn read_ahead<T: Send + 'static>(
             }
         }
     });
+    // A panic of the reading is no end of the stream.
+    let end = futures_util::stream::once(reading).filter_map(|read| async {
+        match read {
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Ok(()) | Err(_) => None,
+        }
+    });
     // The room is free again as soon as the item is taken.
-    UnboundedReceiverStream::new(receiver).map(|(item, _taken)| item)
+    UnboundedReceiverStream::new(receiver)
+        .map(|(item, _taken)| item)
+        .chain(end)
 }
 
 #[cfg(test)]
@@ -72,6 +81,14 @@ mod tests {
     async fn an_item_larger_than_the_room_comes_through() {
         let ahead = read_ahead(futures_util::stream::iter([5, 500, 5]), 10, |bytes| *bytes);
         assert_eq!(ahead.collect::<Vec<_>>().await, [5, 500, 5]);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "third")]
+    async fn a_reading_that_panics_is_no_end() {
+        let numbers = futures_util::stream::iter(0..4).inspect(|number| assert_ne!(*number, 2, "the third"));
+        let ahead = read_ahead(numbers, 10, |_| 1);
+        assert_eq!(ahead.collect::<Vec<_>>().await, [0, 1]);
     }
 
     #[tokio::test]

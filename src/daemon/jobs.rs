@@ -1,15 +1,14 @@
 //! Jobs: given, listed, followed, stopped, resumed and undone.
 
-use super::answer::{Answer, Failure, lines};
+use super::answer::{Answer, Failure};
 use super::control;
 use super::lists::names;
 use super::server::Daemon;
 use super::waits::{Waits, in_quarantine};
 use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
-use crate::api::plan::{Action, NotMoved, PlanStaging, PlanTarget};
 use crate::api::requests::JobRequest;
 use crate::api::wire::{Line, Nothing};
-use crate::api::{MigrateRequest, PlanStep, PlanSummary, Problem, RepackRequest, exit};
+use crate::api::{MigrateRequest, Problem, RepackRequest, exit};
 use crate::engine;
 use crate::host::Host;
 use axum::extract::State;
@@ -17,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::model::{Job, JobId, JobKind, JobSpec, MediumId, Quarantine};
+use dss::model::{Job, JobId, JobKind, JobSpec, Quarantine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ const BEATS_ALONE: u32 = 20;
 pub fn routes() -> Router<Arc<Daemon>> {
     Router::new()
         .route("/v1/repack", post(repack))
-        .route("/v1/repack/plan", post(plan))
+        .route("/v1/repack/plan", post(super::plans::plan))
         .route("/v1/repack/best", post(super::candidates::best))
         .route("/v1/extent/migrate", post(migrate))
         .route("/v1/extent/release", post(super::extents::release))
@@ -114,64 +113,6 @@ async fn migrate(State(daemon): State<Arc<Daemon>>, Json(request): Json<MigrateR
         ..spec(&daemon.host, request).await?
     };
     accept(&daemon, JobKind::Migrate, spec).await
-}
-
-async fn plan(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Result<Response, Failure> {
-    let host = Arc::clone(&daemon.host);
-    let spec = spec(&host, request).await?;
-    let planned = engine::plan(&host, &spec).await?;
-    let names = names(&host).await?;
-    Ok(lines(move |sink| async move {
-        let name = |id: &MediumId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
-        'steps: for page in planned.steps.pages() {
-            for step in planned.steps.named(&host, page).await? {
-                let item = PlanStep {
-                    extent: step.extent,
-                    oid: step.oid,
-                    medium: name(&step.medium),
-                    bytes: step.bytes,
-                    action: Action::Locate,
-                    start_block: None,
-                };
-                if sink.item(item).await.is_err() {
-                    break 'steps;
-                }
-            }
-        }
-        Ok(PlanSummary {
-            sources: spec.sources.iter().map(name).collect(),
-            targets: planned
-                .targets
-                .iter()
-                .map(|(medium, extents, bytes)| PlanTarget {
-                    medium: name(medium),
-                    extents: *extents,
-                    bytes: *bytes,
-                })
-                .collect(),
-            bytes: planned.bytes,
-            predicted_seconds: planned.predicted_seconds,
-            // A directory has no order that costs more than another.
-            block_order_seconds: planned.predicted_seconds,
-            lower_bound_seconds: planned.predicted_seconds,
-            reclaimed_bytes: planned.reclaimed,
-            staged: planned.staged.map(|staging| PlanStaging {
-                spool_bytes: staging.spool,
-                rounds: staging.rounds,
-                mounts: staging.mounts,
-            }),
-            not_moved: planned
-                .not_moved
-                .into_iter()
-                .map(|stays| NotMoved {
-                    extent: stays.extent,
-                    oid: stays.oid,
-                    why: stays.why,
-                })
-                .collect(),
-            error: planned.refusal,
-        })
-    }))
 }
 
 async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<JobList> {

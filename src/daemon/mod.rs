@@ -20,6 +20,7 @@ mod media;
 mod objects;
 mod open;
 mod places;
+mod plans;
 pub mod runner;
 mod seat;
 mod server;

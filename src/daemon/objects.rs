@@ -34,7 +34,9 @@ const FRAMES_AHEAD: usize = 2;
 const RESULTS_AHEAD: usize = 256;
 
 /// How much of a stream of puts is taken from its client while what came before is made durable.
-const PUT_AHEAD: usize = 16 << 20;
+const PUT_AHEAD: usize = 8 << 20;
+/// What a step takes beside its payload, about.
+const STEP_BYTES: usize = 256;
 
 /// The requests about objects.
 pub fn routes() -> Router<Arc<Daemon>> {
@@ -64,7 +66,8 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
         };
         let session = PutSession::begin(&host, options);
         let (sender, mut results) = mpsc::channel(RESULTS_AHEAD);
-        let frames = read_ahead(frames(body.into_data_stream()), PUT_AHEAD, weight);
+        let frames = read_ahead(frames(body.into_data_stream()), PUT_AHEAD, |(_, weight)| *weight);
+        let frames = frames.map(|(step, _)| step);
         let serve = tokio::spawn(store::put::serve(session, frames, sender));
         let mut names = Names::default();
         while let Some(result) = results.recv().await {
@@ -96,17 +99,8 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
     })
 }
 
-/// What a step keeps in memory while it waits.
-fn weight(step: &Result<PutFrame, Problem>) -> usize {
-    match step {
-        Ok(PutFrame::Data(bytes)) => bytes.len(),
-        // About what a header with some metadata takes.
-        Ok(PutFrame::Begin(_) | PutFrame::End(_) | PutFrame::GiveUp { .. }) | Err(_) => 1 << 10,
-    }
-}
-
-/// The frames of a body, as steps of a stream of puts.
-fn frames(body: BodyDataStream) -> impl Stream<Item = Result<PutFrame, Problem>> + Send {
+/// The frames of a body, as steps of a stream of puts; each with what it keeps in memory while it waits, in bytes.
+fn frames(body: BodyDataStream) -> impl Stream<Item = (Result<PutFrame, Problem>, usize)> + Send {
     let begin = (body, Decoder::default(), false);
     futures_util::stream::unfold(begin, |(mut body, mut decoder, ended)| async move {
         if ended {
@@ -115,21 +109,26 @@ fn frames(body: BodyDataStream) -> impl Stream<Item = Result<PutFrame, Problem>>
         loop {
             match decoder.next_frame() {
                 Ok(Some(frame)) => {
+                    let weight = STEP_BYTES + frame.payload.len();
                     let step = step(frame);
                     let ended = step.is_err();
-                    return Some((step, (body, decoder, ended)));
+                    return Some(((step, weight), (body, decoder, ended)));
                 }
                 Ok(None) => {}
-                Err(error) => return Some((Err(not_frames(&error)), (body, decoder, true))),
+                Err(error) => return Some(((Err(not_frames(&error)), STEP_BYTES), (body, decoder, true))),
             }
-            match body.next().await {
-                Some(Ok(piece)) => decoder.push(&piece),
-                Some(Err(error)) => return Some((Err(cut(&error)), (body, decoder, true))),
+            let problem = match body.next().await {
+                Some(Ok(piece)) => {
+                    decoder.push(&piece);
+                    continue;
+                }
+                Some(Err(error)) => cut(&error),
                 None => match decoder.finish() {
                     Ok(()) => return None,
-                    Err(error) => return Some((Err(not_frames(&error)), (body, decoder, true))),
+                    Err(error) => not_frames(&error),
                 },
-            }
+            };
+            return Some(((Err(problem), STEP_BYTES), (body, decoder, true)));
         }
     })
 }

@@ -6,7 +6,7 @@ use crate::api::Problem;
 use crate::host::Host;
 use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
 use crate::repack::order::arrange;
-use crate::repack::plan::{Assigned, not_moved, per_target, predicted_seconds};
+use crate::repack::plan::{Assigned, Stays, per_target, predicted_seconds};
 use crate::repack::stage::{Routed, Staging, Way};
 use dss::catalogue::Page;
 use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
@@ -51,9 +51,9 @@ pub struct PlanStep {
     pub bytes: ByteCount,
 }
 
-/// An extent that stays where it is.
+/// An extent that stays where it is, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stays {
+pub struct Staying {
     /// The extent.
     pub extent: ExtentId,
     /// Its object's name; None when its last reference went while the plan was made.
@@ -77,8 +77,8 @@ pub struct Planned {
     pub staged: Option<Staging>,
     /// What the sources will have regained when they are erased.
     pub reclaimed: ByteCount,
-    /// What stays, and why.
-    pub not_moved: Vec<Stays>,
+    /// What stays; [`named_stays`] gives it names and reasons, page by page.
+    pub stays: Stays,
     /// What a job would be refused with.
     pub refusal: Option<Problem>,
 }
@@ -115,9 +115,9 @@ impl Steps {
 /// Hops 2 and 3 without any of the others: what a job would do now.
 pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> {
     check(host, spec).await?;
-    let manifest = look(host, spec, &BTreeSet::new()).await?;
+    let mut manifest = look(host, spec, &BTreeSet::new()).await?;
     let mut targets = targets_for(host, spec).await?;
-    let Routed { plan, way } = targets.route(host, &manifest, &spec.sources).await?;
+    let Routed { mut plan, way } = targets.route(host, &manifest, &spec.sources).await?;
     let (bytes, extents) = (plan.bytes(), plan.steps.len() as u64);
     let staged = match way {
         Way::Direct => None,
@@ -146,8 +146,8 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         ),
         staged,
         reclaimed: reclaimed + dropped,
-        not_moved: named_stays(host, not_moved(&manifest, &plan)).await?,
         refusal: targets.explain_unplaced(&plan),
+        stays: Stays::of(&mut manifest, &mut plan),
         steps: Steps {
             sources: manifest.sources,
             assigned: plan.steps,
@@ -155,17 +155,22 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
     })
 }
 
-async fn named_stays(host: &Arc<Host>, stays: Vec<(ExtentId, String)>) -> Result<Vec<Stays>, Problem> {
-    let mut named = Vec::with_capacity(stays.len());
-    for page in stays.chunks(PAGE as usize) {
-        let mut oids = names_of(host, page.iter().map(|(extent, _)| *extent).collect()).await?;
-        named.extend(page.iter().map(|(extent, why)| Stays {
-            extent: *extent,
-            oid: oids.remove(extent),
-            why: why.clone(),
-        }));
+/// The next page of what stays, with names; None at the end.
+pub async fn named_stays(
+    host: &Arc<Host>,
+    stays: &mut impl Iterator<Item = (ExtentId, String)>,
+) -> Result<Option<Vec<Staying>>, Problem> {
+    let page: Vec<(ExtentId, String)> = stays.take(PAGE as usize).collect();
+    if page.is_empty() {
+        return Ok(None);
     }
-    Ok(named)
+    let mut oids = names_of(host, page.iter().map(|(extent, _)| *extent).collect()).await?;
+    let named = page.into_iter().map(|(extent, why)| Staying {
+        extent,
+        oid: oids.remove(&extent),
+        why,
+    });
+    Ok(Some(named.collect()))
 }
 
 async fn names_of(host: &Arc<Host>, extents: Vec<ExtentId>) -> Result<BTreeMap<ExtentId, Oid>, Problem> {

@@ -4,7 +4,7 @@ use super::Run;
 use super::substitute::Bad;
 use crate::api::Problem;
 use crate::host::Host;
-use crate::mover::{Copied, Failure, ReadFailure, SyncFailure, sync};
+use crate::mover::{Copied, Failure, Item, ReadFailure, SyncFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
@@ -25,6 +25,19 @@ pub(super) struct Settled {
     pub(super) replan: bool,
     /// The spool failed: what it still has is not to be written.
     pub(super) spool: Option<SpoolError>,
+}
+
+/// What the failures of a copy come to.
+#[derive(Default)]
+struct Blamed {
+    /// Whether the next round must plan anew.
+    replan: bool,
+    /// Sources that did not give what they should.
+    bad: Vec<Bad>,
+    /// The spool failed.
+    spool: Option<SpoolError>,
+    /// What this host ran out of.
+    exhausted: Option<MediaError>,
 }
 
 /// Why a window is void.
@@ -81,33 +94,9 @@ impl Run<'_> {
         copied: Copied,
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
-        let mut replan = !copied.not_begun.is_empty();
-        let (mut bad, mut spool) = (vec![], None);
-        let mut exhausted: Option<MediaError> = None;
-        for (item, failure) in copied.failed {
-            if let Some(error) = of_host(&failure) {
-                exhausted.get_or_insert_with(|| error.clone());
-                if let (Failure::Target(_), Some(allocation)) = (&failure, &self.allocation) {
-                    allocation.distrust(item.target);
-                }
-                continue;
-            }
-            match failure {
-                Failure::Source(ReadFailure::GivenUp) => replan = true,
-                Failure::Source(ReadFailure::Spool(error)) => spool = spool.or(Some(error)),
-                Failure::Source(failure) => bad.push(Bad {
-                    old: item.old,
-                    read: item.wanted.extent,
-                    medium: item.source,
-                    oid: item.tag.origin.oid,
-                    failure,
-                }),
-                failure => {
-                    replan = true;
-                    self.target_out(item.target, &failure).await?;
-                }
-            }
-        }
+        let begun = copied.not_begun.is_empty();
+        let blamed = self.blame_copied(copied.failed).await?;
+        let (mut replan, mut exhausted) = (blamed.replan || !begun, blamed.exhausted);
         let mut unended = BTreeMap::new();
         for (old, target, failure) in copied.unfinished {
             replan = true;
@@ -126,7 +115,7 @@ impl Run<'_> {
         }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
         let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
-        let put_aside = self.refuse(copied.refused).await? + self.doubt(bad).await?;
+        let put_aside = self.refuse(copied.refused).await? + self.doubt(blamed.bad).await?;
         self.give_up(&lost).await?;
         // What follows is recorded already, and copied while this is swapped.
         let follows = self.ahead.is_some() && !replan && exhausted.is_none();
@@ -147,8 +136,40 @@ impl Run<'_> {
         Ok(Settled {
             count: swapped + put_aside,
             replan,
-            spool,
+            spool: blamed.spool,
         })
+    }
+
+    /// Tells each failure of a copy where it belongs.
+    async fn blame_copied(&mut self, failed: Vec<(Item, Failure)>) -> Result<Blamed, Problem> {
+        let mut blamed = Blamed::default();
+        for (item, failure) in failed {
+            if let Some(error) = of_host(&failure) {
+                blamed.exhausted.get_or_insert_with(|| error.clone());
+                if let (Failure::Target(_), Some(allocation)) = (&failure, &self.allocation) {
+                    allocation.distrust(item.target);
+                }
+                continue;
+            }
+            match failure {
+                Failure::Source(ReadFailure::GivenUp) => blamed.replan = true,
+                Failure::Source(ReadFailure::Spool(error)) => {
+                    blamed.spool.get_or_insert(error);
+                }
+                Failure::Source(failure) => blamed.bad.push(Bad {
+                    old: item.old,
+                    read: item.wanted.extent,
+                    medium: item.source,
+                    oid: item.tag.origin.oid,
+                    failure,
+                }),
+                failure => {
+                    blamed.replan = true;
+                    self.target_out(item.target, &failure).await?;
+                }
+            }
+        }
+        Ok(blamed)
     }
 
     /// A target that is full is marked so; one that failed is not trusted with more.
@@ -168,6 +189,13 @@ impl Run<'_> {
                 if let Some(allocation) = &self.allocation {
                     allocation.distrust(target);
                 }
+            }
+            // What broke the mount was met by whoever looked at it beside the copy: it is met again when it is mounted anew.
+            Failure::Target(error) if error.fault == Fault::NeedsReopen => {
+                if let Some(allocation) = &self.allocation {
+                    allocation.distrust(target);
+                }
+                return Ok(());
             }
             Failure::Target(_) | Failure::Source(_) => {
                 if let Some(allocation) = &self.allocation {
@@ -271,6 +299,35 @@ impl Run<'_> {
         let outcomes = swap_now(self.host, self.job.id, &durable).await?;
         self.note_swapped(&durable, &outcomes);
         Ok(outcomes.len() as u64)
+    }
+
+    /// Swaps what waits for that.
+    pub(super) async fn swap_due(&mut self) -> Result<(), Problem> {
+        let due = std::mem::take(&mut self.due);
+        self.swap(due).await.map(drop)
+    }
+
+    /// A window that is not to be swapped, since the one before it could not be: its rows are given up, and what it was
+    /// found out about media is told as far as that goes. What it could not be swapped for is told by whoever calls.
+    pub(super) async fn put_away(&mut self, copied: Copied, recorded: &BTreeMap<ExtentId, ByteCount>) {
+        let written: ByteCount = copied.written.iter().map(|(_, one)| one.extent().bytes).sum();
+        let rows: Vec<ExtentId> = recorded.keys().copied().collect();
+        match self.give_up(&rows).await {
+            Ok(()) => self.tally.bytes_recopied += written,
+            Err(problem) => {
+                // Whoever takes the job up next gives them up, and counts them.
+                tracing::warn!(job = %self.job.id, %problem, "a window that is not swapped stays recorded for now");
+                return;
+            }
+        }
+        let told = async {
+            let blamed = self.blame_copied(copied.failed).await?;
+            self.refuse(copied.refused).await?;
+            self.doubt(blamed.bad).await
+        };
+        if let Err(problem) = told.await {
+            tracing::warn!(job = %self.job.id, %problem, "what failed in a window that is not swapped was not noted");
+        }
     }
 
     /// Counts what was swapped.

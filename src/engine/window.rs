@@ -2,7 +2,7 @@
 //! and swaps it. Where windows are small, one is swapped and the next one recorded while another is copied.
 
 use super::Run;
-use super::prepare::{Desk, Hindrance, choose};
+use super::prepare::{Ahead, Desk, Hindrance, choose};
 use super::settle::swap_now;
 use super::spooling::spool_problem;
 use crate::api::Problem;
@@ -43,7 +43,11 @@ impl Run<'_> {
         let recorded: BTreeMap<ExtentId, ByteCount> =
             items.iter().map(|item| (item.tag.extent, item.tag.bytes)).collect();
         let soon = self.steps_ahead(insists, recorded.values().copied().sum());
-        let (copied, stopped) = self.copy(items, insists, &soon).await?;
+        let ((copied, stopped), swapped) = self.copy(items, insists, &soon).await;
+        if let Err(problem) = swapped {
+            self.put_away(copied, &recorded).await;
+            return Err(problem.into());
+        }
         let settled = self.settle(copied, &recorded).await?;
         self.turns.settled(settled.count);
         if stopped == Some(Stop::Yield) {
@@ -129,6 +133,7 @@ impl Run<'_> {
             | CatalogueError::LeaseHeld { .. }
             | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)
+            | CatalogueError::Unresolved(_)
             | CatalogueError::Unfit(_)
             | CatalogueError::Corrupt(_) => Err(error.into()),
         }
@@ -137,15 +142,7 @@ impl Run<'_> {
     /// The next window: the one that was prepared ahead, or one prepared now.
     async fn take_window(&mut self, insists: bool) -> Result<Taken, Problem> {
         if let Some(ahead) = self.ahead.take() {
-            self.round.as_mut().expect("a window is of a round").next = ahead.end;
-            let left = self.let_be(&ahead.unneeded).await?;
-            return Ok(match ahead.items.is_empty() {
-                true => Taken::Nothing(self.after_window(left)),
-                false => Taken::Window {
-                    items: ahead.items,
-                    left,
-                },
-            });
+            return self.take_ahead(ahead).await;
         }
         let steps = self.next_steps(insists);
         let round = self.round.as_ref().expect("a window is of a round");
@@ -166,6 +163,27 @@ impl Run<'_> {
             }
             Err(Hindrance::Catalogue(error)) => self.hindered(error).map(Taken::Nothing),
         }
+    }
+
+    async fn take_ahead(&mut self, ahead: Ahead) -> Result<Taken, Problem> {
+        let left = match self.let_be(&ahead.unneeded).await {
+            Ok(left) => left,
+            Err(problem) => {
+                // Its rows are given up with everything else.
+                self.ahead = Some(ahead);
+                return Err(problem);
+            }
+        };
+        self.round.as_mut().expect("a window is of a round").next = ahead.end;
+        if ahead.items.is_empty() {
+            // The next window may be a large one, and would be one too many beside what waits for its swap.
+            self.swap_due().await?;
+            return Ok(Taken::Nothing(self.after_window(left)));
+        }
+        Ok(Taken::Window {
+            items: ahead.items,
+            left,
+        })
     }
 
     fn desk(&self) -> Desk<'_> {
@@ -244,7 +262,7 @@ impl Run<'_> {
         items: Vec<Item>,
         insists: bool,
         soon: &[Assigned],
-    ) -> Result<(Copied, Option<Stop>), Problem> {
+    ) -> ((Copied, Option<Stop>), Result<(), CatalogueError>) {
         let due = std::mem::take(&mut self.due);
         let mut transactions = 0;
         let Self {
@@ -273,8 +291,17 @@ impl Run<'_> {
         );
         self.ahead = ahead;
         self.tally.transactions += transactions;
-        self.note_swapped(&due, &outcomes?);
-        Ok(copied)
+        let swapped = match outcomes {
+            Ok(outcomes) => {
+                self.note_swapped(&due, &outcomes);
+                Ok(())
+            }
+            Err(error) => {
+                self.due = due;
+                Err(error)
+            }
+        };
+        (copied, swapped)
     }
 
     /// The job's own limits count from when this run took it up.

@@ -4,6 +4,7 @@
 use super::manifest::{Item, LeftOut, Manifest};
 use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A medium that may take extents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,20 @@ pub enum Lack {
     Room(ByteCount),
     /// It can only be staged, and the spool is so many bytes too small for it.
     Spool(ByteCount),
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMedium => LeftOut::NoTarget.fmt(f),
+            Self::Room(bytes) => write!(f, "{bytes} missing on the roomiest target ({} bytes)", bytes.0),
+            Self::Spool(bytes) => write!(
+                f,
+                "{bytes} too large for the spool ({} bytes), and its targets share a dock with the source",
+                bytes.0
+            ),
+        }
+    }
 }
 
 /// One item with its target.
@@ -193,28 +208,34 @@ impl Ranks {
     }
 }
 
-/// Everything a manifest leaves where it is, with the reason in words.
-pub fn not_moved(manifest: &Manifest, plan: &Plan) -> Vec<(ExtentId, String)> {
-    let left = manifest
-        .left_out
-        .iter()
-        .map(|(item, why)| (item.extent, why.to_string()));
-    let unplaced = plan.unplaced.iter().map(|(extent, lack)| {
-        let why = match lack {
-            Lack::NoMedium => LeftOut::NoTarget.to_string(),
-            Lack::Room(bytes) => format!("{} missing on the roomiest target ({} bytes)", bytes, bytes.0),
-            Lack::Spool(bytes) => format!(
-                "{} too large for the spool ({} bytes), and its targets share a dock with the source",
-                bytes, bytes.0
-            ),
-        };
-        (*extent, why)
-    });
-    let later = plan.later.iter().map(|extent| {
-        let why = "moved in a later round, when another disk is in the target's dock";
-        (*extent, why.to_owned())
-    });
-    left.chain(unplaced).chain(later).collect()
+/// Everything that stays where it is, as small as it was planned.
+#[derive(Clone, Debug, Default)]
+pub struct Stays {
+    left_out: Vec<(Item, LeftOut)>,
+    unplaced: Vec<(ExtentId, Lack)>,
+    later: Vec<ExtentId>,
+}
+
+impl Stays {
+    /// What the manifest leaves out and the plan does not place in this round.
+    pub fn of(manifest: &mut Manifest, plan: &mut Plan) -> Self {
+        Self {
+            left_out: std::mem::take(&mut manifest.left_out),
+            unplaced: std::mem::take(&mut plan.unplaced),
+            later: std::mem::take(&mut plan.later),
+        }
+    }
+
+    /// Each with the reason in words.
+    pub fn reasons(&self) -> impl Iterator<Item = (ExtentId, String)> {
+        let left = self.left_out.iter().map(|(item, why)| (item.extent, why.to_string()));
+        let unplaced = self.unplaced.iter().map(|(extent, lack)| (*extent, lack.to_string()));
+        let later = self.later.iter().map(|extent| {
+            let why = "moved in a later round, when another disk is in the target's dock";
+            (*extent, why.to_owned())
+        });
+        left.chain(unplaced).chain(later)
+    }
 }
 
 /// What a disk is taken to read and write in a second where nothing was measured yet: a USB 3 hard disk's outer tracks.

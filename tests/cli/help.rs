@@ -148,6 +148,68 @@ fn bash_is_offered_verbs_and_options() {
     assert!(offered(&["respool", "job", ""]).contains(&"restore".to_owned()));
 }
 
+#[test]
+fn fish_is_offered_verbs_and_options() {
+    if !installed("fish") {
+        return println!("not run: fish is not installed, and completed nothing");
+    }
+    let site = Site::new();
+    fs::write(site.path("script"), site.say(&["completion", "fish"]).exits(0).stdout).unwrap();
+    let offered = |typed: &str| {
+        let ask = "source $argv[1]; complete --do-complete $argv[2]";
+        let mut fish = std::process::Command::new("fish");
+        fish.args(["--no-config", "-c", ask])
+            .arg(site.path("script"))
+            .arg(typed)
+            .env("HOME", site.path("."));
+        let output = fish.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        // A word and, after a tab, what it does.
+        let word = |line: &str| line.split('\t').next().unwrap().to_owned();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(word)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(offered("respool rep"), ["repack"]);
+    assert_eq!(offered("respool medium check"), ["check-erase"]);
+    assert_eq!(offered("respool repack --keep"), ["--keep-source"]);
+    assert!(offered("respool job ").contains(&"restore".to_owned()));
+}
+
+/// Types to a zsh on a terminal of its own and presses tab; what stands there afterwards is looked for.
+const ASK_ZSH: &str = r#"
+zmodload zsh/zpty && zpty shell zsh -f -i || exit 9
+zpty -w shell "PS1='> '; autoload -Uz compinit; compinit -u -D; source '$1'; print rea''dy"
+zpty -r -m shell seen "*ready*" || exit 8
+zpty -w -n shell "$2"$'\t'
+zpty -r -m shell seen "*$3*" || exit 7
+zpty -d shell
+"#;
+
+#[test]
+fn zsh_is_offered_verbs_and_options() {
+    if !installed("zsh") || !installed("timeout") {
+        return println!("not run: zsh is not installed, and completed nothing");
+    }
+    let site = Site::new();
+    fs::write(site.path("script"), site.say(&["completion", "zsh"]).exits(0).stdout).unwrap();
+    for (typed, completed) in [
+        ("respool rep", "respool repack "),
+        ("respool medium check", "respool medium check-erase "),
+        ("respool repack --keep", "respool repack --keep-source "),
+    ] {
+        let mut zsh = std::process::Command::new("timeout");
+        zsh.args(["60", "zsh", "-f", "-c", ASK_ZSH, "zsh"])
+            .arg(site.path("script"))
+            .args([typed, completed])
+            .env("HOME", site.path("."));
+        let output = zsh.output().unwrap();
+        assert!(output.status.success(), "{typed}: {output:?}");
+    }
+}
+
 /// What a command prints on a terminal of 80 columns.
 fn on_a_terminal(site: &Site, typed: &[&str]) -> String {
     let size = Winsize {
@@ -180,13 +242,17 @@ fn tables_fit_a_terminal_of_80_columns_and_are_whole_lines_elsewhere() {
     let name = "reports/of/a/long/and/winding/road/that/leads/to/a/file.pdf";
     site.run(&["put", &site.file("f", 5000), name, "--tags", "blue"])
         .exits(0);
-    site.run(&["repack", long, "--quarantine", "1d"]).exits(0);
+    site.add_dir("disk-c");
+    site.run(&["repack", long, "--to", "disk-b", "--quarantine", "1d"])
+        .exits(0);
     for typed in [
         &["medium", "list"][..],
         &["medium", "df"],
         &["medium", "counts"],
         &["medium", "extents", long],
+        &["medium", "candidates"],
         &["job", "list"],
+        &["repack", "disk-b", "--plan"],
         &["object", "list"],
         &["extent", "list"],
     ] {

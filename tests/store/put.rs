@@ -224,6 +224,43 @@ async fn x27_what_was_written_after_a_window_that_failed_is_void_with_it() {
     world.is_sound().await;
 }
 
+/// a small object that was half sent when the window before it failed has its bytes, and is written elsewhere; one
+/// that was refused already is passed over to its end.
+#[tokio::test]
+async fn x27_what_is_half_sent_when_the_window_before_fails_goes_on() {
+    for copies in [1, 0] {
+        let world = World::with(&[("a", 1 << 30), ("b", 1 << 29)], windows_of(2)).await;
+        world.platter("a").fail_sync = true;
+        let mut session = world.session();
+        let two = (0..2).flat_map(|n| frames(header(&format!("{n}"), 10, 1), &data(n, 10)));
+        let mut rest = frames(header("o", 10, copies), &data(9, 10)).into_iter();
+        for frame in two.chain(rest.next()) {
+            assert!(session.feed(frame).await.unwrap().is_empty(), "nothing ended yet");
+        }
+        session.closed().await;
+        let mut results = session.results().await;
+        for frame in rest {
+            results.extend(session.feed(frame).await.unwrap());
+        }
+        results.extend(session.finish().await);
+        let last = results.pop().unwrap();
+        assert_eq!(results.len(), 2);
+        assert!(
+            results
+                .iter()
+                .all(|void| void.outcome.as_ref().is_err_and(|failure| failure.again))
+        );
+        match copies {
+            0 => assert_eq!(last.outcome.unwrap_err().problem.code, "no_copies"),
+            _ => {
+                assert_eq!(world.medium_of(&last.outcome.unwrap(), 0).await, "b");
+                assert_eq!(world.get("o", None).await.unwrap(), data(9, 10));
+            }
+        }
+        world.is_sound().await;
+    }
+}
+
 #[tokio::test]
 async fn other_bytes_than_the_client_read_are_refused() {
     let world = World::new(&[("a", 1 << 30)]).await;

@@ -3,7 +3,7 @@
 use crate::model::{AdmState, ExtentId, JobError, Medium, MediumId, Standing};
 use jiff::Timestamp;
 
-/// What a catalogue answers when it does not do what was asked. Nothing was changed, unless `Unresolved`.
+/// What a catalogue answers when it does not do what was asked. Nothing was changed, unless it is `Unresolved`.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// No such thing.
@@ -68,6 +68,9 @@ pub enum CatalogueError {
     /// The catalogue cannot be reached or fails.
     #[error("the catalogue is not available: {0}")]
     Unavailable(String),
+    /// The answer to a commit was lost, and nobody could be asked what became of it: it may have been done.
+    #[error("the catalogue is not available: {0}")]
+    Unresolved(String),
     /// The catalogue could lose what it commits, or is not ours, or has another schema. Not to be used.
     #[error("the catalogue cannot be trusted: {0}")]
     Unfit(String),

@@ -8,7 +8,7 @@ use crate::catalogue::{CatalogueError, Result};
 use crate::model::{MediumId, Step};
 use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Uuid;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -140,7 +140,7 @@ impl<'c> Tx<'c> {
         Ok(Self {
             catalogue,
             attempt,
-            inner: catalogue.pool.begin().await?,
+            inner: begun(catalogue.pool.clone()).await?,
         })
     }
 
@@ -179,6 +179,17 @@ impl<'c> Tx<'c> {
     }
 }
 
+/// A transaction, begun where nobody gives it up halfway: a connection that went back to the pool before the server
+/// had answered its BEGIN would come out again inside of a transaction that nobody knows of.
+async fn begun(pool: PgPool) -> std::result::Result<Transaction<'static, Postgres>, sqlx::Error> {
+    match tokio::spawn(async move { pool.begin().await }).await {
+        Ok(begun) => begun,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is ending.
+        Err(_) => Err(sqlx::Error::PoolClosed),
+    }
+}
+
 /// Asks the server what became of a transaction: once it does not run any more, its mark is there or it never will be. A
 /// transaction's number does not tell: a server that was killed before it wrote anything of a transaction down gives the
 /// same number to another one afterwards, and that one may commit.
@@ -213,7 +224,7 @@ async fn resolve(catalogue: &PgCatalogue, (token, xid): (Uuid, &str), lost: &str
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     warn!(xid, became = "not known", "{LOST_ANSWER}");
-    Err(Stop::Answer(CatalogueError::Unavailable(format!(
+    Err(Stop::Answer(CatalogueError::Unresolved(format!(
         "it is not known whether transaction {xid} was committed ({lost}); look again before anything is repeated"
     ))))
 }

@@ -239,7 +239,7 @@ async fn a_commit_under_way_that_never_arrived_is_done_again() {
 async fn a_commit_under_way_of_which_nothing_is_heard_is_told_to_be_unknown() {
     let Interrupted { fresh, way, making, .. } = Interrupted::by(Flow::AnswersWait).await;
     let unknown = within(making).await.unwrap().expect_err("nothing is answered");
-    let CatalogueError::Unavailable(why) = &unknown else {
+    let CatalogueError::Unresolved(why) = &unknown else {
         panic!("{unknown:?}")
     };
     assert!(why.starts_with("it is not known whether transaction"), "{why}");

@@ -9,6 +9,8 @@ use lrs::ldm::fs::dir::{format, mount, open_disk, read_label};
 use lrs::ldm::{Blame, Fault};
 use nix::errno::Errno;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn empty() -> (tempfile::TempDir, impl Fn() -> Box<dyn Disk>) {
     let folder = tempfile::tempdir().unwrap();
@@ -66,13 +68,22 @@ fn a_symlink_a_file_and_nothing_are_no_directories() {
     assert!(matches!(refused.fault, Fault::Unlabelled(_)), "{refused}");
 }
 
-/// Fails one of the calls that change anything.
+/// Fails one of the calls that change anything, and whatever needs a file handle while there is none.
 struct Failing {
     disk: Box<dyn Disk>,
     left: usize,
+    no_handles: Arc<AtomicBool>,
 }
 
 impl Failing {
+    fn at(left: usize, disk: Box<dyn Disk>) -> Self {
+        Self {
+            disk,
+            left,
+            no_handles: Arc::default(),
+        }
+    }
+
     fn count(&mut self) -> DiskResult<()> {
         self.left = self.left.wrapping_sub(1);
         if self.left == 0 { Err(Errno::EIO) } else { Ok(()) }
@@ -85,7 +96,10 @@ impl Disk for Failing {
         self.disk.create(path, role)
     }
     fn open(&mut self, path: &str, role: &Role) -> DiskResult<FileId> {
-        self.disk.open(path, role)
+        match self.no_handles.load(Ordering::Relaxed) {
+            true => Err(Errno::EMFILE),
+            false => self.disk.open(path, role),
+        }
     }
     fn close(&mut self, file: FileId) {
         self.disk.close(file);
@@ -143,10 +157,10 @@ impl Disk for Failing {
 fn a_format_that_fails_anywhere_leaves_an_empty_directory() {
     for left in 1.. {
         let (folder, disk) = empty();
-        let outcome = format(Box::new(Failing { disk: disk(), left }), &label());
+        let outcome = format(Box::new(Failing::at(left, disk())), &label());
         if outcome.is_ok() {
             // The line that confirms the first seal may fail without harm; everything else may not.
-            let settled = format(Box::new(Failing { disk: disk(), left: 1 }), &label());
+            let settled = format(Box::new(Failing::at(1, disk())), &label());
             assert!(settled.is_err());
             if left > 30 {
                 return;
@@ -295,6 +309,23 @@ fn x_25_a_label_changed_after_the_writes_voids_their_sync() {
     let refused = volume.sync().expect_err("another medium's sync is none");
     assert!(matches!(refused.fault, Fault::WrongMedium { .. }), "{refused}");
     assert_eq!(volume.sync().unwrap_err().fault, Fault::NeedsReopen);
+}
+
+/// What this host lacks says nothing about the medium, and what is being written meanwhile counts.
+#[test]
+fn a_label_that_this_host_could_not_open_leaves_the_mount_as_it_was() {
+    let bench = Bench::formatted();
+    let disk = Failing::at(0, bench.disk());
+    let no_handles = Arc::clone(&disk.no_handles);
+    let mut volume = mount(Box::new(disk), bench.expected()).unwrap();
+    put(&mut *volume, "before", b"1").unwrap();
+    no_handles.store(true, Ordering::Relaxed);
+    let error = volume.identify().unwrap_err();
+    assert!(error.fault.is_of_host(), "{error}");
+    no_handles.store(false, Ordering::Relaxed);
+    volume.identify().unwrap();
+    put(&mut *volume, "after", b"2").unwrap();
+    volume.sync().unwrap();
 }
 
 #[test]

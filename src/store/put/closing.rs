@@ -3,12 +3,30 @@
 
 use super::gather::{self, Loaded};
 use super::stream::Halt;
+use super::targets::Target;
 use super::window::{Closed, Closing, Ground};
 use super::{Current, Outcome, PutFailure, PutSession, TRIES, Targets, give_up};
 use crate::api::Problem;
 use dss::model::{Oid, Owner};
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// A window could not be closed.
+pub(super) struct FailedClosing {
+    target: usize,
+    of_host: bool,
+    problem: Problem,
+}
+
+impl FailedClosing {
+    /// What `recover` answers: an error when looking for other targets makes no sense.
+    fn answer(self) -> Result<Problem, Problem> {
+        match self.of_host {
+            true => Err(self.problem),
+            false => Ok(self.problem),
+        }
+    }
+}
 
 impl PutSession {
     /// Writes what was gathered, elsewhere if a medium fails.
@@ -26,6 +44,9 @@ impl PutSession {
                 return self.fail(batch, PutFailure::last(problem));
             }
             let done = gather::write(batch, &self.tools()).await;
+            if !done.landed.is_empty() {
+                self.oldest.get_or_insert_with(Instant::now);
+            }
             done.landed.into_iter().for_each(|landed| self.window.push(landed));
             let Some(halt) = done.halt else {
                 assert!(done.left.is_empty(), "what is left was left for a reason");
@@ -86,9 +107,18 @@ impl PutSession {
         if let Halt::Problem(problem) = halt {
             return Err(problem);
         }
-        // Where the window before failed, this halt came after it, and may have come of it.
+        let halted = match &halt {
+            Halt::Target(number, _) => Some(self.target(*number)),
+            Halt::Problem(_) | Halt::Ousted(_) => None,
+        };
+        // Where the window before failed, this halt came after it, and on the same target it may have come of it.
         if let Some(failure) = self.end_closing().await {
-            return failure;
+            if let (Halt::Target(number, trouble), Some(target)) = (&halt, &halted)
+                && *number != failure.target
+            {
+                trouble.note(&self.host, target).await;
+            }
+            return failure.answer();
         }
         let problem = match halt {
             Halt::Problem(problem) => return Err(problem),
@@ -97,7 +127,7 @@ impl PutSession {
                 problem
             }
             Halt::Target(number, trouble) => {
-                let target = self.targets.as_ref().expect("a target halted").list[number].clone();
+                let target = halted.expect("a target halted");
                 let problem = trouble.problem(&target);
                 match trouble.spares_the_window() {
                     true => self.close_window().await,
@@ -145,34 +175,41 @@ impl PutSession {
         self.closing = Some(Closing::begin(std::mem::take(&mut self.window), ground));
     }
 
-    /// Ends with the window that is being closed, if one is. Where it failed, nothing since counts either: answers what
-    /// `recover` does.
-    pub(super) async fn end_closing(&mut self) -> Option<Result<Problem, Problem>> {
+    /// Ends with the window that is being closed, if one is. Where it failed, nothing since counts either, but what was
+    /// only gathered: its bytes are here, and are written elsewhere.
+    pub(super) async fn end_closing(&mut self) -> Option<FailedClosing> {
         let Closed { outcomes, failed } = self.closing.take()?.end().await;
         self.tell(outcomes);
         let (number, trouble) = failed?;
-        let targets = self
-            .targets
-            .as_ref()
-            .expect("targets are kept while a window is closed");
-        let target = targets.list[number].clone();
+        let target = self.target(number);
         let problem = trouble.problem(&target);
         trouble.note(&self.host, &target).await;
         self.void_window(&problem).await;
         self.distrust(number);
-        if let Current::Streaming(streaming) = std::mem::replace(&mut self.current, Current::None) {
-            let ticket = streaming.draft().ticket;
-            let rows = streaming.abandon().await;
-            give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
-            self.order.settle(ticket, Err(PutFailure::again(problem.clone())));
-            self.current = Current::Skipping;
-        }
+        self.current = match std::mem::replace(&mut self.current, Current::None) {
+            Current::Streaming(streaming) => {
+                let ticket = streaming.draft().ticket;
+                let rows = streaming.abandon().await;
+                give_up(&self.host, Owner::Put(self.id), Some(&rows)).await;
+                self.order.settle(ticket, Err(PutFailure::again(problem.clone())));
+                Current::Skipping
+            }
+            other @ (Current::None | Current::Skipping | Current::Gathering { .. }) => other,
+        };
         self.let_go().await;
-        Some(if trouble.is_of_host() {
-            Err(problem)
-        } else {
-            Ok(problem)
+        Some(FailedClosing {
+            target: number,
+            of_host: trouble.is_of_host(),
+            problem,
         })
+    }
+
+    fn target(&self, number: usize) -> Target {
+        let targets = self
+            .targets
+            .as_ref()
+            .expect("targets are kept while a window needs them");
+        targets.list[number].clone()
     }
 
     async fn void_window(&mut self, problem: &Problem) {

@@ -36,6 +36,7 @@ impl From<CatalogueError> for Halt {
             | CatalogueError::Invariant { .. }
             | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)
+            | CatalogueError::Unresolved(_)
             | CatalogueError::Unfit(_)
             | CatalogueError::Corrupt(_) => Self::Problem(error.into()),
         }

@@ -95,6 +95,8 @@ impl Trouble {
                 ..MediumChange::default()
             },
             Self::Media(_) if self.is_of_host() => return,
+            // Whoever met what broke the mount has told of that.
+            Self::Media(error) if error.fault == Fault::NeedsReopen => return,
             Self::Media(error) => match error.fault {
                 // Not the medium's fault: it is simply not there.
                 Fault::WrongMedium { .. } | Fault::Unlabelled(_) => MediumChange {

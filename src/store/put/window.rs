@@ -113,17 +113,19 @@ impl Window {
             }
         };
         ground.host.checkpoints.reach(Step::PutAfterSync);
-        let mut outcomes = commit(synced, ground).await;
+        let mut outcomes = commit(synced, &rows, ground).await;
         ground.host.checkpoints.reach(Step::PutAfterCommit);
-        if let Err(problem) = index(&outcomes, ground).await {
+        let mut failed = None;
+        if let Err(NotIndexed { problem, target }) = index(&outcomes, ground).await {
             // Durable and visible, but its media do not name it for good: not to be acknowledged.
             for (_, outcome) in &mut outcomes {
                 if outcome.is_ok() {
                     *outcome = Err(PutFailure::last(problem.clone()));
                 }
             }
+            failed = target;
         }
-        Closed { outcomes, failed: None }
+        Closed { outcomes, failed }
     }
 }
 
@@ -152,8 +154,14 @@ impl Closing {
     /// Waits until it is closed. May be given up and asked again.
     pub async fn wait(&mut self) {
         if self.closed.is_none() {
-            let closed = (&mut self.task).await;
-            self.closed = Some(closed.expect("closing a window does not panic"));
+            match (&mut self.task).await {
+                Ok(closed) => self.closed = Some(closed),
+                Err(error) => {
+                    // Told once: whoever cleans up finds it ended.
+                    self.closed = Some(Closed::default());
+                    panic!("closing a window does not panic: {error}");
+                }
+            }
         }
     }
 
@@ -165,10 +173,11 @@ impl Closing {
 }
 
 /// How a window ended.
+#[derive(Default)]
 pub struct Closed {
     /// What became of every object.
     pub outcomes: Vec<Outcome>,
-    /// The target that failed, if one did.
+    /// The target that failed, if one did: nothing that it took since counts.
     pub failed: Option<(usize, Trouble)>,
 }
 
@@ -222,7 +231,7 @@ fn rows(landed: &Landed) -> impl Iterator<Item = ExtentId> {
 }
 
 /// Makes the objects of a synced window visible.
-async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, ground: &Ground) -> Vec<Outcome> {
+async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, rows: &[ExtentId], ground: &Ground) -> Vec<Outcome> {
     let mut tickets = Vec::new();
     let mut objects = Vec::new();
     let now = ground.host.clock.now();
@@ -249,9 +258,18 @@ async fn commit(synced: Vec<(Draft, Vec<(Place, Synced)>)>, ground: &Ground) -> 
                 .collect()
         }
         Err(error) => {
-            // Pending rows that are still there become orphans; rows of a commit whose answer was lost are not pending.
-            super::give_up(&ground.host, Owner::Put(ground.session), None).await;
-            failed(tickets.into_iter().map(|(ticket, _)| ticket).collect(), &error.into())
+            // Its rows that are still pending become orphans; rows of a commit whose answer was lost are not pending.
+            super::give_up(&ground.host, Owner::Put(ground.session), Some(rows)).await;
+            // What may be stored is not to be sent again, or it would become two versions.
+            let told = match error {
+                CatalogueError::Unresolved(_) => PutFailure::last,
+                _ => PutFailure::again,
+            };
+            let problem = Problem::from(error);
+            tickets
+                .into_iter()
+                .map(|(ticket, _)| (ticket, Err(told(problem.clone()))))
+                .collect()
         }
     }
 }
@@ -290,9 +308,25 @@ fn entry(place: Place, synced: &Synced, now: Timestamp) -> LayoutEntry {
     }
 }
 
+/// Why an index does not name what its medium took.
+struct NotIndexed {
+    problem: Problem,
+    /// The medium's own failure: like a failed sync, it is mounted anew before it takes more.
+    target: Option<(usize, Trouble)>,
+}
+
+impl From<CatalogueError> for NotIndexed {
+    fn from(error: CatalogueError) -> Self {
+        Self {
+            problem: error.into(),
+            target: None,
+        }
+    }
+}
+
 /// Has every medium name what it took, and notes that. The stamp is taken after the commit: a catalogue restored from a
 /// backup made before it must find this medium ahead of itself.
-async fn index(outcomes: &[Outcome], ground: &Ground) -> Result<(), Problem> {
+async fn index(outcomes: &[Outcome], ground: &Ground) -> Result<(), NotIndexed> {
     let mut by_medium: BTreeMap<_, Vec<ExtentId>> = BTreeMap::new();
     for (_, outcome) in outcomes {
         for entry in outcome.iter().flat_map(|detail| &detail.entries) {
@@ -303,24 +337,22 @@ async fn index(outcomes: &[Outcome], ground: &Ground) -> Result<(), Problem> {
         return Ok(());
     }
     let stamp = IndexStamp::from(ground.host.catalogue.stamp().await?);
-    for target in &ground.targets {
+    for (number, target) in ground.targets.iter().enumerate() {
         let Some(extents) = by_medium.get(&target.grant.medium) else {
             continue;
         };
         let answer = target.drive.run(move |volume| volume.commit_index(stamp)).await;
         if let Err(trouble) = Trouble::of(answer) {
-            trouble.note(&ground.host, target).await;
-            let told = trouble.problem(target);
-            return Err(Problem::environment(
-                "not_indexed",
-                "medium",
-                &target.name,
-                format!(
-                    "stored and durable, but medium {} could not commit its index: {}",
-                    target.name, told.message
-                ),
-            )
-            .next(format!("see to medium {}; repack it if it fails again", target.name)));
+            let message = format!(
+                "stored and durable, but medium {} could not commit its index: {}",
+                target.name,
+                trouble.problem(target).message
+            );
+            return Err(NotIndexed {
+                problem: Problem::environment("not_indexed", "medium", &target.name, message)
+                    .next(format!("see to medium {}; repack it if it fails again", target.name)),
+                target: Some((number, trouble)),
+            });
         }
         ground
             .host

@@ -149,7 +149,11 @@ impl Ear for Line {
         }
         if changes && self.world.strikes(Kind::LostAnswer) || self.world.is_cut_off() {
             self.world.say(|| format!("catalogue: the answer to {call} is lost"));
-            return Err(CatalogueError::Unavailable("the connection was lost".to_owned()));
+            let why = "the connection was lost".to_owned();
+            return Err(match changes {
+                true => CatalogueError::Unresolved(why),
+                false => CatalogueError::Unavailable(why),
+            });
         }
         Ok(())
     }

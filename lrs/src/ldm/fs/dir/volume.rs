@@ -205,8 +205,9 @@ impl Volume for DirVolume {
 
     fn identify(&mut self) -> MediaResult<()> {
         let answer = self.stands().and_then(|()| self.compare_label());
-        // Whatever happened to the medium, only a new mount can tell what is true of it.
-        self.broken |= answer.is_err();
+        // Whatever happened to the medium, only a new mount can tell what is true of it. What this host lacked was
+        // no answer, and what is being written meanwhile is as good as before.
+        self.broken |= answer.as_ref().is_err_and(|error| !error.fault.is_of_host());
         answer
     }
 
