@@ -229,6 +229,7 @@ async fn store(context: &Context, client: &Client, sources: &[Source], report: &
         });
         let manner = Manner {
             overwrite: Overwrite::Refuse,
+            split: false,
             copies: Some(if number % 2 == 0 { 1 } else { 2 }),
             tags: BTreeSet::from(["demo".to_owned()]),
             grouping: None,

@@ -75,7 +75,8 @@ const TEXTS: &[(&str, &[&str])] = &[
             "Examples:
   respool put report.pdf reports/2019.pdf
   respool put report.pdf reports/2019.pdf --overwrite --copies 2
-  respool put photos album --recursive --tags offsite --meta owner=me",
+  respool put photos album --recursive --tags offsite --meta owner=me
+  respool put disk.img images/disk.img --split",
         ],
     ),
     (

@@ -35,6 +35,9 @@ pub struct Put {
     /// How many copies, each on a medium of its own [default: as configured, 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     copies: Option<u8>,
+    /// Let a copy go on on another medium where none has room for all of it; only at the ends of extents
+    #[arg(long)]
+    split: bool,
     /// Only media with all of these tags
     #[arg(long, value_delimiter = ',', value_name = "T,...")]
     tags: Vec<String>,
@@ -64,6 +67,8 @@ pub struct Manner {
     pub overwrite: Overwrite,
     /// How many copies.
     pub copies: Option<u8>,
+    /// Whether a copy may lie on several media.
+    pub split: bool,
     /// Only such media.
     pub tags: BTreeSet<String>,
     /// Kept together.
@@ -110,6 +115,7 @@ impl Put {
                 Overwrite::Refuse
             },
             copies: self.copies,
+            split: self.split,
             tags: self.tags.iter().cloned().collect(),
             grouping: self.grouping.clone(),
             meta: self.meta.iter().cloned().collect(),

@@ -60,6 +60,7 @@ pub async fn send(
         .sum();
     let sent = Arc::new(AtomicU64::new(0));
     let (frames, receiver) = mpsc::channel::<Bytes>(AHEAD);
+    let path = format!("/v1/object/put?expected={total}&split={}", manner.split);
     let (manner, counter) = (manner.clone(), Arc::clone(&sent));
     let reading = tokio::task::spawn_blocking(move || {
         let mut parcels = Parcels {
@@ -73,7 +74,6 @@ pub async fn send(
         let _ = sent.and_then(|()| parcels.send());
     });
     let body = StreamBody::new(ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes))));
-    let path = format!("/v1/object/put?expected={total}");
     let response = client
         .send(&path, Body::new(body.map_err(|never: io::Error| never)))
         .await?;

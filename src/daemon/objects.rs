@@ -12,6 +12,7 @@ use crate::api::requests::{ObjectRequest, StreamEnd};
 use crate::api::wire::Nothing;
 use crate::host::Host;
 use crate::store;
+use crate::store::placement::Spread;
 use crate::store::put::{PutFrame, PutOptions, PutSession};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Query, State};
@@ -55,6 +56,9 @@ struct PutQuery {
     /// Bytes that will come in all.
     #[serde(default)]
     expected: u64,
+    /// Whether a copy may lie on several media.
+    #[serde(default)]
+    split: bool,
 }
 
 async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, body: Body) -> Response {
@@ -62,7 +66,10 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
     lines::<_, Nothing, _>(move |sink| async move {
         let options = PutOptions {
             expected: ByteCount(query.expected),
-            ..PutOptions::default()
+            spread: match query.split {
+                true => Spread::Split,
+                false => Spread::Whole,
+            },
         };
         let session = PutSession::begin(&host, options);
         let (sender, mut results) = mpsc::channel(RESULTS_AHEAD);

@@ -1,6 +1,7 @@
 //! Objects: put, got, listed, deleted, undeleted; and what is refused.
 
 use crate::site::{Site, contents};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -129,6 +130,31 @@ fn an_object_larger_than_an_extent_is_cut_and_put_together_again() {
     let put = site.put("big", (5 << 20) + 17);
     assert_eq!(put.json["extents"].as_array().unwrap().len(), 6);
     site.holds("big", (5 << 20) + 17);
+}
+
+#[test]
+fn e02_an_object_spans_media_only_when_it_may_be_split() {
+    let site = Site::new();
+    site.config("[store]\nextent_max_bytes = \"1MiB\"\n");
+    for disk in ["disk-a", "disk-b"] {
+        fs::create_dir(site.path(disk)).unwrap();
+        site.run(&["dir", "add", disk, &site.at(disk), "--capacity", "4MiB"])
+            .exits(0);
+    }
+    let file = site.file("in-big", 5 << 20);
+    let refused = site.run(&["put", &file, "big"]).exits(2);
+    let next = refused.text("/error/next");
+    assert!(next.contains("--split"), "{next}");
+    let put = site.run(&["put", &file, "big", "--split"]).exits(0);
+    let media: BTreeSet<&str> = put.json["extents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|extent| extent["medium"].as_str().unwrap())
+        .collect();
+    assert_eq!(media.len(), 2, "{media:?}");
+    site.holds("big", 5 << 20);
+    site.run(&["check"]).exits(0);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Wish {
 
 /// What helps whatever keeps the media from taking more.
 const PLAIN_WAYS: &str = "add a medium, bring one back with `respool repack`, or ask for fewer copies";
+/// What helps an object of several extents beside.
+const SPLIT_WAY: &str = "with `--split` its extents may lie on several media";
 /// Of how many media the way out is told.
 const WAYS_TOLD: usize = 2;
 
@@ -56,6 +58,10 @@ fn ways_out<'a>(stock: &'a [Stock], tags: &'a BTreeSet<String>) -> impl Iterator
     let named = stock.iter().filter(|item| tags.is_subset(&item.medium.tags));
     let ways = named.filter_map(|item| item.medium.may_take_extents().err()?.way_out(&item.medium.name));
     ways.take(WAYS_TOLD)
+}
+
+fn may_be_split(order: &Order<'_>) -> bool {
+    order.extents.len() > 1 && order.spread == Spread::Whole
 }
 
 impl Targets {
@@ -84,6 +90,7 @@ impl Targets {
             Problem::refused("no_target", need.oid.as_str(), refused).next(
                 ways_out(&stock, order.tags)
                     .chain([PLAIN_WAYS.to_owned()])
+                    .chain(may_be_split(&order).then(|| SPLIT_WAY.to_owned()))
                     .collect::<Vec<_>>()
                     .join("; or "),
             )
