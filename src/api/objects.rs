@@ -2,11 +2,12 @@
 
 use super::Problem;
 use super::extents::{self, ExtentView};
-use dss::model::{ByteCount, CopyNo, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
+use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// One version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,33 @@ pub enum PutResult {
         /// Whether sending it again may succeed.
         again: bool,
     },
+}
+
+/// A place where an extent could not be read; its bytes came from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedRead {
+    /// Which extent.
+    pub extent: ExtentId,
+    /// On which medium, by name.
+    pub medium: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for FailedRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "extent {} on {}: {}", self.extent, self.medium, self.reason)
+    }
+}
+
+/// What was got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Got {
+    /// The object.
+    #[serde(flatten)]
+    pub object: ObjectView,
+    /// Where its bytes could not be read before they were read elsewhere.
+    pub failed_reads: Vec<FailedRead>,
 }
 
 /// What must be known of media to tell about what lies on them.

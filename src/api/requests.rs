@@ -59,7 +59,7 @@ pub struct PutHeader {
     pub metadata: Metadata,
 }
 
-/// The end of one object in a stream of puts, or of a get: what was sent.
+/// The end of one object in a stream of puts: what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamEnd {
@@ -67,6 +67,16 @@ pub struct StreamEnd {
     pub bytes: ByteCount,
     /// What they digest to.
     pub blake3: dss::model::Blake3,
+}
+
+/// The end of a get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetEnd {
+    /// What was sent.
+    pub sent: StreamEnd,
+    /// Where bytes could not be read before they were read elsewhere.
+    pub failed_reads: Vec<super::objects::FailedRead>,
 }
 
 /// `get`, `delete`, `undelete`, `object show`.

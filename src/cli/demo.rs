@@ -9,12 +9,12 @@ use super::job::{CtrlC, watch};
 use super::progress::Bar;
 use super::put::Manner;
 use super::put_stream::{Item, send};
-use super::{Context, Done, medium, service};
+use super::{Context, Done, interrupts, medium, service};
 use crate::api::frame::{Decoder, Kind};
 use crate::api::media::{MediaList, MediumView};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::plan::{PlanLine, PlanSummary};
-use crate::api::requests::{DirAddRequest, ObjectListRequest, ObjectRequest, Overwrite, RepackRequest, StreamEnd};
+use crate::api::requests::{DirAddRequest, GetEnd, ObjectListRequest, ObjectRequest, Overwrite, RepackRequest};
 use crate::api::wire::Nothing;
 use crate::api::{JobReport, Problem, exit};
 use crate::client::{Client, decode, gone, json_body};
@@ -170,7 +170,7 @@ impl Demo {
         ));
         let begun = Instant::now();
         let job: JobReport = client.call("/v1/repack", &request).await?;
-        let end = watch(context, client, job.job, CtrlC::PausesJob).await?;
+        let end = watch(context, client, job.job, (CtrlC::PausesJob, interrupts()?)).await?;
         report.repack.predicted_seconds = plan.predicted_seconds;
         report.repack.seconds = begun.elapsed().as_secs_f64();
         report.repack.job = Some(end.report);
@@ -354,7 +354,7 @@ async fn read(client: &Client, oid: &Oid) -> Result<Blake3, Problem> {
                 }
                 Kind::Problem => return Err(decode(&frame.payload)?),
                 Kind::End => {
-                    let _: StreamEnd = decode(&frame.payload)?;
+                    let _: GetEnd = decode(&frame.payload)?;
                     return Ok(Blake3(*whole.finalize().as_bytes()));
                 }
             }

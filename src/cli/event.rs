@@ -10,7 +10,7 @@ pub struct Events {
     /// Only what comes after this number
     #[arg(long, value_name = "SEQ")]
     after: Option<i64>,
-    /// At most so many
+    /// At most so many, the oldest first; go on with --after and the last number
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
 }

@@ -4,8 +4,8 @@ use super::object::details;
 use super::progress::Bar;
 use super::{Context, Done, interrupts};
 use crate::api::frame::{Decoder, Frame, Kind};
-use crate::api::objects::ObjectView;
-use crate::api::requests::{ObjectRequest, StreamEnd};
+use crate::api::objects::{FailedRead, Got, ObjectView};
+use crate::api::requests::{GetEnd, ObjectRequest, StreamEnd};
 use crate::api::{Problem, exit};
 use crate::client::{decode, gone, json_body};
 use dss::model::{Blake3, ByteCount, Metadata, Oid, Version};
@@ -47,9 +47,12 @@ impl Get {
         let mut landing: Option<Landing> = None;
         loop {
             while let Some(frame) = decoder.next_frame().map_err(|error| gone(&error))? {
-                if let Some(object) = self.take(frame, &mut landing)? {
+                if let Some(got) = self.take(frame, &mut landing)? {
                     bar.end();
-                    context.output.result(&object, details);
+                    for failed in &got.failed_reads {
+                        context.output.note(&read_elsewhere(failed));
+                    }
+                    context.output.result(&got, |got| details(&got.object));
                     return Ok(exit::DONE);
                 }
             }
@@ -77,13 +80,15 @@ impl Get {
     }
 
     /// Takes one frame; the object when it is complete and in its place.
-    fn take(&self, frame: Frame, landing: &mut Option<Landing>) -> Result<Option<ObjectView>, Problem> {
+    fn take(&self, frame: Frame, landing: &mut Option<Landing>) -> Result<Option<Got>, Problem> {
         match (frame.kind, landing.as_mut()) {
             (Kind::Header, None) => *landing = Some(Landing::begin(&self.file, decode(&frame.payload)?)?),
             (Kind::Data, Some(landing)) => landing.write(&frame.payload)?,
             (Kind::End, Some(_)) => {
                 let landing = landing.take().expect("just seen");
-                return self.finish(landing, &decode(&frame.payload)?).map(Some);
+                let GetEnd { sent, failed_reads } = decode(&frame.payload)?;
+                let object = self.finish(landing, &sent)?;
+                return Ok(Some(Got { object, failed_reads }));
             }
             (Kind::Problem, _) => return Err(decode(&frame.payload)?),
             (Kind::Header | Kind::Data | Kind::End, _) => {
@@ -159,6 +164,15 @@ impl Get {
         let _ = File::open(folder_of(&self.file)).and_then(|folder| folder.sync_all());
         Ok(landing.object)
     }
+}
+
+/// The bytes that came are right all the same.
+fn read_elsewhere(failed: &FailedRead) -> String {
+    format!(
+        "not read: {failed}; its bytes were read elsewhere, and are right\n  next: see what is known with `respool medium \
+         show {}` and `respool events`",
+        failed.medium
+    )
 }
 
 /// A file that is being written beside its place.

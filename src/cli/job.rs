@@ -2,7 +2,7 @@
 
 use super::progress::Bar;
 use super::table::{pairs, table};
-use super::{Context, Done};
+use super::{Context, Done, interrupts};
 use crate::api::jobs::{JobEnd, JobList, RestoreReport};
 use crate::api::requests::JobRequest;
 use crate::api::waiting::WaitingFor;
@@ -10,6 +10,7 @@ use crate::api::wire::{Line, Nothing};
 use crate::api::{JobReport, Problem, Progress, exit};
 use crate::client::{Client, Lines, decode, gone, json_body};
 use dss::model::{JobId, JobState};
+use tokio::signal::unix::Signal;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Job {
@@ -105,7 +106,12 @@ pub enum CtrlC {
 
 /// Follows a job until it rests and prints its report.
 pub async fn follow(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC) -> Done {
-    let end = watch(context, client, job, ctrl_c).await?;
+    follow_from(context, client, job, (ctrl_c, interrupts()?)).await
+}
+
+/// The same, where Ctrl-C counts from an earlier moment.
+pub async fn follow_from(context: &Context, client: &Client, job: JobId, (ctrl_c, seen): (CtrlC, Signal)) -> Done {
+    let end = watch(context, client, job, (ctrl_c, seen)).await?;
     if end.exit == exit::STOPPED {
         context.output.note(&stopped(&end.report));
     }
@@ -136,16 +142,20 @@ fn stopped(report: &JobReport) -> String {
 }
 
 /// Follows a job until it rests.
-pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC) -> Result<JobEnd, Problem> {
+pub async fn watch(
+    context: &Context,
+    client: &Client,
+    job: JobId,
+    (ctrl_c, mut interrupts): (CtrlC, Signal),
+) -> Result<JobEnd, Problem> {
     let request = JobRequest { job };
     let mut lines = Lines::new(client.send("/v1/job/follow", json_body(&request)).await?);
     let mut bar = Bar::new(&context.output);
     let mut interrupted = false;
     loop {
         let line = tokio::select! {
-            line = lines.next() => line?,
-            signal = tokio::signal::ctrl_c() => {
-                signal.map_err(|error| gone(&error))?;
+            line = lines.next() => line.map_err(|problem| goes_on_by_itself(job, problem))?,
+            Some(()) = interrupts.recv() => {
                 if ctrl_c == CtrlC::Leaves {
                     return Err(goes_on(job));
                 }
@@ -163,7 +173,7 @@ pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC
             }
         };
         let Some(line) = line else {
-            return Err(gone(&"the events of the job ended"));
+            return Err(goes_on_by_itself(job, gone(&"the events of the job ended")));
         };
         let Some(data) = line.strip_prefix(b"data:") else {
             continue;
@@ -180,6 +190,13 @@ pub async fn watch(context: &Context, client: &Client, job: JobId, ctrl_c: CtrlC
             }
         }
     }
+}
+
+/// To repeat what began the job would be refused: the job has its sources.
+fn goes_on_by_itself(job: JobId, problem: Problem) -> Problem {
+    problem.next(format!(
+        "run `respool job wait {job}`: respoold is started again, and job {job} goes on by itself"
+    ))
 }
 
 /// A job that cannot be followed is not a job that failed.

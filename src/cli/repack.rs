@@ -1,11 +1,10 @@
 //! `repack`.
 
-use super::job::{CtrlC, details, follow};
+use super::job::{CtrlC, details, follow_from};
 use super::listing::{Listed, Shown, to_json};
 use super::table::{row as row_of, terminal};
 use super::{Context, Done, interrupts};
 use crate::api::candidates::Best;
-use crate::api::requests::JobRequest;
 use crate::api::units::{parse_size, parse_span};
 use crate::api::{JobReport, NotMoved, PlanLine, PlanStep, PlanSummary, RepackRequest, exit};
 use crate::client::Client;
@@ -62,7 +61,7 @@ impl Repack {
             return print_plan(context, &client, &request).await;
         }
         // A large medium is looked at for a while before the job is accepted; Ctrl-C meanwhile is heeded after.
-        let mut early = interrupts()?;
+        let early = interrupts()?;
         let job: JobReport = match best {
             false => client.call("/v1/repack", &request).await?,
             true => match client.call("/v1/repack/best", &request).await? {
@@ -77,11 +76,7 @@ impl Repack {
             context.output.result(&job, details);
             return Ok(exit::DONE);
         }
-        if tokio::time::timeout(Duration::ZERO, early.recv()).await.is_ok() {
-            let request = JobRequest { job: job.job };
-            let _: JobReport = client.call("/v1/job/pause", &request).await?;
-        }
-        follow(context, &client, job.job, CtrlC::PausesJob).await
+        follow_from(context, &client, job.job, (CtrlC::PausesJob, early)).await
     }
 
     fn request(self) -> RepackRequest {

@@ -12,7 +12,7 @@ use crate::api::import::ImportReport;
 use crate::api::jobs::{JobList, RestoreReport as JobRestored};
 use crate::api::loss::LossReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
-use crate::api::objects::ObjectView;
+use crate::api::objects::{Got, ObjectView};
 use crate::api::{JobReport, NotMoved, PlanStep, PlanSummary, Problem};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
@@ -94,7 +94,8 @@ pub fn document() -> Value {
     verbs.print::<CatalogueRestored>(&["catalogue restore"]);
     verbs.print::<ClockAccepted>(&["clock accept"]);
     verbs.print::<service::Steps>(&["drill steps"]);
-    verbs.print::<ObjectView>(&["put", "get", "delete", "undelete", "object show"]);
+    verbs.print::<Got>(&["get"]);
+    verbs.print::<ObjectView>(&["put", "delete", "undelete", "object show"]);
     verbs.print::<put::Batch>(&["put"]);
     verbs.print::<Objects>(&["object list"]);
     verbs.print::<MediaList>(&["medium list", "medium df", "medium counts"]);

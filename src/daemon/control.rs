@@ -50,6 +50,16 @@ pub async fn resume(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, P
         .catalogue
         .control_job(id, JobControl::Run, host.clock.now())
         .await?;
+    // Whoever is told that it goes on finds it going on, also if respoold is killed in the next instant.
+    let job = match (job.state, next(job.state, JobEvent::Start)) {
+        (JobState::Paused, Some(to)) => {
+            let now = host.clock.now();
+            host.catalogue
+                .advance_job(id, &[JobState::Paused], to, &job.tally, None, now)
+                .await?
+        }
+        _ => job,
+    };
     jobs.start(id);
     Ok(job)
 }

@@ -8,7 +8,7 @@ use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::frame::{Decoder, Frame, FrameError, Kind, head, json};
 use crate::api::objects::{Names, ObjectView, PutResult, view};
-use crate::api::requests::{ObjectRequest, StreamEnd};
+use crate::api::requests::{GetEnd, ObjectRequest, StreamEnd};
 use crate::api::wire::Nothing;
 use crate::host::Host;
 use crate::store;
@@ -197,9 +197,12 @@ async fn get(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectReques
                 Some(Err(problem)) => json(Kind::Problem, &problem),
                 None => json(
                     Kind::End,
-                    &StreamEnd {
-                        bytes: ByteCount(whole.count()),
-                        blake3: Blake3(*whole.finalize().as_bytes()),
+                    &GetEnd {
+                        sent: StreamEnd {
+                            bytes: ByteCount(whole.count()),
+                            blake3: Blake3(*whole.finalize().as_bytes()),
+                        },
+                        failed_reads: stream.failed_reads().to_vec(),
                     },
                 ),
             };

@@ -15,6 +15,7 @@ use std::time::Duration;
 /// Checks that the job can be done as far as can be told now, then makes it *queued* and its sources *read_only*.
 pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Job, Problem> {
     check(host, &spec).await?;
+    check_taken(host, &spec).await?;
     check_extents(host, &spec).await?;
     if kind == JobKind::Repack {
         check_named(host, &spec).await?;
@@ -98,6 +99,39 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
             "--drop-deleted drops versions when the source is erased, and --keep-source never erases it",
         )
         .next("leave out one of the two"));
+    }
+    Ok(())
+}
+
+/// A medium that another job empties is that job's until it ends.
+async fn check_taken(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
+    for job in host.catalogue.active_jobs().await? {
+        let Some(taken) = job.spec.sources.iter().find(|source| spec.sources.contains(source)) else {
+            continue;
+        };
+        let (id, medium) = (job.id, host.catalogue.medium_by_id(*taken).await?);
+        let (why, next) = match job.state {
+            JobState::Paused => (
+                "and is paused",
+                format!("go on with `respool job resume {id}`, or end it with `respool job cancel {id}` and repeat"),
+            ),
+            JobState::Quarantined => (
+                "emptied it, and holds its old bytes",
+                format!(
+                    "nothing is left to do: they are erased when `respool medium show {}` says; until then `respool job \
+                     restore {id}` goes back to them",
+                    medium.name
+                ),
+            ),
+            _ => (
+                "and is at work",
+                format!(
+                    "wait for it with `respool job wait {id}`, or end it with `respool job cancel {id}`; then repeat"
+                ),
+            ),
+        };
+        let message = format!("medium {}: job {id} has it, {why}; nothing was changed", medium.name);
+        return Err(Problem::refused("conflict", format!("medium {}", medium.name), message).next(next));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod reader;
 mod sources;
 
 use crate::api::Problem;
+use crate::api::objects::FailedRead;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub struct GetStream {
     sources: Sources,
     seat: Seat,
     names: BTreeMap<MediumId, String>,
+    /// Of extents that were read elsewhere in the end.
+    failed_reads: Vec<FailedRead>,
     ended: bool,
 }
 
@@ -51,6 +54,7 @@ pub async fn open(host: &Arc<Host>, oid: &Oid, version: Option<Version>) -> Resu
         index: 0,
         chunk: 0,
         digester: Digester::new(),
+        failed_reads: Vec::new(),
         ended: false,
     })
 }
@@ -88,6 +92,11 @@ impl GetStream {
         &self.detail
     }
 
+    /// Where bytes could not be read before they were read elsewhere; known at the end.
+    pub fn failed_reads(&self) -> &[FailedRead] {
+        &self.failed_reads
+    }
+
     /// The next verified bytes; None after the last. After an error there are no more.
     pub async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
         while !self.ended {
@@ -122,6 +131,7 @@ impl GetStream {
         if expected.chunk_crcs.is_empty() {
             self.read_chunk(expected).await?;
         }
+        self.failed_reads.extend_from_slice(self.sources.tried());
         self.index += 1;
         self.chunk = 0;
         self.digester = Digester::new();
@@ -238,7 +248,7 @@ impl GetStream {
             self.index,
             match tried.is_empty() {
                 true => "no medium holds it".to_owned(),
-                false => tried.join("; "),
+                false => tried.iter().map(FailedRead::to_string).collect::<Vec<_>>().join("; "),
             }
         );
         // An older catalogue may look for it where it was, and the media know better.

@@ -157,6 +157,33 @@ fn e02_an_object_spans_media_only_when_it_may_be_split() {
     site.run(&["check"]).exits(0);
 }
 
+/// bytes that are wrong in one place are read in another, and whoever asked hears of it.
+#[test]
+fn x17_a_get_says_what_it_could_not_read() {
+    let site = ready();
+    site.add_dir("disk-b");
+    let file = site.file("in-x", 5000);
+    let put = site.run(&["put", &file, "x", "--copies", "2"]).exits(0);
+    let got = site.run(&["get", "x", &site.at("out"), "--overwrite"]).exits(0);
+    assert_eq!(got.json["failed_reads"].as_array().unwrap().len(), 0);
+    let (medium, address) = (put.text("/extents/0/medium"), put.text("/extents/0/address"));
+    let path = Path::new(&site.at(medium)).join(address);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let got = site.run(&["get", "x", &site.at("out"), "--overwrite"]).exits(0);
+    assert_eq!(fs::read(site.path("out")).unwrap(), contents("in-x", 5000));
+    assert_eq!(got.text("/failed_reads/0/medium"), medium);
+    assert_eq!(got.text("/failed_reads/0/extent"), put.text("/extents/0/id"));
+    for word in ["not read", "chunk 0", "read elsewhere", "respool medium show"] {
+        assert!(got.stderr.contains(word), "{}", got.stderr);
+    }
+    assert_eq!(
+        site.run(&["medium", "show", medium]).exits(0).text("/health"),
+        "suspect"
+    );
+}
+
 #[test]
 fn two_copies_never_share_a_medium() {
     let site = ready();

@@ -144,7 +144,14 @@ fn x13_a_pause_stops_at_the_next_boundary_and_lasts() {
     site.ok(&["job", "list"]);
     midway(&site.ok(&["job", "show", &job]), "paused");
     site.run(&["job", "pause", &job]).expect(2);
-    to_the_end(&site, &held, &job);
+    // What was said to go on goes on, also if respoold is killed in the next instant.
+    let resumed = site.ok(&["job", "resume", &job, "--detach"]);
+    assert_ne!(resumed["state"], "paused", "{resumed:#}");
+    let pid = site.pid().unwrap();
+    kill(pid, Signal::SIGKILL).unwrap();
+    site.wait_for_death(pid);
+    let report = site.ok(&["job", "wait", &job]);
+    ended(&site, &held, &report);
     site.run(&["job", "resume", &job]).expect(2);
     site.run(&["job", "cancel", &job]).expect(2);
 }

@@ -35,7 +35,11 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(crate::model::words::UnknownWord { of: $sql, word: text.to_owned() }),
+                    _ => Err(crate::model::words::UnknownWord {
+                        of: $sql,
+                        word: text.to_owned(),
+                        known: &[$($word,)+],
+                    }),
                 }
             }
         }
@@ -45,10 +49,12 @@ pub(crate) use words;
 
 /// A word that is not on the list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is not a {of}")]
+#[error("'{word}' is no {of}; write one of {}", .known.join(", "))]
 pub struct UnknownWord {
     /// The list.
     pub of: &'static str,
     /// The word.
     pub word: String,
+    /// Those that are.
+    pub known: &'static [&'static str],
 }

@@ -3,6 +3,7 @@
 
 use super::Fault;
 use crate::api::Problem;
+use crate::api::objects::FailedRead;
 use crate::host::Host;
 use dss::model::object::Place;
 use dss::model::{Digests, Extent, ExtentId, ExtentIndex, ObjectDetail, ObjectId};
@@ -19,7 +20,7 @@ pub struct Sources {
     present: Option<Extent>,
     ahead: VecDeque<Extent>,
     tried: BTreeSet<ExtentId>,
-    told: Vec<String>,
+    failed: Vec<FailedRead>,
     damage: bool,
     asked_fallbacks: bool,
     resolves: usize,
@@ -34,7 +35,7 @@ impl Sources {
             present: None,
             ahead: candidates(detail, index),
             tried: BTreeSet::new(),
-            told: Vec::new(),
+            failed: Vec::new(),
             damage: false,
             asked_fallbacks: false,
             resolves: 0,
@@ -63,12 +64,16 @@ impl Sources {
     pub fn failed(&mut self, extent: Extent, medium: String, fault: Fault) {
         self.present = None;
         self.damage |= fault.is_integrity();
-        self.told.push(format!("extent {} on {medium}: {fault}", extent.id));
+        self.failed.push(FailedRead {
+            extent: extent.id,
+            medium,
+            reason: fault.to_string(),
+        });
     }
 
     /// What was tried and why it did not do.
-    pub fn tried(&self) -> &[String] {
-        &self.told
+    pub fn tried(&self) -> &[FailedRead] {
+        &self.failed
     }
 
     /// Whether any place held wrong bytes.
