@@ -43,7 +43,10 @@ impl From<CatalogueError> for Problem {
                 let next = format!("run `respool medium import {first} --reconcile`");
                 Self::integrity("medium_ahead", "us", first, message).next(next)
             }
-            CatalogueError::Unavailable(_) | CatalogueError::Unresolved(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
+            CatalogueError::Unresolved(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
+                .next("see why PostgreSQL did not answer (its log is below `pg` in the state folder, unless [catalogue] url \
+                       names another one); look whether it was done before you repeat it"),
+            CatalogueError::Unavailable(_) => Self::environment("catalogue_unavailable", "us", "catalogue", message)
                 .next("see why PostgreSQL does not answer (its log is below `pg` in the state folder, unless [catalogue] url names \
                        another one), then repeat"),
             CatalogueError::Unfit(_) => Self::environment("catalogue_unfit", "us", "catalogue", message)

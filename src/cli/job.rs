@@ -149,12 +149,13 @@ pub async fn watch(
     (ctrl_c, mut interrupts): (CtrlC, Signal),
 ) -> Result<JobEnd, Problem> {
     let request = JobRequest { job };
-    let mut lines = Lines::new(client.send("/v1/job/follow", json_body(&request)).await?);
+    let following = client.send("/v1/job/follow", json_body(&request)).await;
+    let mut lines = Lines::new(following.map_err(|problem| out_of_reach(job, false, problem))?);
     let mut bar = Bar::new(&context.output);
     let mut interrupted = false;
     loop {
         let line = tokio::select! {
-            line = lines.next() => line.map_err(|problem| goes_on_by_itself(job, problem))?,
+            line = lines.next() => line.map_err(|problem| out_of_reach(job, interrupted, problem))?,
             Some(()) = interrupts.recv() => {
                 if ctrl_c == CtrlC::Leaves {
                     return Err(goes_on(job));
@@ -173,7 +174,7 @@ pub async fn watch(
             }
         };
         let Some(line) = line else {
-            return Err(goes_on_by_itself(job, gone(&"the events of the job ended")));
+            return Err(out_of_reach(job, interrupted, gone(&"the events of the job ended")));
         };
         let Some(data) = line.strip_prefix(b"data:") else {
             continue;
@@ -192,11 +193,15 @@ pub async fn watch(
     }
 }
 
-/// To repeat what began the job would be refused: the job has its sources.
-fn goes_on_by_itself(job: JobId, problem: Problem) -> Problem {
-    problem.next(format!(
-        "run `respool job wait {job}`: respoold is started again, and job {job} goes on by itself"
-    ))
+/// respoold is gone. To repeat what began the job would be refused: the job has its sources.
+fn out_of_reach(job: JobId, interrupted: bool, problem: Problem) -> Problem {
+    if problem.code != "respoold_gone" {
+        return problem;
+    }
+    problem.next(match interrupted {
+        true => format!("look at it with `respool job show {job}`, go on with `respool job resume {job}`"),
+        false => format!("run `respool job wait {job}`: job {job} goes on by itself as soon as respoold runs again"),
+    })
 }
 
 /// A job that cannot be followed is not a job that failed.

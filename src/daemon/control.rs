@@ -8,6 +8,7 @@ use crate::engine::{self, Restored};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next, sources_of};
 use crate::repack::machine::Stop;
+use dss::catalogue::CatalogueError;
 use dss::model::{Job, JobControl, JobId, JobState};
 use std::sync::Arc;
 
@@ -54,13 +55,23 @@ pub async fn resume(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, P
     let job = match (job.state, next(job.state, JobEvent::Start)) {
         (JobState::Paused, Some(to)) => {
             let now = host.clock.now();
-            host.catalogue
+            let taken_up = host
+                .catalogue
                 .advance_job(id, &[JobState::Paused], to, &job.tally, None, now)
-                .await?
+                .await;
+            let job = match taken_up {
+                // Somebody else was faster with the same wish.
+                Err(CatalogueError::Conflict { .. }) => host.catalogue.job(id).await?,
+                taken_up => taken_up?,
+            };
+            jobs.start_again(id);
+            job
         }
-        _ => job,
+        _ => {
+            jobs.start(id);
+            job
+        }
     };
-    jobs.start(id);
     Ok(job)
 }
 

@@ -59,13 +59,22 @@ impl Runner {
     /// Works on a job until it rests. One that is being worked on goes on, also when it was just asked to pause. Nothing
     /// is begun while respoold leaves: the next one begins it.
     pub fn start(&self, id: JobId) {
+        self.begin(id, false);
+    }
+
+    /// The same for a job that rested: what still stands among those at work has come to its end.
+    pub fn start_again(&self, id: JobId) {
+        self.begin(id, true);
+    }
+
+    fn begin(&self, id: JobId, rested: bool) {
         if self.0.host.stopping.is_cancelled() {
             return;
         }
         let mut ends = {
             let mut running = self.running();
             if let Some(known) = running.get_mut(&id) {
-                known.again = known.stop.borrow().is_some();
+                known.again = rested || known.stop.borrow().is_some();
                 return;
             }
             let (new, ends) = Running::new();

@@ -54,7 +54,14 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 pub(super) enum Hindrance {
     /// A target: it is mounted and identified anew before anybody uses it again.
-    Target(MediumId, JobError),
+    Target {
+        /// Which.
+        medium: MediumId,
+        /// What is told.
+        error: JobError,
+        /// Its own answer, if it gave one.
+        answer: Option<MediaError>,
+    },
     /// The catalogue refused, or is away.
     Catalogue(CatalogueError),
 }
@@ -84,6 +91,15 @@ impl Desk<'_> {
             Ok(prepared) => prepared,
             Err(hindrance) => {
                 tracing::info!(job = %self.job, ?hindrance, "the next window is prepared when it is its turn");
+                if let Hindrance::Target {
+                    medium,
+                    answer: Some(error),
+                    ..
+                } = hindrance
+                {
+                    // What is copied to it meanwhile may only find its mount broken, and knows nothing of why.
+                    self.host.lrs.report(medium, &error).await;
+                }
                 return None;
             }
         };
@@ -218,8 +234,16 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(Exte
                     .collect()
             })
             .await
-            .map_err(|gone| Hindrance::Target(medium, Problem::from(gone).into()))?
-            .map_err(|error: MediaError| Hindrance::Target(medium, Problem::from(error).into()))?;
+            .map_err(|gone| Hindrance::Target {
+                medium,
+                error: Problem::from(gone).into(),
+                answer: None,
+            })?
+            .map_err(|error: MediaError| Hindrance::Target {
+                medium,
+                error: Problem::from(error.clone()).into(),
+                answer: Some(error),
+            })?;
         for (position, id, address) in taken {
             addresses[position] = Some((id, address));
         }

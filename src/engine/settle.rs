@@ -304,7 +304,16 @@ impl Run<'_> {
     /// Swaps what waits for that.
     pub(super) async fn swap_due(&mut self) -> Result<(), Problem> {
         let due = std::mem::take(&mut self.due);
-        self.swap(due).await.map(drop)
+        match swap_now(self.host, self.job.id, &due).await {
+            Ok(outcomes) => {
+                self.note_swapped(&due, &outcomes);
+                Ok(())
+            }
+            Err(error) => {
+                self.due = due;
+                Err(error.into())
+            }
+        }
     }
 
     /// A window that is not to be swapped, since the one before it could not be: its rows are given up, and what it was
@@ -313,7 +322,12 @@ impl Run<'_> {
         let written: ByteCount = copied.written.iter().map(|(_, one)| one.extent().bytes).sum();
         let rows: Vec<ExtentId> = recorded.keys().copied().collect();
         match self.give_up(&rows).await {
-            Ok(()) => self.tally.bytes_recopied += written,
+            Ok(()) => {
+                self.tally.bytes_recopied += written;
+                if let Err(problem) = self.save().await {
+                    tracing::warn!(job = %self.job.id, %problem, "bytes that are copied again were not counted");
+                }
+            }
             Err(problem) => {
                 // Whoever takes the job up next gives them up, and counts them.
                 tracing::warn!(job = %self.job.id, %problem, "a window that is not swapped stays recorded for now");
@@ -322,6 +336,11 @@ impl Run<'_> {
         }
         let told = async {
             let blamed = self.blame_copied(copied.failed).await?;
+            for (_, target, failure) in copied.unfinished {
+                if of_host(&failure).is_none() {
+                    self.target_out(target, &failure).await?;
+                }
+            }
             self.refuse(copied.refused).await?;
             self.doubt(blamed.bad).await
         };

@@ -115,6 +115,14 @@ async fn check_taken(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
                 "and is paused",
                 format!("go on with `respool job resume {id}`, or end it with `respool job cancel {id}` and repeat"),
             ),
+            JobState::Quarantined if job.spec.quarantine == Quarantine::Forever => (
+                "emptied it, and keeps its old bytes",
+                format!("`respool job restore {id}` goes back to them; there is nothing left to move"),
+            ),
+            JobState::Reclaiming => (
+                "and erases it",
+                format!("wait for it with `respool job wait {id}`, then repeat"),
+            ),
             JobState::Quarantined => (
                 "emptied it, and holds its old bytes",
                 format!(

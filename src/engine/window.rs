@@ -156,7 +156,7 @@ impl Run<'_> {
         self.tally.transactions += transactions;
         match recorded {
             Ok(items) => Ok(Taken::Window { items, left }),
-            Err(Hindrance::Target(medium, error)) => {
+            Err(Hindrance::Target { medium, error, .. }) => {
                 let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
                 allocation.distrust(medium);
                 Ok(Taken::Nothing(Event::Refused(error)))

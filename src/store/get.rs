@@ -131,7 +131,7 @@ impl GetStream {
         if expected.chunk_crcs.is_empty() {
             self.read_chunk(expected).await?;
         }
-        self.failed_reads.extend_from_slice(self.sources.tried());
+        self.failed_reads.extend(self.sources.failed_reads().cloned());
         self.index += 1;
         self.chunk = 0;
         self.digester = Digester::new();

@@ -442,8 +442,12 @@ async fn clean_up(
     (closing, targets): (Option<Closing>, Option<Targets>),
 ) {
     if let Some(closing) = closing {
-        // What it made visible stays so; nobody waits for the answer any more.
-        drop(closing.end().await);
+        // What it made visible stays so; nobody waits for the answer any more. What failed is told all the same.
+        let failed = closing.end().await.failed;
+        if let (Some((number, trouble)), Some(targets)) = (failed, &targets) {
+            trouble.note(&host, &targets.list[number]).await;
+            targets.distrust(number);
+        }
     }
     if let Current::Streaming(streaming) = current {
         streaming.abandon().await;

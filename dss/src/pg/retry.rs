@@ -215,7 +215,7 @@ async fn resolve(catalogue: &PgCatalogue, (token, xid): (Uuid, &str), lost: &str
             // The server has not noticed yet that its client is gone.
             Ok(None) => {}
             Err(Stop::Sql(error)) if is_connection_loss(&error) => {}
-            Err(Stop::Sql(error)) => return Err(Stop::Answer(CatalogueError::Unavailable(error.to_string()))),
+            Err(Stop::Sql(error)) => return Err(unknown(xid, &error.to_string())),
             // It may answer again soon; but it is silent for long already, and nobody is kept waiting for that.
             Err(Stop::Answer(_) | Stop::RolledBack) if begun.elapsed() >= PATIENCE => break,
             Err(Stop::Answer(_) | Stop::RolledBack) => {}
@@ -223,10 +223,14 @@ async fn resolve(catalogue: &PgCatalogue, (token, xid): (Uuid, &str), lost: &str
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    Err(unknown(xid, lost))
+}
+
+fn unknown(xid: &str, why: &str) -> Stop {
     warn!(xid, became = "not known", "{LOST_ANSWER}");
-    Err(Stop::Answer(CatalogueError::Unresolved(format!(
-        "it is not known whether transaction {xid} was committed ({lost}); look again before anything is repeated"
-    ))))
+    Stop::Answer(CatalogueError::Unresolved(format!(
+        "it is not known whether transaction {xid} was committed ({why}); look again before anything is repeated"
+    )))
 }
 
 /// Whether a transaction was committed; None while it runs. The mark is looked for in a later statement than the

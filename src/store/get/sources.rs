@@ -21,6 +21,8 @@ pub struct Sources {
     ahead: VecDeque<Extent>,
     tried: BTreeSet<ExtentId>,
     failed: Vec<FailedRead>,
+    /// Those that only lay elsewhere by then.
+    moved: BTreeSet<ExtentId>,
     damage: bool,
     asked_fallbacks: bool,
     resolves: usize,
@@ -36,6 +38,7 @@ impl Sources {
             ahead: candidates(detail, index),
             tried: BTreeSet::new(),
             failed: Vec::new(),
+            moved: BTreeSet::new(),
             damage: false,
             asked_fallbacks: false,
             resolves: 0,
@@ -64,6 +67,9 @@ impl Sources {
     pub fn failed(&mut self, extent: Extent, medium: String, fault: Fault) {
         self.present = None;
         self.damage |= fault.is_integrity();
+        if matches!(fault, Fault::Moved) {
+            self.moved.insert(extent.id);
+        }
         self.failed.push(FailedRead {
             extent: extent.id,
             medium,
@@ -74,6 +80,11 @@ impl Sources {
     /// What was tried and why it did not do.
     pub fn tried(&self) -> &[FailedRead] {
         &self.failed
+    }
+
+    /// What failed; what only moved meanwhile did not.
+    pub fn failed_reads(&self) -> impl Iterator<Item = &FailedRead> {
+        self.failed.iter().filter(|failed| !self.moved.contains(&failed.extent))
     }
 
     /// Whether any place held wrong bytes.

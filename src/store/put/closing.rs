@@ -108,7 +108,12 @@ impl PutSession {
             return Err(problem);
         }
         let halted = match &halt {
-            Halt::Target(number, _) => Some(self.target(*number)),
+            Halt::Target(number, trouble) => {
+                if !trouble.spares_the_window() {
+                    self.distrust(*number);
+                }
+                Some(self.target(*number))
+            }
             Halt::Problem(_) | Halt::Ousted(_) => None,
         };
         // Where the window before failed, this halt came after it, and on the same target it may have come of it.
@@ -126,15 +131,12 @@ impl PutSession {
                 self.close_window().await;
                 problem
             }
-            Halt::Target(number, trouble) => {
+            Halt::Target(_, trouble) => {
                 let target = halted.expect("a target halted");
                 let problem = trouble.problem(&target);
                 match trouble.spares_the_window() {
                     true => self.close_window().await,
-                    false => {
-                        self.void_window(&problem).await;
-                        self.distrust(number);
-                    }
+                    false => self.void_window(&problem).await,
                 }
                 trouble.note(&self.host, &target).await;
                 if trouble.is_of_host() {

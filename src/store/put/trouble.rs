@@ -47,6 +47,15 @@ impl Trouble {
         }
     }
 
+    /// What happened, without what it meant for the window.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Full => "no room is left".to_owned(),
+            Self::Media(error) => error.to_string(),
+            Self::Drive(why) => format!("its drive is gone ({why})"),
+        }
+    }
+
     /// What the client is told.
     pub fn problem(&self, target: &Target) -> Problem {
         let medium = &target.name;

@@ -346,7 +346,7 @@ async fn index(outcomes: &[Outcome], ground: &Ground) -> Result<(), NotIndexed> 
             let message = format!(
                 "stored and durable, but medium {} could not commit its index: {}",
                 target.name,
-                trouble.problem(target).message
+                trouble.why()
             );
             return Err(NotIndexed {
                 problem: Problem::environment("not_indexed", "medium", &target.name, message)
