@@ -1,11 +1,12 @@
 //! Turns the effects of `repack::machine` into calls on mover, lrs and dss, and their results into events. It decides
 //! nothing about what comes next.
 //!
-//! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `prepare` and `settle`; `substitute` for what could not
+//! `submit`, `planning`, `targets` and `round` are hops 1 to 4 (`waiting` when there is no target yet), `window` hops 5 to 10 (with `prepare` and `settle`; `because` says why a window is void, `substitute` is for what could not
 //! be read, `spooling` for what goes by way of the spool), `read_back`, `reclaim`
 //! and `restore` what follows, `sweep` removes orphans' bytes, `takeover` cleans up after a crash,
 //! `recognise` compares media with a catalogue that may be older than they are (E-16), `unread` looks after what earlier jobs did not read back.
 
+mod because;
 mod planning;
 mod prepare;
 mod read_back;
