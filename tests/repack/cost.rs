@@ -7,40 +7,10 @@ use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
 
-/// Other objects in two catalogues whose indexes are as deep.
-#[derive(Clone, Copy)]
-struct Others {
-    /// Fewer than the default's would fit into so few blocks that PostgreSQL rightly reads them all.
-    few: u32,
-    many: u32,
-}
-
-impl Others {
-    /// 240,000, or as many as RESPOOL_TEST_OTHERS says; the long check asks for 1,000,000.
-    fn asked_for() -> Self {
-        let many = std::env::var("RESPOOL_TEST_OTHERS").map_or(240_000, |many| many.parse().expect("a number"));
-        assert!(many >= 240_000, "RESPOOL_TEST_OTHERS: fewer than 240000 show nothing");
-        Self { few: many / 3, many }
-    }
-
-    /// The same costs when so much more is known, to a tenth: the indexes are as deep.
-    fn no_dearer(self, what: &str, few: &Plans, many: &Plans) {
-        for plans in [few, many] {
-            assert_eq!(
-                plans.extent_scans,
-                Vec::<String>::new(),
-                "{what}: whole tables are read"
-            );
-        }
-        let (few, many) = (few.buffers, many.buffers);
-        let told = format!(
-            "{what}: {few} blocks among {} others, {many} among {}",
-            self.few, self.many
-        );
-        println!("{told}");
-        assert!(many * 10 <= few * 11, "{told}");
-    }
-}
+/// Other objects in the small catalogue. Fewer would fit whole into a few blocks, which PostgreSQL rightly reads whole.
+const FEW: u32 = 80_000;
+/// And in the large one, whose indexes are as deep.
+const MANY: u32 = 240_000;
 
 /// Plans that PostgreSQL made since a mark, from its own log.
 struct Plans {
@@ -151,15 +121,31 @@ fn peak(site: &Site) -> u64 {
 /// What it costs to put one small object on a medium that holds all the others, beside media of which each has a bound.
 fn plans_of_put(site: &Site, oid: &str, held: &mut Held) -> Plans {
     let file = site.root().join("small");
-    let bytes = filling(7, 1_000);
+    let bytes = filling(u64::from(FEW), 1_000);
     fs::write(&file, &bytes).unwrap();
     held.insert(oid.to_owned(), bytes);
     plans_of(site, &[&["put", &file.display().to_string(), oid, "--tags", "z"]])
 }
 
+/// The same costs when so much more is known, to a tenth: the indexes are as deep.
+fn no_dearer(what: &str, few: &Plans, many: &Plans) {
+    for plans in [few, many] {
+        assert_eq!(
+            plans.extent_scans,
+            Vec::<String>::new(),
+            "{what}: whole tables are read"
+        );
+    }
+    let (few, many) = (few.buffers, many.buffers);
+    println!("{what}: {few} blocks among {FEW} others, {many} among {MANY}");
+    assert!(
+        many * 10 <= few * 11,
+        "{what}: {few} blocks among {FEW} others, {many} among {MANY}"
+    );
+}
+
 #[test]
 fn e13_x23_planning_and_listing_a_medium_cost_its_own_extents_and_a_put_its_own() {
-    let others = Others::asked_for();
     let site = site(&["a", "b", "z"]);
     let mut held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
     site.sql(
@@ -178,30 +164,27 @@ fn e13_x23_planning_and_listing_a_medium_cost_its_own_extents_and_a_put_its_own(
         &["extent", "list", "--medium", "a"],
         &["medium", "show", "a"],
     ];
-    add_others(&site, 1, others.few);
+    add_others(&site, 1, FEW);
     let few = plans_of(&site, &asked);
     let few_put = plans_of_put(&site, "small/few", &mut held);
-    add_others(&site, others.few + 1, others.many);
+    add_others(&site, FEW + 1, MANY);
     let small = peak(&site);
     let large = peak_of_planning(&site, "z");
     // at the stated 300 bytes for each extent of the medium, 5,000,000 of them need 1.4 GiB.
-    let each = large.saturating_sub(small) / u64::from(others.many);
+    let each = large.saturating_sub(small) / u64::from(MANY);
     println!("peaks of {small} and {large} bytes: {each} for each extent");
     assert!(
         each <= 300,
         "{each} bytes for each extent of the medium that is planned"
     );
-    assert!(
-        large <= (128 << 20) + 300 * u64::from(others.many),
-        "{large} bytes in all"
-    );
+    assert!(large <= (128 << 20) + 300 * u64::from(MANY), "{large} bytes in all");
     anew(&site);
     let many = plans_of(&site, &asked);
     assert!(few.buffers > 1_000, "the plans are read");
-    others.no_dearer("planning and listing", &few, &many);
+    no_dearer("planning and listing", &few, &many);
     let many_put = plans_of_put(&site, "small/many", &mut held);
     assert!(few_put.buffers > 100, "the plans are read: {}", few_put.buffers);
-    others.no_dearer("a small put", &few_put, &many_put);
+    no_dearer("a small put", &few_put, &many_put);
     assert_eq!(
         site.ok(&["repack", "a", "--plan"])["steps"].as_array().unwrap().len(),
         60
