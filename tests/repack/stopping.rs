@@ -4,8 +4,8 @@
 use super::house::{Held, all_is_well, fill, job_of, media_of, mixed, newest_job, site};
 use super::swaps::{self, HeldSwap};
 use nix::sys::signal::{Signal, kill};
-use respool_test_support::Site;
 use respool_test_support::site::{Outcome, Running};
+use respool_test_support::{Simulates, Site};
 use serde_json::Value;
 
 const REPACK: [&str; 6] = ["repack", "a", "--to", "b", "--quarantine", "0"];
@@ -127,6 +127,7 @@ fn x13_a_second_ctrl_c_returns_at_once_and_the_job_still_stops_safely() {
 
 #[test]
 fn x13_a_pause_stops_at_the_next_boundary_and_lasts() {
+    Simulates::KilledProcess.say();
     let Midway {
         site,
         held,
