@@ -81,6 +81,19 @@ CREATE FUNCTION public.copies_share_medium(of_object uuid, of_copy smallint, on_
                      CROSS JOIN LATERAL (SELECT e.medium FROM extent e WHERE e.id = l.extent OFFSET 0) e
                     WHERE l.copy_no <> of_copy AND e.medium = on_medium)
 $$;
+CREATE FUNCTION public.copies_that_share(of_objects uuid[], of_copies smallint[], on_media uuid[]) RETURNS TABLE(object_id uuid, medium uuid)
+    LANGUAGE sql STABLE ROWS 1
+    SET enable_seqscan TO 'off'
+    AS $$
+    SELECT n.object_id, n.medium FROM unnest(of_objects, of_copies, on_media) AS n (object_id, copy_no, medium)
+     WHERE EXISTS (SELECT 1 FROM (SELECT e.copy_no, e.medium, e.state FROM extent e
+                                   WHERE e.object_id = n.object_id OFFSET 0) e
+                    WHERE e.copy_no <> n.copy_no AND e.medium = n.medium AND e.state <> 'orphan')
+        OR EXISTS (SELECT 1 FROM (SELECT l.extent, l.copy_no FROM layout l WHERE l.object_id = n.object_id OFFSET 0) l
+                     CROSS JOIN LATERAL (SELECT e.medium FROM extent e WHERE e.id = l.extent OFFSET 0) e
+                    WHERE l.copy_no <> n.copy_no AND e.medium = n.medium)
+     LIMIT 1
+$$;
 CREATE FUNCTION public.extent_counted() RETURNS trigger
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -107,6 +120,9 @@ CREATE FUNCTION public.extent_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    objects uuid[];
+    copies smallint[];
+    media uuid[];
     bad record;
 BEGIN
     PERFORM 1 FROM medium WHERE id IN (SELECT medium FROM new_rows) ORDER BY id FOR SHARE;
@@ -120,10 +136,12 @@ BEGIN
         RAISE EXCEPTION 'I6: medium % is not at generation % any more', bad.medium, bad.generation
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
     END IF;
-    SELECT n.medium, n.oid, n.version INTO bad FROM new_rows n
-     WHERE n.state <> 'orphan' AND copies_share_medium(n.object_id, n.copy_no, n.medium) LIMIT 1;
+    SELECT array_agg(n.object_id), array_agg(n.copy_no), array_agg(n.medium) INTO objects, copies, media
+      FROM new_rows n WHERE n.state <> 'orphan';
+    SELECT s.object_id, s.medium INTO bad FROM copies_that_share(objects, copies, media) s;
     IF FOUND THEN
-        RAISE EXCEPTION 'I10: another copy of % version % is on medium %', bad.oid, bad.version, bad.medium
+        RAISE EXCEPTION 'I10: another copy of % is on medium %',
+            (SELECT n.oid || ' version ' || n.version FROM new_rows n WHERE n.object_id = bad.object_id LIMIT 1), bad.medium
             USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
     END IF;
     RETURN NULL;
@@ -141,6 +159,9 @@ CREATE FUNCTION public.extent_updated() RETURNS trigger
     AS $$
 DECLARE
     synced uuid[];
+    objects uuid[];
+    copies smallint[];
+    media uuid[];
     bad record;
 BEGIN
     SELECT array_agg(n.id) INTO synced FROM new_rows n
@@ -159,11 +180,13 @@ BEGIN
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
     END IF;
     -- A pending extent stood for its copy already when it was inserted; an orphan that comes back did not.
-    SELECT n.medium, n.oid, n.version INTO bad FROM new_rows n
-     WHERE n.state = 'sync' AND NOT EXISTS (SELECT 1 FROM old_rows o WHERE o.id = n.id AND o.state <> 'orphan')
-       AND copies_share_medium(n.object_id, n.copy_no, n.medium) LIMIT 1;
+    SELECT array_agg(n.object_id), array_agg(n.copy_no), array_agg(n.medium) INTO objects, copies, media
+      FROM new_rows n
+     WHERE n.state = 'sync' AND NOT EXISTS (SELECT 1 FROM old_rows o WHERE o.id = n.id AND o.state <> 'orphan');
+    SELECT s.object_id, s.medium INTO bad FROM copies_that_share(objects, copies, media) s;
     IF FOUND THEN
-        RAISE EXCEPTION 'I10: another copy of % version % is on medium %', bad.oid, bad.version, bad.medium
+        RAISE EXCEPTION 'I10: another copy of % is on medium %',
+            (SELECT n.oid || ' version ' || n.version FROM new_rows n WHERE n.object_id = bad.object_id LIMIT 1), bad.medium
             USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
     END IF;
     RETURN NULL;
@@ -189,6 +212,8 @@ CREATE FUNCTION public.layout_changed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    objects uuid[];
+    copies smallint[];
     media uuid[];
     bad record;
 BEGIN
@@ -203,9 +228,9 @@ BEGIN
         RAISE EXCEPTION 'I6: medium % was erased since', bad.medium
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_generation', DETAIL = bad.medium::text;
     END IF;
-    SELECT n.object_id, e.medium INTO bad FROM new_rows n CROSS JOIN LATERAL
-        (SELECT e.medium FROM extent e WHERE e.id = n.extent OFFSET 0) e
-     WHERE copies_share_medium(n.object_id, n.copy_no, e.medium) LIMIT 1;
+    SELECT array_agg(n.object_id), array_agg(n.copy_no), array_agg(e.medium) INTO objects, copies, media
+      FROM new_rows n CROSS JOIN LATERAL (SELECT e.medium FROM extent e WHERE e.id = n.extent OFFSET 0) e;
+    SELECT s.object_id, s.medium INTO bad FROM copies_that_share(objects, copies, media) s;
     IF FOUND THEN
         RAISE EXCEPTION 'I10: another copy of object % is on medium %', bad.object_id, bad.medium
             USING ERRCODE = 'RS010', CONSTRAINT = 'i10_copies_apart', DETAIL = bad.medium::text;
@@ -238,8 +263,8 @@ CREATE FUNCTION public.needs_layout_if_sync(subject uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM extent WHERE id = subject AND state = 'sync')
-       AND NOT EXISTS (SELECT 1 FROM layout WHERE extent = subject) THEN
+    IF NOT EXISTS (SELECT 1 FROM layout WHERE extent = subject)
+       AND EXISTS (SELECT 1 FROM extent WHERE id = subject AND state = 'sync') THEN
         RAISE EXCEPTION 'I2: extent % would be sync with no layout entry', subject
             USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
     END IF;

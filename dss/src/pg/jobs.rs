@@ -306,9 +306,13 @@ async fn copies_apart(
 ) -> std::result::Result<(), Stop> {
     let targets: Vec<Uuid> = news.iter().map(|new| new.medium.0).collect();
     let shared = sqlx::query!(
-        "SELECT o.oid, o.version, m.name FROM unnest($1::uuid[], $2::uuid[]) AS n (old, medium)
-           JOIN layout l ON l.extent = n.old JOIN object o ON o.id = l.object_id JOIN medium m ON m.id = n.medium
-          WHERE copies_share_medium(l.object_id, l.copy_no, n.medium) LIMIT 1",
+        r#"SELECT o.oid, o.version, m.name
+             FROM (SELECT array_agg(l.object_id) AS objects, array_agg(l.copy_no) AS copies, array_agg(n.medium) AS media
+                     FROM unnest($1::uuid[], $2::uuid[]) AS n (old, medium)
+                    CROSS JOIN LATERAL
+                          (SELECT l.object_id, l.copy_no FROM layout l WHERE l.extent = n.old OFFSET 0) l) a
+            CROSS JOIN LATERAL copies_that_share(a.objects, a.copies, a.media) s
+             JOIN object o ON o.id = s.object_id JOIN medium m ON m.id = s.medium"#,
         old_ids,
         &targets
     )

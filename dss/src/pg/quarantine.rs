@@ -1,7 +1,7 @@
 //! What follows the swaps: the emptied source is kept for a while, and layouts can be put back on its bytes.
 
 use super::PgCatalogue;
-use super::codec::{hold_to_sql, stamp};
+use super::codec::{Stamp, hold_to_sql, stamp};
 use super::events::append;
 use super::job_rows;
 use super::locks;
@@ -76,18 +76,37 @@ pub(super) async fn begin(
         )
         .execute(tx.on())
         .await?;
-        sqlx::query!(
-            "UPDATE extent SET hold_until = $2, hold_forever = $3
-              WHERE medium = $1 AND state = 'orphan' AND (hold_forever OR hold_until IS NOT NULL)
-                AND id IN (SELECT old_extent FROM job_move WHERE job = $4 AND state IN ('swapped', 'read_back'))",
-            medium.0, until as _, forever, job.0
-        )
-        .execute(tx.on())
-        .await?;
+        hold_moved(tx.on(), (job, medium), (until, forever)).await?;
         append(tx.on(), now, "medium.quarantined", &row.name, json!({ "job": job, "hold": hold })).await?;
         tx.commit_at(Some(Step::QuarantineBeforeCommit)).await?
     });
     catalogue.checkpoints.reach(Step::QuarantineAfterCommit);
+    Ok(())
+}
+
+/// Holds what a job moved off a medium as long as the quarantine says; what is held so already is not written again. The
+/// planner knows nothing of the moves of a young job, and would compare each of them with each extent.
+async fn hold_moved(
+    on: &mut PgConnection,
+    (job, medium): (JobId, MediumId),
+    (until, forever): (Option<Stamp>, bool),
+) -> std::result::Result<(), Stop> {
+    sqlx::query("SET LOCAL enable_nestloop TO off")
+        .execute(&mut *on)
+        .await?;
+    sqlx::query!(
+        "UPDATE extent SET hold_until = $2, hold_forever = $3
+          WHERE medium = $1 AND state = 'orphan' AND (hold_forever OR hold_until IS NOT NULL)
+            AND (hold_forever <> $3 OR hold_until IS DISTINCT FROM $2)
+            AND id IN (SELECT old_extent FROM job_move WHERE job = $4 AND state IN ('swapped', 'read_back'))",
+        medium.0,
+        until as _,
+        forever,
+        job.0
+    )
+    .execute(&mut *on)
+    .await?;
+    sqlx::query("SET LOCAL enable_nestloop TO DEFAULT").execute(on).await?;
     Ok(())
 }
 

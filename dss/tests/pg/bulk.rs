@@ -5,7 +5,10 @@ use crate::support::{self, found};
 use dss::catalogue::{
     Adopt, Catalogue, Found, Imported, MoveIntent, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
 };
-use dss::model::{Address, ExtentId, Hold, JobKind, JobSpec, MediumId, NewExtent, NoDrill, Quarantine, VerifyMode};
+use dss::model::{
+    Address, Epoch, ExtentId, Hold, JobId, JobKind, JobSpec, MediumId, NewExtent, NoDrill, Quarantine, VerifyMode,
+};
+use dss::pg::PgCatalogue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -58,6 +61,30 @@ async fn thousands_are_imported_and_moved() {
         .await
         .unwrap();
     let limit = u32::try_from(SWAP_MAX).unwrap();
+    for left in [500, 0] {
+        move_page(pg, job.id, source, (target, epoch)).await;
+        let rows = pg.manifest(source, Page { after: None, limit }).await.unwrap();
+        assert_eq!(rows.len(), left);
+    }
+    let staged: i64 = sqlx::query_scalar("SELECT count(*) FROM import_staging")
+        .fetch_one(&mut fresh.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(staged, 0, "no import leaves rows behind");
+    let until = Hold::Until(support::now() + jiff::SignedDuration::from_hours(1));
+    pg.quarantine(job.id, source, until, support::now()).await.unwrap();
+    assert!(pg.findings(support::now()).await.unwrap().is_empty());
+    let (held, looked_at) = quarantined(&mut fresh.raw().await, count).await;
+    assert_eq!(held, count);
+    assert!(
+        looked_at < 20 * count,
+        "{looked_at} rows of moves were looked at to hold {count} extents"
+    );
+}
+
+/// Moves as many extents as one swap takes.
+async fn move_page(pg: &PgCatalogue, job: JobId, source: MediumId, (target, epoch): (MediumId, Epoch)) {
+    let limit = u32::try_from(SWAP_MAX).unwrap();
     let rows = pg.manifest(source, Page { after: None, limit }).await.unwrap();
     assert_eq!(rows[0].extent.inode, Some(u64::MAX));
     let moves: Vec<MoveIntent> = rows
@@ -81,7 +108,7 @@ async fn thousands_are_imported_and_moved() {
         .collect();
     let olds: Vec<ExtentId> = moves.iter().map(|one| one.old).collect();
     let recorded = pg
-        .record_moves(job.id, moves, &[(target, epoch)].into(), support::now())
+        .record_moves(job, moves, &[(target, epoch)].into(), support::now())
         .await
         .unwrap();
     let entries: Vec<SwapEntry> = olds
@@ -93,7 +120,7 @@ async fn thousands_are_imported_and_moved() {
         })
         .collect();
     let terms = SwapTerms {
-        job: job.id,
+        job,
         hold: Hold::Forever,
         now: support::now(),
     };
@@ -101,14 +128,26 @@ async fn thousands_are_imported_and_moved() {
     let outcomes = pg.swap_batch(terms, &entries).await.unwrap();
     println!("a swap of {} entries took {:?}", entries.len(), begun.elapsed());
     assert!(outcomes.iter().all(|outcome| *outcome == SwapOutcome::Swapped));
-    let left = pg.manifest(source, Page { after: None, limit }).await.unwrap();
-    assert_eq!(left.len(), 500);
-    let staged: i64 = sqlx::query_scalar("SELECT count(*) FROM import_staging")
-        .fetch_one(&mut fresh.raw().await)
+}
+
+/// How many extents are held until some time, and how many rows of moves were read since the catalogue was made. A backend
+/// tells the statistics what it did when it has been idle, some seconds later.
+async fn quarantined(raw: &mut sqlx::PgConnection, moves: u64) -> (u64, u64) {
+    let held: i64 = sqlx::query_scalar("SELECT count(*) FROM extent WHERE hold_until IS NOT NULL")
+        .fetch_one(&mut *raw)
         .await
         .unwrap();
-    assert_eq!(staged, 0, "no import leaves rows behind");
-    assert!(pg.findings(support::now()).await.unwrap().is_empty());
+    let count = async |raw: &mut sqlx::PgConnection, what: &str, table: &str| -> i64 {
+        let asked = format!("SELECT {what} FROM pg_stat_user_tables WHERE relname = '{table}'");
+        let told = sqlx::query_scalar(sqlx::AssertSqlSafe(asked)).fetch_one(raw).await;
+        told.unwrap()
+    };
+    // Each became sync, an orphan, and held.
+    while count(raw, "n_tup_upd", "extent").await < 3 * moves as i64 {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    let read = count(raw, "seq_tup_read + idx_tup_fetch", "job_move").await;
+    (held as u64, read as u64)
 }
 
 /// I10, E-13: whether two copies would share a medium is asked for each row that is written. It costs what the object's
@@ -120,15 +159,21 @@ async fn i10_e13_a_copy_s_medium_is_looked_at_through_the_object_and_not_through
     let items: Vec<Found> = (0..4_000).map(found).collect();
     fresh.pg.import(disk, items, Adopt::Yes, support::now()).await.unwrap();
     let rows = 100;
-    let explain = format!(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
-         SELECT copies_share_medium(object_id, copy_no, medium) FROM (SELECT * FROM extent LIMIT {rows}) e"
-    );
-    let plan: serde_json::Value = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
-        .fetch_one(&mut fresh.raw().await)
-        .await
-        .unwrap();
-    let blocks = |kind: &str| plan[0]["Plan"][kind].as_u64().unwrap();
-    let touched = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
-    assert!(touched < rows * 20, "{touched} blocks for {rows} rows: {plan:#}");
+    let one_by_one = "copies_share_medium(object_id, copy_no, medium)";
+    let at_once = "copies_that_share(array_agg(object_id), array_agg(copy_no), array_agg(medium))";
+    for asked in [one_by_one, at_once] {
+        let explain = format!(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT {asked} FROM (SELECT * FROM extent LIMIT {rows}) e"
+        );
+        let plan: serde_json::Value = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+            .fetch_one(&mut fresh.raw().await)
+            .await
+            .unwrap();
+        let blocks = |kind: &str| plan[0]["Plan"][kind].as_u64().unwrap();
+        let touched = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
+        assert!(
+            touched < rows * 20,
+            "{asked}: {touched} blocks for {rows} rows: {plan:#}"
+        );
+    }
 }
