@@ -12,6 +12,7 @@ mod prepare;
 mod read_back;
 mod reclaim;
 mod recognise;
+mod reread;
 mod restore;
 mod round;
 mod settle;

@@ -4,6 +4,8 @@
 mod ends;
 #[path = "engine/overlap.rs"]
 mod overlap;
+#[path = "engine/read_back.rs"]
+mod read_back;
 #[path = "engine/repack.rs"]
 mod repack;
 #[path = "engine/restore.rs"]

@@ -1,10 +1,10 @@
-//! After the last swap: every target's index committed, then what was moved is read back from the medium, by the index
-//! read from the medium. An extent that fails goes back to its old bytes, verified first.
+//! After the last swap: every target's index committed, then what was moved is read back from the medium (`reread`). An
+//! extent that fails goes back to its old bytes, verified first.
 
 use super::Run;
 use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
-use crate::mover::{ReadFailure, read_back, read_back_unless};
+use crate::mover::read_back;
 use crate::repack::job::JobEvent;
 use crate::repack::machine::{Event, Stop};
 use dss::catalogue::{ExtentFilter, Page, ReturnOutcome};
@@ -19,19 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many moves are read back between two notes in the catalogue.
 const PAGE: u32 = 500;
-
-/// Why a new extent did not read back.
-enum Bad {
-    /// Its own fault or its medium's.
-    Extent(String),
-    /// Its drive: nothing is said about it.
-    OutOfReach(Problem),
-    /// A stop was asked for.
-    Stopped,
-}
-
-/// What read back, by the job that moved it; what did not; and how many of a page were tried.
-type Tried = (BTreeMap<JobId, Vec<ReadBack>>, Vec<(Move, String)>, usize);
 
 /// A job that was stopped and has a failure to tell ends with it: resumed, it would find nothing amiss.
 fn stopped(stop: Stop, failed: Option<JobError>) -> Event {
@@ -230,58 +217,6 @@ impl Run<'_> {
             .map(|proof| extents[&proof.extent()].bytes)
             .sum::<ByteCount>();
         Ok(true)
-    }
-
-    async fn read_extents(
-        &mut self,
-        allocation: &Allocation,
-        due: &[Move],
-        extents: &BTreeMap<ExtentId, Extent>,
-    ) -> Result<Tried, Problem> {
-        let (mut good, mut bad) = (BTreeMap::<JobId, Vec<ReadBack>>::new(), vec![]);
-        for (tried, one) in due.iter().enumerate() {
-            let extent = &extents[&one.new];
-            // A page begins with at least one extent, so that giving way is never all it does.
-            if self.stop_asked().is_some() || tried > 0 && allocation.should_yield() {
-                return Ok((good, bad, tried));
-            }
-            self.host.checkpoints.reach(Step::ReadBackMiddle);
-            match self.read_one_back(allocation, extent).await {
-                Ok(proof) => good.entry(one.job).or_default().push(proof),
-                Err(Bad::Extent(why)) => bad.push((one.clone(), why)),
-                Err(Bad::OutOfReach(problem)) => return Err(problem),
-                Err(Bad::Stopped) => return Ok((good, bad, tried)),
-            }
-        }
-        Ok((good, bad, due.len()))
-    }
-
-    /// One new extent: what the medium's own index says of it, then its bytes.
-    async fn read_one_back(&mut self, allocation: &Allocation, extent: &Extent) -> Result<ReadBack, Bad> {
-        let drive = allocation.volume(extent.medium);
-        let id = extent.id;
-        let entry = match drive.run(move |volume| volume.lookup(id)).await {
-            Ok(Ok(entry)) => entry,
-            Ok(Err(error)) if error.fault.is_of_host() => return Err(Bad::OutOfReach(error.into())),
-            Ok(Err(error)) => return Err(Bad::Extent(error.to_string())),
-            Err(gone) => return Err(Bad::OutOfReach(gone.into())),
-        };
-        let Some(entry) = entry else {
-            return Err(Bad::Extent("the medium's index does not name it".into()));
-        };
-        if Some(&entry.digests) != extent.digests.as_ref() || entry.address != extent.address {
-            return Err(Bad::Extent(
-                "the medium's index and the catalogue disagree about it".into(),
-            ));
-        }
-        let stop = self.controls.stop.clone();
-        match read_back_unless(&drive, extent, &mut self.ring, || stop.borrow().is_some()).await {
-            Ok(proof) => Ok(proof),
-            Err(ReadFailure::GivenUp) => Err(Bad::Stopped),
-            Err(ReadFailure::Drive(gone)) => Err(Bad::OutOfReach(gone.into())),
-            Err(ReadFailure::Media(error)) if error.fault.is_of_host() => Err(Bad::OutOfReach(error.into())),
-            Err(failure) => Err(Bad::Extent(failure.to_string())),
-        }
     }
 
     /// the target is suspect; the old bytes are read and verified, and the layouts go back to them.

@@ -1,0 +1,226 @@
+//! Small extents in groups, each of which is one trip to its drive's thread: while a group is verified and written, the
+//! drive reads the next one.
+
+use super::copy::CopyStop;
+use super::foresight::Foresight;
+use super::pieces::fill;
+use super::reader::{Feed, Message, ReadFailure, Readable};
+use super::ring::{Buffer, Ring};
+use super::verifier::Verifier;
+use super::whole::TOGETHER;
+use dss::model::evidence::DigestReceipt;
+use dss::model::{Checkpoints, Digests, MediumId, Step};
+use lrs::ldm::MediaResult;
+use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
+use lrs::worker::DriveHandle;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How many small extents are read in one trip: each in a buffer of its own, and at most half of the ring, so that while
+/// one group is verified and written, another one is read.
+pub(super) fn most_together(ring: &Ring) -> usize {
+    TOGETHER.min(ring.count() / 2)
+}
+
+/// How many of the next extents are read in one trip: small ones of one drive.
+pub(super) fn small_ones<T: Readable>(items: &[T], ring: &Ring) -> usize {
+    let Some(source) = items.first().map(Readable::source) else {
+        return 0;
+    };
+    let fits = |item: &&T| item.source() == source && item.wanted().bytes.0 <= ring.size() as u64;
+    items.iter().take(most_together(ring)).take_while(fits).count()
+}
+
+/// The writer went away.
+pub(super) struct WriterLeft;
+
+/// A group that was read. After a stop was asked for, the last of its extents have no result.
+struct Group<T> {
+    items: Vec<T>,
+    results: Vec<Result<Buffer, ReadFailure>>,
+}
+
+/// Reads the small extents that come next, up to one that is not small or a stop.
+pub(super) async fn read_groups<T: Readable>(
+    drives: &BTreeMap<MediumId, DriveHandle>,
+    items: &mut std::vec::IntoIter<T>,
+    foresight: &mut Foresight,
+    feed: Feed<'_, T>,
+) -> Result<(), WriterLeft> {
+    let Feed {
+        ring,
+        stop,
+        checkpoints,
+        to,
+    } = feed;
+    let mut read = None;
+    loop {
+        let next = match stop.is_asked() {
+            true => 0,
+            false => small_ones(items.as_slice(), ring),
+        };
+        let group: Vec<T> = items.by_ref().take(next).collect();
+        let trip = Trip {
+            wanted: group.iter().map(|item| item.wanted().clone()).collect(),
+            soon: soon(&group, items.as_slice(), foresight),
+            from: ReadFrom::Anywhere,
+            middle: Step::ReadMiddle,
+        };
+        let reading = async {
+            let drive = &drives[&group.first()?.source()];
+            let results = trip.make(drive, ring, checkpoints, stop.heard()).await;
+            Some(Group { items: group, results })
+        };
+        let passing = async {
+            match read {
+                Some(group) => pass_on(group, stop, to).await,
+                None => Ok(()),
+            }
+        };
+        let (next, passed) = tokio::join!(reading, passing);
+        passed?;
+        if next.is_none() {
+            return Ok(());
+        }
+        read = next;
+    }
+}
+
+/// What the drive of a group is told of. Those of the group itself are fetched side by side.
+fn soon<T: Readable>(group: &[T], rest: &[T], foresight: &mut Foresight) -> Vec<Wanted> {
+    let mut soon = vec![];
+    for (number, item) in group.iter().enumerate() {
+        let rest = group[number + 1..].iter().chain(rest);
+        soon.extend(foresight.after(item.wanted(), rest, item.source()));
+    }
+    soon
+}
+
+/// Has a group verified, and hands it to the writer.
+async fn pass_on<T: Readable>(
+    group: Group<T>,
+    stop: &CopyStop,
+    to: &mpsc::Sender<Message<T>>,
+) -> Result<(), WriterLeft> {
+    let digests = group.items.iter().map(|item| item.digests().clone());
+    let results = verify_all(digests.zip(group.results).collect()).await;
+    let mut items = group.items.into_iter();
+    for (result, item) in results.into_iter().zip(items.by_ref()) {
+        let message = match result {
+            Ok((buffer, receipt)) => {
+                stop.moved(item.wanted().bytes);
+                Message::Whole(Box::new(item), buffer, receipt)
+            }
+            Err(failure) => Message::Unread(Box::new(item), failure),
+        };
+        to.send(message).await.map_err(|_| WriterLeft)?;
+    }
+    let rest: Vec<T> = items.collect();
+    if rest.is_empty() {
+        return Ok(());
+    }
+    // A stop was asked for.
+    to.send(Message::NotBegun(rest)).await.map_err(|_| WriterLeft)
+}
+
+/// Small extents that are read in one trip to their drive's thread.
+pub(super) struct Trip {
+    /// Which, in their order.
+    pub(super) wanted: Vec<Wanted>,
+    /// What the drive is told of before.
+    pub(super) soon: Vec<Wanted>,
+    /// Whether the host's memory will do.
+    pub(super) from: ReadFrom,
+    /// Reached when an extent is open and no byte of it was read.
+    pub(super) middle: Step,
+}
+
+impl Trip {
+    /// Opens, reads and closes them. Those that a stop came before have no result.
+    pub(super) async fn make(
+        self,
+        drive: &DriveHandle,
+        ring: &mut Ring,
+        checkpoints: &Arc<dyn Checkpoints>,
+        stopped: impl Fn() -> bool + Send + 'static,
+    ) -> Vec<Result<Buffer, ReadFailure>> {
+        let count = self.wanted.len();
+        if count == 0 {
+            return vec![];
+        }
+        let mut buffers = Vec::with_capacity(count);
+        for _ in 0..count {
+            buffers.push(ring.take().await);
+        }
+        let checkpoints = checkpoints.clone();
+        let read = drive
+            .run(move |volume| self.read(volume, buffers, &*checkpoints, stopped))
+            .await;
+        match read {
+            Ok(read) => read.into_iter().map(|one| one.map_err(ReadFailure::from)).collect(),
+            Err(gone) => (0..count).map(|_| Err(gone.clone().into())).collect(),
+        }
+    }
+
+    fn read(
+        self,
+        volume: &mut dyn Volume,
+        buffers: Vec<Buffer>,
+        checkpoints: &dyn Checkpoints,
+        stopped: impl Fn() -> bool,
+    ) -> Vec<MediaResult<Buffer>> {
+        self.soon.iter().for_each(|wanted| volume.foresee(wanted));
+        let opened: Vec<_> = self.wanted.iter().map(|one| self.open(volume, one)).collect();
+        let (mut read, mut ended) = (vec![], false);
+        for ((wanted, opened), buffer) in self.wanted.iter().zip(opened).zip(buffers) {
+            ended = ended || !read.is_empty() && stopped();
+            match opened {
+                Ok(handle) if ended => volume.close(handle),
+                Err(_) if ended => {}
+                Ok(handle) => {
+                    checkpoints.reach(self.middle);
+                    read.push(read_whole(volume, handle, wanted, buffer));
+                }
+                Err(error) => read.push(Err(error)),
+            }
+        }
+        read
+    }
+
+    /// Opens one. What the host's memory had of it is dropped where it does not count, and fetched anew side by side with
+    /// the others'.
+    fn open(&self, volume: &mut dyn Volume, wanted: &Wanted) -> MediaResult<ReadHandle> {
+        let handle = volume.open(wanted, self.from)?;
+        if self.from == ReadFrom::Medium {
+            volume.foresee(wanted);
+        }
+        Ok(handle)
+    }
+}
+
+fn read_whole(volume: &mut dyn Volume, handle: ReadHandle, wanted: &Wanted, mut buffer: Buffer) -> MediaResult<Buffer> {
+    let read = fill(volume, handle, &mut buffer, wanted.bytes.0);
+    volume.close(handle);
+    read.map(|()| buffer)
+}
+
+/// Bytes that are what the catalogue says, and the proof.
+type Verified = (Buffer, DigestReceipt);
+
+/// Verifies a group in a task of its own: whoever waits for it reads and writes meanwhile.
+pub(super) async fn verify_all(
+    group: Vec<(Digests, Result<Buffer, ReadFailure>)>,
+) -> Vec<Result<Verified, ReadFailure>> {
+    let digesting = tokio::spawn(async move {
+        let each = |(digests, read): (Digests, Result<Buffer, ReadFailure>)| verified(digests, read?);
+        group.into_iter().map(each).collect()
+    });
+    digesting.await.expect("digesting does not panic")
+}
+
+fn verified(digests: Digests, buffer: Buffer) -> Result<Verified, ReadFailure> {
+    let mut verifier = Verifier::new(digests);
+    verifier.take(buffer.bytes())?;
+    Ok((buffer, verifier.finish()?))
+}
