@@ -27,6 +27,8 @@ pub(crate) struct Targets {
     ways_out: Vec<String>,
     /// Those of them that are ahead of the catalogue.
     in_doubt: Vec<Medium>,
+    /// Those of them that did not answer just now: nobody knew of it, so that it is told as what it is.
+    failed: Vec<String>,
     /// Not asked for their room yet.
     unprobed: Vec<Medium>,
     /// The tags that they need.
@@ -79,6 +81,7 @@ impl Targets {
                     self.ways_out
                         .push(format!("see to {name}, and run `respool medium trust {name}`"));
                     self.refused.push(format!("{name} ({why})"));
+                    self.failed.push(name.clone());
                 }
             }
         }
@@ -123,7 +126,11 @@ impl Targets {
         let others = "add a medium with `respool dir add`, or name or free another one".to_owned();
         let known = self.ways_out.iter().take(WAYS_TOLD).cloned();
         let ways: Vec<String> = spool.into_iter().chain(known).chain([others]).collect();
-        Some(Problem::refused("no_target", "targets", message).next(format!("{}; then repeat", ways.join("; or "))))
+        let problem = match self.failed.first() {
+            Some(medium) if self.usable.is_empty() => Problem::environment("no_target", "medium", medium, message),
+            _ => Problem::refused("no_target", "targets", message),
+        };
+        Some(problem.next(format!("{}; then repeat", ways.join("; or "))))
     }
 }
 
@@ -134,6 +141,7 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         refused: vec![],
         ways_out: vec![],
         in_doubt: vec![],
+        failed: vec![],
         unprobed: vec![],
         tags: spec.to_tags.clone(),
     };

@@ -92,7 +92,7 @@ fn x21_a_medium_that_does_not_tell_its_room_takes_nothing() {
     let held = fill(&site, "things", &mixed(10), &["--tags", "a"]);
     site.faults(&fault("b", "free_space", "eio", "times = 0"));
     let refused = site.run(&["repack", "a", "--quarantine", "0"]);
-    assert_eq!(refused.code, 2, "{refused:?}");
+    assert_eq!((refused.code, refused.problem()), (3, "no_target"), "{refused:?}");
     assert!(
         refused.stderr.contains('b') || refused.json.to_string().contains("b ("),
         "{refused:?}"

@@ -94,8 +94,8 @@ fn x25_whoever_notices_first_that_a_label_is_gone_touches_nothing() {
     for (typed, medium, code) in [
         ("put file new --tags a", "a", 3),
         ("repack a --to b", "a", 3),
-        ("repack a --to c", "c", 2),
-        ("extent migrate EXTENT --to c", "c", 2),
+        ("repack a --to c", "c", 3),
+        ("extent migrate EXTENT --to c", "c", 3),
         ("medium format c", "c", 3),
         ("medium import c", "c", 3),
     ] {
