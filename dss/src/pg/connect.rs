@@ -42,7 +42,11 @@ async fn unfit(connection: &mut PgConnection) -> std::result::Result<Option<Stri
         return Ok(Some(format!("a role or database override says {overrides}. Reset it")));
     }
     if found.version < OLDEST_SERVER {
-        return Ok(Some(format!("PostgreSQL {} is older than 15", found.version / 10_000)));
+        return Ok(Some(format!(
+            "its server is PostgreSQL {}, and 15 is the oldest that will do: upgrade that server, or name another one with \
+             [catalogue] url",
+            found.version / 10_000
+        )));
     }
     Ok(None)
 }

@@ -34,7 +34,7 @@ fn refuses(seen: &mut Transcript, what: &str, disturb: impl FnOnce(&Site), mend:
 }
 
 /// In the private cluster of a site while no respoold runs.
-fn meanwhile(site: &Site, sql: &str) {
+pub(super) fn meanwhile(site: &Site, sql: &str) {
     let config = EmbeddedConfig {
         state_dir: site.state(),
         socket_dir: site.root().join("meanwhile"),

@@ -1,8 +1,12 @@
 //! What is refused, as the operator sees it: reviewed transcripts in `tests/transcripts/refused-*.txt`, one for each kind
-//! of thing. Before and after every command the catalogue and all media are compared, byte by byte (`dumps`): a refusal
-//! touches nothing; and every exit code is exactly one. Read a changed transcript as an operator would: what failed, on which medium, what was done about it, what to
-//! do next.
+//! of thing. `tests/REFUSALS.md` is the table of them: what is refused, by which transcript and test it is shown, with
+//! which exit code, and what is compared; `tests/rows.rs` holds that table against transcripts and tests.
+//!
+//! Before and after every command the catalogue and all media are compared, byte by byte (`dumps`): a refusal touches
+//! nothing; and every exit code is exactly one. Read a changed transcript as an operator would: what failed, on which medium,
+//! what was done about it, what to do next.
 
+mod between;
 mod catalogue;
 mod changing;
 mod dumps;
@@ -16,6 +20,7 @@ mod places;
 mod releases;
 mod starting;
 mod targets;
+mod versions;
 
 use dumps::Dump;
 use respool_test_support::{Site, Transcript};

@@ -96,15 +96,6 @@ fn one_state_folder_has_one_respoold_and_its_clients_are_like_it() {
     };
     refusals.note("respoold runs already. This is what it tells whoever started it.");
     refusals.command("respoold --state SITE/state", respoold(), 2);
-    refusals.note("This is what the client of another version is told.");
-    let before = refusals.everything();
-    let older = Terms {
-        version: "0.0.9".into(),
-        ..terms(&site)
-    };
-    let told = shown(&client(&site, &older).unwrap_err());
-    refusals.seen.told("respool medium list (version 0.0.9)", &told);
-    assert!(before == refusals.everything());
     refusals.note("Clients with another config, and with another clock.");
     fs::write(site.root().join("other.toml"), "").unwrap();
     let mut other = site.spoken(&["medium", "list"]);
