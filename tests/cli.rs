@@ -4,6 +4,8 @@
 mod candidates;
 #[path = "cli/drills.rs"]
 mod drills;
+#[path = "cli/failures.rs"]
+mod failures;
 #[path = "cli/handles.rs"]
 mod handles;
 #[path = "cli/help.rs"]
