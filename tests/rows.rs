@@ -1,8 +1,10 @@
 //! Which test shows which row of `tests/ROWS.md`: printed as a table, and a failure where a row has none. Run it with
-//! `cargo test --test rows -- --nocapture`.
+//! `cargo test --test rows -- --nocapture`. The same for the refusals of `tests/REFUSALS.md` and their transcripts.
 
 #[path = "rows/page.rs"]
 mod page;
+#[path = "rows/refusals.rs"]
+mod refusals;
 #[path = "rows/tests.rs"]
 mod shown;
 
