@@ -38,10 +38,11 @@ use crate::api::Problem;
 use crate::host::Host;
 use crate::mover::{Ring, Spool};
 use crate::repack::job::{JobEvent, sources_of};
+use crate::repack::limits;
 use crate::repack::machine::{Effect, Ending, Event, Machine, Stop};
 use crate::repack::turn::Turns;
 use dss::catalogue::{CatalogueError, Page, SwapEntry};
-use dss::model::{ExtentId, Job, JobControl, JobError, JobId, JobState, MediumId, MoveState, Owner, Tally};
+use dss::model::{ByteCount, ExtentId, Job, JobControl, JobError, JobId, JobState, MediumId, MoveState, Owner, Tally};
 use lrs::service::Allocation;
 use round::Round;
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,6 +157,7 @@ impl<'a> Run<'a> {
     async fn take_up(host: &'a Arc<Host>, id: JobId, controls: Controls) -> Result<Self, Problem> {
         let job = host.catalogue.job(id).await?;
         let mut tally = job.tally.clone();
+        tally.limit = None;
         if !job.state.is_active() || job.state == JobState::Quarantined {
             return Err(Problem::refused(
                 "job_at_rest",
@@ -290,7 +292,12 @@ impl<'a> Run<'a> {
         match ending {
             Ending::Done => self.advance(JobEvent::Finish, None).await?,
             Ending::DoneWithSkips => self.advance(JobEvent::FinishWithSkips, None).await?,
-            Ending::Paused => self.advance(JobEvent::Pause, None).await?,
+            Ending::Paused => {
+                // What an operator wished is noted already.
+                let moved = ByteCount(self.tally.bytes_moved.0.saturating_sub(self.bytes_before));
+                self.tally.limit = limits::reached(&self.job.spec, moved, self.started.elapsed());
+                self.advance(JobEvent::Pause, None).await?;
+            }
             Ending::Cancelled => self.advance(JobEvent::Cancel, None).await?,
             Ending::Failed(error) => {
                 match self.let_go_unless(&error).await {

@@ -1,5 +1,6 @@
 //! A job's report: composed from the catalogue's row alone, so that it says the same live, later and after a crash.
 
+use super::paused::{Paused, paused};
 use super::problem::exit;
 use super::waiting::{WaitingFor, WaitingReason};
 use dss::model::{ByteCount, Job, JobError, JobId, JobKind, JobState, JobWait, MediumId};
@@ -47,6 +48,8 @@ pub struct JobReport {
     pub transactions: u64,
     /// What it waits for, while it does.
     pub waiting_for: Option<WaitingFor>,
+    /// Why it is paused, while it is.
+    pub paused: Option<Paused>,
     /// What went wrong first.
     pub error: Option<JobError>,
     /// When it was asked for.
@@ -279,6 +282,7 @@ pub fn report(job: &Job, names: &BTreeMap<MediumId, String>) -> JobReport {
         syncs: tally.syncs,
         transactions: tally.transactions,
         waiting_for: tally.waiting_for.as_ref().map(waiting_for),
+        paused: paused(job),
         error: job.error.clone(),
         created_at: job.created_at,
         finished_at: job.finished_at,

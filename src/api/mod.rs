@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod loss;
 pub mod media;
 pub mod objects;
+pub mod paused;
 pub mod plan;
 pub mod problem;
 pub mod requests;

@@ -245,7 +245,10 @@ fn brief(list: &JobList) -> String {
         [
             job.job.to_string(),
             job.kind.to_string(),
-            job.state.to_string(),
+            match &job.paused {
+                Some(paused) => format!("{} ({})", job.state, paused.by),
+                None => job.state.to_string(),
+            },
             job.sources.join(","),
             format!("{}/{}", job.extents.moved, job.extents.live),
             job.bytes_moved.to_string(),
@@ -307,6 +310,9 @@ pub fn details(job: &JobReport) -> String {
         ),
     ]);
     text.push_str(&job.waiting_for.as_ref().map_or_else(String::new, waits));
+    if let Some(paused) = &job.paused {
+        text.push_str(&format!("\npaused: {}\n  next: {}", paused.text, paused.next));
+    }
     for one in &job.substitutions {
         text.push_str(&format!(
             "\nsubstituted: {} ({}): {} failed and {} was read instead: {}",

@@ -4,13 +4,14 @@
 //! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `stage` whether by
 //! way of the spool, `awaited` which other job is waited for, `substitute` what is read in place of what cannot be,
 //! `candidates` which media are worth emptying and `reasons` why,
-//! `batch` what is recorded and swapped together, `job` how a job's state moves, `machine` what comes next, `turn` when
-//! it gives way.
+//! `batch` what is recorded and swapped together, `job` how a job's state moves, `machine` what comes next, `limits`
+//! which limit of its own it came to, `turn` when it gives way.
 
 pub mod awaited;
 pub mod batch;
 pub mod candidates;
 pub mod job;
+pub mod limits;
 pub mod machine;
 pub mod manifest;
 pub mod order;

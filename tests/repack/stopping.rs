@@ -59,6 +59,24 @@ fn midway(report: &Value, state: &str) {
     assert_eq!(count("moved") + count("remaining"), count("live"), "{report:#}");
 }
 
+/// `job show` and `job list` say by whom or what it was paused, and how it goes on; with --json in a key.
+fn is_told_to_be_paused(site: &Site, job: &str, (by, words): (&str, &str)) {
+    let report = site.ok(&["job", "show", job]);
+    let next = report["paused"]["next"].as_str().unwrap_or_default();
+    assert_eq!(report["paused"]["by"], by, "{report:#}");
+    assert!(next.contains(&format!("respool job resume {job}")), "{report:#}");
+    let typed = |words: &[&str]| {
+        let output = site.spoken(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = typed(&["job", "show", job]);
+    assert!(shown.contains(words) && shown.contains(next), "{shown}");
+    let listed = typed(&["job", "list"]);
+    let word = by.replace("limit_", "limit of ");
+    assert!(listed.contains(&format!("paused ({word})")), "{listed}");
+}
+
 /// Goes on to the end, where everything is as it was put.
 fn to_the_end(site: &Site, held: &Held, job: &str) {
     let report = site.ok(&["job", "resume", job]);
@@ -96,8 +114,10 @@ fn x13_ctrl_c_stops_at_the_next_boundary_and_says_how_to_go_on() {
     let outcome = repack.wait();
     says_how_to_go_on(&outcome, &job);
     midway(&outcome.expect(5), "paused");
+    is_told_to_be_paused(&site, &job, ("operator", "an operator paused it"));
     all_is_well(&site, &held);
     to_the_end(&site, &held, &job);
+    assert_eq!(site.ok(&["job", "show", &job])["paused"], Value::Null);
 }
 
 #[test]
@@ -144,6 +164,7 @@ fn x13_a_pause_stops_at_the_next_boundary_and_lasts() {
     site.stop();
     site.ok(&["job", "list"]);
     midway(&site.ok(&["job", "show", &job]), "paused");
+    is_told_to_be_paused(&site, &job, ("operator", "an operator paused it"));
     site.run(&["job", "pause", &job]).expect(2);
     // What was said to go on goes on, also if respoold is killed in the next instant.
     let resumed = site.ok(&["job", "resume", &job, "--detach"]);
@@ -247,6 +268,7 @@ fn x13_limits_stop_a_job_at_a_boundary_each_time_it_is_taken_up() {
     let outcome = repack.wait();
     says_how_to_go_on(&outcome, &job);
     midway(&outcome.expect(5), "paused");
+    is_told_to_be_paused(&site, &job, ("limit_time", "worked for the 1s of its --limit-time"));
     all_is_well(&site, &held);
     resumed_to_the_end(&site, &job);
     all_is_well(&site, &held);
@@ -266,6 +288,8 @@ fn x13_limits_stop_a_job_at_a_boundary_each_time_it_is_taken_up() {
     midway(&report, "paused");
     let moved = report["bytes_moved"].as_u64().unwrap();
     assert!((70_000..70_000 + 3 * 65_536).contains(&moved), "{report:#}");
+    let words = ("limit_bytes", "moved the 68.4 KiB of its --limit-bytes");
+    is_told_to_be_paused(&site, &job_of(&report), words);
     all_is_well(&site, &held);
     resumed_to_the_end(&site, &job_of(&report));
     all_is_well(&site, &held);

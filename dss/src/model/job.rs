@@ -226,6 +226,18 @@ pub struct Tally {
     pub transactions: u64,
     /// Which other job it waits for, while it does.
     pub waiting_for: Option<JobWait>,
+    /// Which limit of its own it last came to rest at.
+    pub limit: Option<JobLimit>,
+}
+
+/// A limit that an operator set a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobLimit {
+    /// Of the bytes that one run of it moves.
+    Bytes,
+    /// Of the time that one run of it takes.
+    Time,
 }
 
 /// A job that waits for another one to free a medium that can be its target.

@@ -27,8 +27,8 @@ pub use ids::{
     SessionId, Version,
 };
 pub use job::{
-    Job, JobControl, JobError, JobKind, JobSpec, JobState, JobWait, Move, MoveState, Quarantine, Skip, Substitution,
-    Tally, VerifyMode,
+    Job, JobControl, JobError, JobKind, JobLimit, JobSpec, JobState, JobWait, Move, MoveState, Quarantine, Skip,
+    Substitution, Tally, VerifyMode,
 };
 pub use lease::{Holder, Lease, Resource};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
