@@ -50,6 +50,8 @@ pub struct JobReport {
     pub waiting_for: Option<WaitingFor>,
     /// Why it is paused, while it is.
     pub paused: Option<Paused>,
+    /// Sources that are still read_only although no job empties them any more, by name.
+    pub left_read_only: Vec<String>,
     /// What went wrong first.
     pub error: Option<JobError>,
     /// When it was asked for.
@@ -283,6 +285,8 @@ pub fn report(job: &Job, names: &BTreeMap<MediumId, String>) -> JobReport {
         transactions: tally.transactions,
         waiting_for: tally.waiting_for.as_ref().map(waiting_for),
         paused: paused(job),
+        // How media are now is not the job's to know.
+        left_read_only: vec![],
         error: job.error.clone(),
         created_at: job.created_at,
         finished_at: job.finished_at,

@@ -81,7 +81,7 @@ impl Job {
                             left.oid, left.extent, left.reason
                         ));
                     }
-                    text
+                    text + &back_to_use(&report.report)
                 });
                 Ok(report.exit)
             }
@@ -328,5 +328,16 @@ pub fn details(job: &JobReport) -> String {
     if let Some(error) = &job.error {
         text.push_str(&format!("\nerror: {}\n  next: {}", error.message, error.next));
     }
-    text
+    text + &back_to_use(job)
+}
+
+/// How sources that take nothing new any more take it again.
+fn back_to_use(job: &JobReport) -> String {
+    let way = |medium: &String| {
+        format!(
+            "\nread_only: {medium} takes nothing new any more\n  next: put it back to use with `respool medium set {medium} \
+             adm_state=in_service`"
+        )
+    };
+    job.left_read_only.iter().map(way).collect()
 }

@@ -2,10 +2,10 @@
 
 use super::answer::{Answer, Failure};
 use super::control;
-use super::lists::names;
 use super::server::Daemon;
+use super::sources::Sources;
 use super::waits::{Waits, in_quarantine};
-use crate::api::jobs::{self, JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
+use crate::api::jobs::{JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
 use crate::api::requests::JobRequest;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{MigrateRequest, Problem, RepackRequest, exit};
@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use dss::model::{Job, JobId, JobKind, JobSpec, Quarantine};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub(super) async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec,
 }
 
 pub(super) async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
-    let mut report = jobs::report(job, &names(host).await?);
+    let mut report = Sources::now(host).await?.report(job);
     report.waiting_for = in_quarantine(host, job).await?.or(report.waiting_for);
     Ok(report)
 }
@@ -116,13 +116,13 @@ async fn migrate(State(daemon): State<Arc<Daemon>>, Json(request): Json<MigrateR
 }
 
 async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<JobList> {
-    let (names, waits) = (names(&daemon.host).await?, Waits::now(&daemon.host).await);
+    let (sources, waits) = (Sources::now(&daemon.host).await?, Waits::now(&daemon.host).await);
     let all = daemon.host.catalogue.jobs(JOBS_MAX).await?;
     Ok(Json(JobList {
         jobs: all
             .iter()
             .map(|job| {
-                let mut report = jobs::report(job, &names);
+                let mut report = sources.report(job);
                 report.waiting_for = waits.of(job.id).or(report.waiting_for);
                 report
             })
@@ -206,7 +206,7 @@ async fn resume(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobReques
 
 async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<RestoreReport> {
     let restored = control::restore(&daemon.host, &daemon.jobs, request.job).await?;
-    let names: BTreeMap<_, _> = names(&daemon.host).await?;
+    let sources = Sources::now(&daemon.host).await?;
     let exit = restored.exit();
     let because = |why: &'static str| move |(extent, oid)| (extent, oid, why.to_owned());
     let moved_on = restored.moved_on.into_iter();
@@ -216,7 +216,7 @@ async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobReque
     let mut not_returned = Vec::new();
     for (extent, oid, reason) in moved_on.chain(erased).chain(restored.failed) {
         let medium = match daemon.host.catalogue.extent(extent).await {
-            Ok(row) => names.get(&row.medium).cloned().unwrap_or_default(),
+            Ok(row) => sources.names.get(&row.medium).cloned().unwrap_or_default(),
             // Its row may be gone by now.
             Err(_) => String::new(),
         };
@@ -228,7 +228,7 @@ async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobReque
         });
     }
     Ok(Json(RestoreReport {
-        report: jobs::report(&restored.job, &names),
+        report: sources.report(&restored.job),
         returned: restored.returned,
         not_returned,
         exit,

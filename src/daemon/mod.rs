@@ -24,6 +24,7 @@ mod plans;
 pub mod runner;
 mod seat;
 mod server;
+mod sources;
 pub mod upkeep;
 mod waits;
 

@@ -1,9 +1,10 @@
 //! What jobs wait for: the scheduler's answer in the words of `job show`, or what the job noted itself.
 
 use crate::api::Problem;
-use crate::api::jobs::{JobReport, report};
+use crate::api::jobs::JobReport;
 use crate::api::waiting::{WaitingFor, WaitingReason};
-use crate::daemon::lists::{clock_in_doubt, names};
+use crate::daemon::lists::clock_in_doubt;
+use crate::daemon::sources::Sources;
 use crate::host::Host;
 use dss::model::{Job, JobId, JobState};
 use jiff::{SignedDuration, Timestamp};
@@ -39,7 +40,7 @@ impl Waits {
 
     /// A job's report with what it waits for.
     pub async fn report(&self, host: &Host, job: &Job) -> Result<JobReport, Problem> {
-        let mut report = report(job, &names(host).await?);
+        let mut report = Sources::now(host).await?.report(job);
         let held = in_quarantine(host, job).await?;
         report.waiting_for = self.of(job.id).or(held).or(report.waiting_for);
         Ok(report)

@@ -82,6 +82,38 @@ fn a_quarantined_source_can_be_restored_and_a_deletion_since_is_not_undone() {
     all_hold(&site);
 }
 
+const BACK_TO_USE: &str = "respool medium set disk-a adm_state=in_service";
+
+/// A source that stays read_only is named with the command that ends it.
+#[track_caller]
+fn says_how_disk_a_is_used_again(site: &Site, typed: &[&str]) {
+    let said = site.say(typed).exits(0);
+    assert!(said.stdout.contains(BACK_TO_USE), "{}", said.stdout);
+}
+
+#[test]
+fn a_source_that_stays_read_only_is_told_until_it_is_back_in_use() {
+    let site = two_disks();
+    site.run(&["repack", "disk-a"]).exits(0);
+    let quiet = |typed: &[&str]| {
+        let said = site.say(typed).exits(0);
+        assert!(!said.stdout.contains("adm_state"), "{typed:?}: {}", said.stdout);
+    };
+    quiet(&["job", "show", "1"]);
+    says_how_disk_a_is_used_again(&site, &["job", "restore", "1"]);
+    let listed = site.run(&["job", "list"]).exits(0);
+    assert_eq!(listed.json["jobs"][0]["left_read_only"], serde_json::json!(["disk-a"]));
+    // As long as another job needs it so, nobody is told to change it.
+    site.run(&["repack", "disk-a", "--limit-bytes", "1"]).exits(5);
+    quiet(&["job", "show", "1"]);
+    site.run(&["job", "cancel", "2"]).exits(0);
+    says_how_disk_a_is_used_again(&site, &["job", "show", "1"]);
+    let command: Vec<&str> = BACK_TO_USE.split(' ').skip(1).collect();
+    site.run(&command).exits(0);
+    quiet(&["job", "show", "1"]);
+    quiet(&["job", "show", "2"]);
+}
+
 #[test]
 fn a_limit_leaves_a_resumable_job() {
     let site = two_disks();
@@ -92,10 +124,11 @@ fn a_limit_leaves_a_resumable_job() {
     let job = site.run(&["job", "show", "1"]).exits(0);
     assert!(job.number("/extents/remaining") > 0);
     all_hold(&site);
-    site.run(&["job", "cancel", "1"]).exits(0);
+    says_how_disk_a_is_used_again(&site, &["job", "cancel", "1"]);
     assert_eq!(site.run(&["job", "show", "1"]).exits(0).text("/state"), "cancelled");
     let source = site.run(&["medium", "show", "disk-a"]).exits(0);
     assert_eq!(source.text("/adm_state"), "read_only");
+    says_how_disk_a_is_used_again(&site, &["job", "show", "1"]);
     site.run(&["repack", "disk-a", "--quarantine", "0"]).exits(0);
     all_hold(&site);
 }
