@@ -9,6 +9,7 @@ use crate::api::requests::{EventsRequest, ExtentListRequest, ExtentRequest, Obje
 use crate::api::wire::Nothing;
 use crate::api::{Problem, extents, objects};
 use crate::host::Host;
+use crate::store;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -40,7 +41,7 @@ pub async fn for_objects(host: &Host) -> Result<objects::Names, Problem> {
 
 /// `object show`.
 pub async fn object_show(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Answer<ObjectView> {
-    let detail = daemon.host.catalogue.object(&request.oid, request.version).await?;
+    let detail = store::list::show(&daemon.host, &request.oid, request.version).await?;
     Ok(Json(objects::view(detail, &for_objects(&daemon.host).await?)))
 }
 

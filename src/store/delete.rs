@@ -1,13 +1,17 @@
 //! Deleting and undeleting. Both only mark versions: bytes stay until the undelete window ends and a purge or repack
 //! lets them go.
 
+use super::deleted::or_deleted;
 use crate::api::Problem;
 use crate::host::Host;
 use dss::model::{Object, Oid};
 
 /// Marks the live version deleted.
 pub async fn delete(host: &Host, oid: &Oid) -> Result<Object, Problem> {
-    Ok(host.catalogue.delete_object(oid, host.clock.now()).await?)
+    match host.catalogue.delete_object(oid, host.clock.now()).await {
+        Ok(object) => Ok(object),
+        Err(error) => Err(or_deleted(host, oid, error).await),
+    }
 }
 
 /// Makes the newest deleted version live again.

@@ -41,7 +41,7 @@ pub struct GetStream {
 
 /// Finds an object and prepares to read it. No medium is asked for before its first byte is.
 pub async fn open(host: &Arc<Host>, oid: &Oid, version: Option<Version>) -> Result<GetStream, Problem> {
-    let detail = host.catalogue.object(oid, version).await?;
+    let detail = super::list::show(host, oid, version).await?;
     let extents = outline(&detail)?;
     let media = host.catalogue.media().await?;
     Ok(GetStream {

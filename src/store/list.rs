@@ -1,5 +1,6 @@
 //! Listings a page at a time, so that no list is ever held whole.
 
+use super::deleted::or_deleted;
 use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{ExtentFilter, ObjectFilter, Page};
@@ -82,7 +83,10 @@ impl Extents {
 
 /// One version of an object; without a version, the live one.
 pub async fn show(host: &Host, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail, Problem> {
-    Ok(host.catalogue.object(oid, version).await?)
+    match host.catalogue.object(oid, version).await {
+        Ok(detail) => Ok(detail),
+        Err(error) => Err(or_deleted(host, oid, error).await),
+    }
 }
 
 /// What the operator calls the media.

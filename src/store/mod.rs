@@ -3,6 +3,7 @@
 //! catalogue has a *pending* row for it.
 
 pub mod delete;
+pub mod deleted;
 pub mod get;
 pub mod import;
 pub mod list;

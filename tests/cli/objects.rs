@@ -59,8 +59,23 @@ fn a_deleted_object_can_be_had_back() {
     let site = ready();
     site.put("a", 100);
     site.run(&["delete", "a"]).exits(0);
-    site.run(&["get", "a", &site.at("out")]).exits(2);
-    site.run(&["delete", "a"]).exits(2);
+    site.put("a/longer", 100);
+    let deleted = site.run(&["object", "list", "--deleted"]).exits(0);
+    let when = deleted.text("/objects/0/deleted_at").to_owned();
+    let out = site.at("out");
+    for typed in [
+        &["get", "a", &out][..],
+        &["delete", "a"],
+        &["object", "show", "a"],
+    ] {
+        let refused = site.run(typed).exits(2);
+        assert_eq!(refused.text("/error/code"), "not_found");
+        let message = refused.text("/error/message");
+        assert!(message.contains(&format!("deleted at {when}")), "{message}");
+        assert!(refused.text("/error/next").contains("respool undelete a"), "{typed:?}");
+    }
+    let absent = site.run(&["get", "nothing", &out]).exits(2);
+    assert!(!absent.text("/error/next").contains("undelete"), "it never was there");
     site.run(&["undelete", "a"]).exits(0);
     site.holds("a", 100);
 }
