@@ -47,8 +47,13 @@ impl Get {
         let mut landing: Option<Landing> = None;
         loop {
             while let Some(frame) = decoder.next_frame().map_err(|error| gone(&error))? {
-                if let Some(got) = self.take(frame, &mut landing)? {
+                if let Some((got, missed)) = self.take(frame, &mut landing)? {
                     bar.end();
+                    if !missed.is_empty() {
+                        context
+                            .output
+                            .note(&format!("respool: not restored: {}", missed.join(", ")));
+                    }
                     for failed in &got.failed_reads {
                         context.output.note(&read_elsewhere(failed));
                     }
@@ -80,15 +85,15 @@ impl Get {
     }
 
     /// Takes one frame; the object when it is complete and in its place.
-    fn take(&self, frame: Frame, landing: &mut Option<Landing>) -> Result<Option<Got>, Problem> {
+    fn take(&self, frame: Frame, landing: &mut Option<Landing>) -> Result<Option<(Got, Missed)>, Problem> {
         match (frame.kind, landing.as_mut()) {
             (Kind::Header, None) => *landing = Some(Landing::begin(&self.file, decode(&frame.payload)?)?),
             (Kind::Data, Some(landing)) => landing.write(&frame.payload)?,
             (Kind::End, Some(_)) => {
                 let landing = landing.take().expect("just seen");
                 let GetEnd { sent, failed_reads } = decode(&frame.payload)?;
-                let object = self.finish(landing, &sent)?;
-                return Ok(Some(Got { object, failed_reads }));
+                let (object, missed) = self.finish(landing, &sent)?;
+                return Ok(Some((Got { object, failed_reads }, missed)));
             }
             (Kind::Problem, _) => return Err(decode(&frame.payload)?),
             (Kind::Header | Kind::Data | Kind::End, _) => {
@@ -133,7 +138,7 @@ impl Get {
             .map_err(|errno| no_place(&self.file, &errno.into()))
     }
 
-    fn finish(&self, landing: Landing, end: &StreamEnd) -> Result<ObjectView, Problem> {
+    fn finish(&self, landing: Landing, end: &StreamEnd) -> Result<(ObjectView, Missed), Problem> {
         let received = StreamEnd {
             bytes: ByteCount(landing.whole.count()),
             blake3: Blake3(*landing.whole.finalize().as_bytes()),
@@ -152,7 +157,7 @@ impl Get {
             .next("repeat the get"));
         }
         let fail = |error: io::Error| cannot("written", &self.file, &error);
-        dress(&landing.file, &landing.beside.0, &landing.object.metadata);
+        let missed = dress(&landing.file, &landing.beside.0, &landing.object.metadata);
         landing.file.sync_all().map_err(fail)?;
         if self.overwrite {
             fs::rename(&landing.beside.0, &self.file).map_err(fail)?;
@@ -162,7 +167,7 @@ impl Get {
         }
         // The name is durable when the folder is; a folder that cannot be synced keeps its files all the same.
         let _ = File::open(folder_of(&self.file)).and_then(|folder| folder.sync_all());
-        Ok(landing.object)
+        Ok((landing.object, missed))
     }
 }
 
@@ -244,31 +249,32 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Problem {
     .next("correct its folder, permissions or room, and repeat")
 }
 
+/// What a file could not be given back, by name.
+type Missed = Vec<String>;
+
 /// Gives the file back what it had when it was put. What a file system or a user may not set is told, not fatal: the
 /// bytes are right.
-fn dress(file: &File, path: &Path, metadata: &Metadata) {
-    let mut missed = Vec::new();
+fn dress(file: &File, path: &Path, metadata: &Metadata) -> Missed {
+    let mut missed = Missed::new();
     for (name, hex) in &metadata.xattrs {
         let value = unhex(hex).unwrap_or_default();
         if xattr::set(path, name, &value).is_err() {
-            missed.push(name.as_str());
+            missed.push(name.clone());
         }
     }
     if let Some(mode) = metadata.mode
         && file.set_permissions(Permissions::from_mode(mode)).is_err()
     {
-        missed.push("mode");
+        missed.push("mode".to_owned());
     }
     if let Some(mtime) = metadata.mtime
         && file
             .set_times(FileTimes::new().set_modified(SystemTime::from(mtime)))
             .is_err()
     {
-        missed.push("mtime");
+        missed.push("mtime".to_owned());
     }
-    if !missed.is_empty() {
-        let _ = writeln!(io::stderr(), "respool: not restored: {}", missed.join(", "));
-    }
+    missed
 }
 
 fn unhex(hex: &str) -> Option<Vec<u8>> {

@@ -54,10 +54,10 @@ struct Global {
     /// Print exactly one JSON object on stdout, also on failure
     #[arg(long, global = true)]
     json: bool,
-    /// No progress and no notes
+    /// No progress and no notes on stderr; results on stdout and what went wrong are told all the same
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// More notes
+    /// Also note on stderr which state folder is used
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 }

@@ -21,7 +21,7 @@ pub async fn or_deleted(host: &Host, oid: &Oid, error: CatalogueError) -> Proble
     let Some((version, at)) = newest.and_then(|newest| Some((newest.version, newest.deleted_at?))) else {
         return error.into();
     };
-    let message = format!("object {oid} was deleted at {at}; its version {version} can still be had back");
+    let message = format!("object '{oid}' was deleted at {at}; its version {version} can still be had back");
     Problem::refused("not_found", oid.as_str(), message).next(format!("`respool undelete {oid}` brings it back"))
 }
 

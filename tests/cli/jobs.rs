@@ -133,6 +133,30 @@ fn a_limit_leaves_a_resumable_job() {
     all_hold(&site);
 }
 
+/// What `--quiet` leaves away, and what not, is what its help says.
+#[test]
+fn quiet_leaves_away_notes_and_nothing_else() {
+    let site = two_disks();
+    let limited = ["repack", "disk-a", "--limit-bytes", "1"];
+    let told = site.say(&limited).exits(5);
+    assert!(told.stderr.contains("resumable"), "{}", told.stderr);
+    let quiet = site.say(&["-q", "job", "resume", "1"]).exits(5);
+    assert_eq!(quiet.stderr, "", "it is a note");
+    assert!(quiet.stdout.contains("paused"), "{}", quiet.stdout);
+    let shown = ["job", "show", "1"];
+    assert_eq!(
+        site.say(&[&["-q"][..], &shown].concat()).exits(0).stdout,
+        site.say(&shown).exits(0).stdout,
+        "results are told all the same"
+    );
+    let refused = site.say(&["-q", "job", "show", "7"]).exits(2);
+    assert!(refused.stderr.contains("no job"), "{}", refused.stderr);
+    let help = site.say(&["job", "show", "--help"]).exits(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "No progress and no notes on stderr; results on stdout and what went wrong are told all the same";
+    assert!(help.contains(words), "{help}");
+}
+
 #[test]
 fn a_detached_job_is_accepted_and_waited_for() {
     let site = two_disks();
