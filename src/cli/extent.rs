@@ -2,8 +2,8 @@
 
 use super::job::{CtrlC, follow};
 use super::listing::Listed;
-use super::output::on_one_line;
 use super::table::{pairs, row as row_of, terminal};
+use super::visible::on_one_line;
 use super::{Context, Done};
 use crate::api::extents::{ExtentView, ReleaseReport};
 use crate::api::requests::{ExtentListRequest, ExtentRequest, ReleaseRequest};

@@ -1,6 +1,7 @@
 //! A long answer, printed while it comes: as one JSON object that begins with lists, or a row a line.
 
 use super::output::{Output, tell};
+use super::visible::line_by_line;
 use crate::api::Problem;
 use crate::client::Client;
 use serde::Serialize;
@@ -67,7 +68,7 @@ impl Output {
             .lines::<Q, T, E>(path, request, |item| {
                 match show(&item) {
                     Shown::Element(list, json) => lists.element(list, &json),
-                    Shown::Row(row) => writeln!(lists.out, "{row}"),
+                    Shown::Row(row) => writeln!(lists.out, "{}", line_by_line(&row)),
                     Shown::Note(text) => lists.out.flush().map(|()| self.note(&text)),
                 }
                 .map_err(|error| broken(&error))

@@ -28,7 +28,7 @@ impl Completion {
             shell: self.shell.to_string(),
             script: String::from_utf8(script).expect("the command line is described in UTF-8"),
         };
-        context.output.result(&result, |result| result.script.clone());
+        context.output.made(&result, |result| result.script.clone());
         Ok(exit::DONE)
     }
 }
@@ -57,7 +57,7 @@ impl Man {
                 files: Vec::new(),
             },
         };
-        context.output.result(&pages, |pages| match &pages.page {
+        context.output.made(&pages, |pages| match &pages.page {
             Some(page) => page.clone(),
             None => format!("{} pages written", pages.files.len()),
         });

@@ -1,7 +1,7 @@
 //! `medium`.
 
-use super::output::on_one_line;
 use super::table::{pairs, size, table, time, words};
+use super::visible::on_one_line;
 use super::{Context, Done};
 use crate::api::candidates::{CandidateList, CandidatesRequest, WhyNot};
 use crate::api::import::{ImportReport, Reconciled};

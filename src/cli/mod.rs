@@ -22,6 +22,7 @@ mod repack;
 mod schema;
 mod service;
 mod table;
+mod visible;
 
 use crate::api::Problem;
 use crate::api::hello::{Create, Terms};

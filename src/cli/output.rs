@@ -1,5 +1,6 @@
 //! What is printed where. A broken pipe is nobody's problem: what was done was done.
 
+use super::visible::{line_by_line, on_one_line};
 use crate::api::Problem;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -45,6 +46,11 @@ impl Output {
 
     /// The result: as JSON unchanged, or as `show` puts it for people.
     pub fn result<T: Serialize>(&self, result: &T, show: impl FnOnce(&T) -> String) {
+        self.made(result, |result| line_by_line(&show(result)));
+    }
+
+    /// The same where `show` answers a text for programs, such as a script: nothing in it is written otherwise.
+    pub fn made<T: Serialize>(&self, result: &T, show: impl FnOnce(&T) -> String) {
         let text = if self.json {
             serde_json::to_string(result).expect("a result is plain JSON")
         } else {
@@ -56,7 +62,7 @@ impl Output {
     /// A message for people.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", line_by_line(text));
         }
     }
 
@@ -78,15 +84,6 @@ impl Output {
 
 fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
-}
-
-/// A text without characters that would do something to a terminal, such as those in the name of a file.
-pub fn on_one_line(text: &str) -> String {
-    let shown = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
 
 /// Says on stderr what went wrong, and what to do next.
@@ -116,8 +113,13 @@ pub fn bug(panic: &str) -> u8 {
 pub fn usage(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
+    let (plain, shown) = (error.to_string(), line_by_line(&error.to_string()));
     // A closed pipe wants no help.
-    let _ = error.print();
+    let _ = match plain == shown {
+        true => error.print(),
+        // What was typed would do something to the terminal; its colours would not survive this.
+        false => write!(io::stderr(), "{shown}"),
+    };
     if asked {
         return 0;
     }

@@ -1,6 +1,7 @@
 //! Progress of a job or a stream: a bar with rate and predicted end on a terminal, one line a minute otherwise.
 
 use super::output::Output;
+use super::visible::{line_by_line, on_one_line};
 use crate::api::Progress;
 use dss::model::ByteCount;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,7 +38,7 @@ impl Bar {
     pub fn show(&mut self, progress: &Progress) {
         if let Some(bar) = &self.drawn {
             bar.set_prefix(format!("job {}", progress.job));
-            bar.set_message(progress.doing.clone());
+            bar.set_message(on_one_line(&progress.doing));
         }
         let words = |pace: &str| {
             format!(
@@ -87,7 +88,7 @@ impl Bar {
     /// A message that stays.
     pub fn say(&self, text: &str) {
         match &self.drawn {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(line_by_line(text)),
             None => self.output.note(text),
         }
     }

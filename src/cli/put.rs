@@ -1,9 +1,9 @@
 //! `put`: which files become which objects, and what became of them. The bytes go through `put_stream`.
 
 use super::object::details;
-use super::output::on_one_line;
 use super::progress::Bar;
 use super::put_stream::{self, Item, open_file, send};
+use super::visible::on_one_line;
 use super::{Context, Done};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
@@ -214,7 +214,7 @@ impl Put {
         context.output.result(&batch, |batch| {
             let mut lines = Vec::new();
             for skipped in &batch.skipped {
-                lines.push(format!("skipped: {}: {}", skipped.path, skipped.reason));
+                lines.push(format!("skipped: {}: {}", on_one_line(&skipped.path), skipped.reason));
             }
             for refused in &batch.refused {
                 lines.push(format!("not stored: {}: {}", refused.oid, refused.problem.message));

@@ -2,9 +2,9 @@
 //! read is not stored.
 
 use super::interrupts;
-use super::output::on_one_line;
 use super::progress::Bar;
 use super::put::Manner;
+use super::visible::on_one_line;
 use crate::api::frame::{Kind, head, json};
 use crate::api::objects::PutResult;
 use crate::api::requests::StreamEnd;

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+use super::visible::on_one_line;
 use comfy_table::{ContentArrangement, Table, presets};
 use dss::model::ByteCount;
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head.map(str::to_uppercase));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| on_one_line(&cell)));
     }
     table
         .lines()
@@ -31,7 +32,7 @@ pub fn terminal() -> Option<u16> {
 pub fn row(columns: &[&str], terminal: Option<u16>) -> String {
     let room = terminal.map_or(usize::MAX, usize::from);
     let (mut text, mut used) = (String::new(), 0);
-    for column in columns {
+    for column in columns.iter().map(|column| on_one_line(column)) {
         let width = column.chars().count();
         let gap = match used {
             0 => "",
@@ -40,7 +41,7 @@ pub fn row(columns: &[&str], terminal: Option<u16>) -> String {
         };
         used = if gap.starts_with('\n') { 0 } else { used } + gap.trim_start_matches('\n').len() + width;
         text.push_str(gap);
-        text.push_str(column);
+        text.push_str(&column);
     }
     text
 }
@@ -50,8 +51,8 @@ pub fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     rows.iter()
         .map(|(name, value)| {
-            let value = value.trim_end();
-            format!("{name:width$}  {}", if value.is_empty() { "-" } else { value })
+            let value = on_one_line(value.trim_end());
+            format!("{name:width$}  {}", if value.is_empty() { "-" } else { &value })
         })
         .collect::<Vec<_>>()
         .join("\n")

@@ -137,6 +137,41 @@ fn empty_and_many_small_objects_go_in_one_stream() {
     assert_eq!(listed.json["objects"].as_array().unwrap().len(), 11);
 }
 
+/// Whatever a name holds, a terminal is only ever told to show it; JSON has it as it is.
+#[test]
+fn a_name_that_would_do_something_to_a_terminal_is_written_out_for_people() {
+    let site = ready();
+    let (name, shown) = (
+        "in\u{202e}gpj.\u{2066}\u{1b}[2J\u{9b}x\u{200f}\r\t",
+        r"in\u{202e}gpj.\u{2066}\u{1b}[2J\u{9b}x\u{200f}\r\t",
+    );
+    let file = site.file("f", 1000);
+    let put = site.run(&["put", &file, name, "--meta", "a=b"]).exits(0);
+    assert_eq!(put.text("/oid"), name);
+    let listed = site.run(&["object", "list"]).exits(0);
+    assert_eq!(listed.text("/objects/0/oid"), name);
+    let missing = format!("{name}?");
+    let out = site.at("out");
+    site.add_dir("disk-b");
+    for (typed, code) in [
+        (&["object", "list"][..], 0),
+        (&["object", "show", name], 0),
+        (&["extent", "list"], 0),
+        (&["repack", "disk-a", "--plan"], 0),
+        (&["get", name, &out], 0),
+        (&["get", &missing, &out, "--overwrite"], 2),
+        (&["put", &file, name], 2),
+        (&["events"], 0),
+        (&["object", "show", name, "--version", name], 2),
+    ] {
+        let said = site.say(typed).exits(code);
+        let all = format!("{}{}", said.stdout, said.stderr);
+        assert!(all.contains(shown), "{typed:?}: {all}");
+        let raw = all.chars().filter(|c| *c != '\n' && name.contains(*c) && !c.is_ascii_graphic());
+        assert_eq!(raw.collect::<String>(), "", "{typed:?}: {all:?}");
+    }
+}
+
 #[test]
 fn an_object_larger_than_an_extent_is_cut_and_put_together_again() {
     let site = Site::new();
