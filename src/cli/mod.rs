@@ -17,6 +17,7 @@ mod object;
 mod output;
 mod progress;
 mod put;
+mod put_names;
 mod put_stream;
 mod repack;
 mod schema;

@@ -2,6 +2,7 @@
 
 use super::object::details;
 use super::progress::Bar;
+use super::put_names::{Unfit, Unnameable};
 use super::put_stream::{self, Item, open_file, send};
 use super::visible::on_one_line;
 use super::{Context, Done};
@@ -238,7 +239,7 @@ impl Put {
         if !found.is_dir() {
             return Err(refuse(&self.file, "is not a folder").next("leave out --recursive"));
         }
-        let mut items = Vec::new();
+        let (mut items, mut unnameable) = (Vec::new(), Unnameable::default());
         let prefix = self.oid.as_str();
         let walk = WalkDir::new(&self.file).follow_links(manner.follow).sort_by_file_name();
         for entry in walk {
@@ -271,17 +272,14 @@ impl Put {
                     path: entry.path().to_owned(),
                     oid,
                 }),
-                Some(Err(error)) => {
-                    let why = format!("cannot be called so: {error}");
-                    return Err(refuse(entry.path(), &why).next("rename it"));
-                }
-                None => {
-                    return Err(refuse(entry.path(), "has a name that is not UTF-8")
-                        .next("rename it, or store it alone under another name"));
-                }
+                Some(Err(error)) => unnameable.add(entry.path(), Unfit::Oid(error)),
+                None => unnameable.add(entry.path(), Unfit::NotUtf8),
             }
         }
-        Ok(items)
+        match unnameable.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(items),
+        }
     }
 }
 
@@ -319,7 +317,8 @@ fn check_file(path: &Path, follow: bool) -> Result<(), Problem> {
     }
 }
 
-fn refuse(path: &Path, why: &str) -> Problem {
+/// Nothing is stored because of one file.
+pub(super) fn refuse(path: &Path, why: &str) -> Problem {
     let path = on_one_line(&path.display().to_string());
     let message = format!("{path} {why}; nothing was stored");
     Problem::refused("not_a_file", path, message)

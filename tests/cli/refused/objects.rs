@@ -54,6 +54,11 @@ fn a_folder_with_a_name_that_no_object_can_have_is_refused_whole() {
     let put = "put folder f --recursive";
     refused("A name with a newline.", OsStr::new("a\nb"), put);
     refused("A name that is not UTF-8.", OsStr::from_bytes(b"a\xff"), put);
+    refusals.note("Both, and a file whose name is one: all are told at once.");
+    let both = [OsStr::new("a\nb"), OsStr::from_bytes(b"a\xff")].map(|name| folder.join(name));
+    both.iter().for_each(|path| fs::write(path, "bytes").unwrap());
+    refusals.run(put, 2);
+    both.iter().for_each(|path| fs::remove_file(path).unwrap());
     let (prefix, name) = ("p".repeat(900), "n".repeat(200));
     refusals.seen.hide(&prefix, "(900 times p)");
     refusals.seen.hide(&name, "(200 times n)");
