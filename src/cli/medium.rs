@@ -11,7 +11,7 @@ use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumReques
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
 use crate::state::absolute;
-use dss::model::Standing;
+use dss::model::{Presence, Standing};
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
@@ -112,7 +112,7 @@ impl Medium {
             Self::Show(which) => one(context, "/v1/medium/show", which).await,
             Self::Lock(which) => one(context, "/v1/medium/lock", which).await,
             Self::Unlock(which) => one(context, "/v1/medium/unlock", which).await,
-            Self::Trust(which) => one(context, "/v1/medium/trust", which).await,
+            Self::Trust(which) => trust(context, which).await,
             Self::Dead(dead) => dead.run(context).await,
             Self::Format(which) => one(context, "/v1/medium/format", which).await,
             Self::CheckErase(which) => check_erase(context, which).await,
@@ -140,6 +140,20 @@ async fn list(context: &Context, show: impl Fn(&MediaList) -> String) -> Done {
 async fn one(context: &Context, path: &str, which: Which) -> Done {
     let request = MediumRequest { medium: which.medium };
     let medium: MediumView = context.client().await?.call(path, &request).await?;
+    context.output.result(&medium, details);
+    Ok(exit::DONE)
+}
+
+async fn trust(context: &Context, which: Which) -> Done {
+    let request = MediumRequest { medium: which.medium };
+    let medium: MediumView = context.client().await?.call("/v1/medium/trust", &request).await?;
+    if medium.presence == Presence::Missing {
+        context.output.note(&format!(
+            "medium {} is trusted, and is not there: nothing of it lies at {}\n  next: mount it there, and run \
+             `respool medium trust {}` again",
+            medium.name, medium.path, medium.name
+        ));
+    }
     context.output.result(&medium, details);
     Ok(exit::DONE)
 }

@@ -262,12 +262,22 @@ async fn unlock(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
     change(&daemon, &request.medium, unlocked).await
 }
 
-/// The operator has looked: it is good, it is there, and it has room. What is not so is noticed at its next use.
+/// Whether a medium is where it is known to be. What cannot be looked at now is noticed at its next use, like another
+/// disk in its place.
+fn seen_at_its_place(medium: &Medium) -> Presence {
+    let label = Path::new(&medium.location.path).join(".respool/label.json");
+    match label.try_exists() {
+        Ok(false) => Presence::Missing,
+        Ok(true) | Err(_) => Presence::Attached,
+    }
+}
+
+/// The operator has looked: it is good, and it has room. Whether it is there is seen, and not believed.
 async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
     let medium = daemon.host.catalogue.medium(&request.medium).await?;
     let trusted = MediumChange {
         health: Some(Health::Ok),
-        presence: Some(Presence::Attached),
+        presence: Some(seen_at_its_place(&medium)),
         fs_state: (medium.fs_state == FsState::Full).then_some(FsState::Used),
         why: "trusted by the operator".into(),
         ..MediumChange::default()

@@ -54,6 +54,25 @@ fn a_directory_becomes_a_medium_and_is_shown_with_all_its_keys() {
 }
 
 #[test]
+fn a_disk_that_is_away_is_trusted_and_not_called_attached() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    fs::rename(site.path("disk-a"), site.path("away")).unwrap();
+    let trusted = site.run(&["medium", "trust", "disk-a"]).exits(0);
+    assert_eq!((trusted.text("/health"), trusted.text("/presence")), ("ok", "missing"));
+    let said = site.say(&["medium", "trust", "disk-a"]).exits(0).stderr;
+    assert!(
+        said.contains("is not there") && said.contains(&site.at("disk-a")),
+        "{said}"
+    );
+    fs::rename(site.path("away"), site.path("disk-a")).unwrap();
+    let trusted = site.say(&["medium", "trust", "disk-a"]).exits(0);
+    assert_eq!(trusted.stderr, "", "there is nothing to say");
+    assert!(trusted.stdout.contains("attached"), "{}", trusted.stdout);
+    site.put("a", 1000);
+}
+
+#[test]
 fn what_cannot_be_a_medium_is_refused_and_not_touched() {
     let site = Site::new();
     site.add_dir("disk-a");
