@@ -18,7 +18,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     (
         "init",
         &[
-            "Every other verb makes a normal catalogue by itself where there is none.",
+            "Every other verb makes a normal catalogue by itself where there is none, and says on stderr in which folder.",
             "Examples:
   respool init
   respool --state rehearsal init --testing",

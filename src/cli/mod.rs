@@ -131,7 +131,14 @@ impl Context {
         } else {
             Create::Normal
         };
-        Client::connect(&self.state, &self.terms, create).await
+        let client = Client::connect(&self.state, &self.terms, create).await?;
+        if client.created {
+            self.output.note(&format!(
+                "a new archive was begun in {}, where there was none; --state or RESPOOL_STATE names another one",
+                self.state.path().display()
+            ));
+        }
+        Ok(client)
     }
 }
 

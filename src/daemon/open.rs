@@ -67,7 +67,7 @@ pub async fn open(
         (settings, now),
     )
     .await;
-    let (catalogue, identity) = match (found, &cluster) {
+    let (catalogue, identity, made) = match (found, &cluster) {
         (Ok(found), _) => found,
         // Whoever puts the right one in its place does not find this one in use.
         (Err(problem), Some(cluster)) if mark::is_at_odds(&problem) => {
@@ -83,18 +83,18 @@ pub async fn open(
         identity,
         cluster,
         access,
-        created: known.is_none(),
+        created: made,
     })
 }
 
-/// The catalogue in a server that runs: the known one, or any where none is known.
+/// The catalogue in a server that runs: the known one, or any where none is known; and whether there was none before.
 async fn find(
     (state, config): (&StateFolder, &Config),
     (access, cluster): (&Access, Option<&EmbeddedCluster>),
     known: Option<CatalogueId>,
     create: Create,
     (settings, now): (Settings, Timestamp),
-) -> Result<(PgCatalogue, Identity), Problem> {
+) -> Result<(PgCatalogue, Identity, bool), Problem> {
     let (options, conninfo) = match (&config.catalogue.url, cluster) {
         (Some(url), _) => (parse(url)?, url.clone()),
         (None, Some(cluster)) => {
@@ -104,7 +104,9 @@ async fn find(
         (None, None) => unreachable!("without a url there is a cluster"),
     };
     let newest = dss::pg::known_version();
-    let catalogue = match Way::of(&access.schema().await, newest, known) {
+    let asked = access.schema().await;
+    let made = matches!(asked, Ok(None));
+    let catalogue = match Way::of(&asked, newest, known) {
         Way::Missing(id) => return Err(mark::missing(state, config, id)),
         Way::AsItIs => PgCatalogue::connect(options, conninfo, settings).await?,
         way @ (Way::AfterBackup(_) | Way::Migrate) => {
@@ -116,7 +118,7 @@ async fn find(
     };
     let identity = catalogue.identity().await?;
     match mark::require(state, known, identity.id) {
-        Ok(()) => Ok((catalogue, identity)),
+        Ok(()) => Ok((catalogue, identity, made)),
         Err(problem) => {
             catalogue.close().await;
             Err(problem)

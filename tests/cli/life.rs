@@ -16,6 +16,23 @@ fn init_makes_a_catalogue_once_and_says_so() {
     assert_eq!(other.text("/error/code"), "other_catalogue");
 }
 
+/// Whoever mistypes the state folder hears at once that this is not the archive he has.
+#[test]
+fn an_archive_that_is_begun_by_the_way_is_told_once_with_its_folder() {
+    let site = Site::new();
+    let first = site.run(&["medium", "list"]).exits(0);
+    let line = format!("a new archive was begun in {}", site.at("state"));
+    assert!(first.stderr.contains(&line), "{}", first.stderr);
+    assert_eq!(first.stderr.lines().count(), 1, "{}", first.stderr);
+    site.run(&["stop"]).exits(0);
+    let again = site.say(&["medium", "list"]).exits(0);
+    assert_eq!(again.stderr, "");
+    let other = site.at("other");
+    let quiet = site.say(&["--state", &other, "-q", "object", "list"]).exits(0);
+    assert_eq!(quiet.stderr, "");
+    site.run(&["--state", &other, "stop"]).exits(0);
+}
+
 #[test]
 fn stop_waits_until_respoold_and_its_database_are_gone() {
     let site = Site::new();
