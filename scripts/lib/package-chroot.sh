@@ -38,7 +38,7 @@ found=$(within stat -c %a:%U:%G $state /etc/respool/config.toml | tr '\n' ' ')
 [ "$(within respoold --version)" = "respoold $version" ] || die "respoold --version says otherwise"
 say "rpm -V finds everything as packaged"
 rpm_ -V --nodeps respool
-for page in man1/respool.1 man1/respool-repack.1 man8/respoold.8; do
+for page in man1/respool.1 man1/respool-repack.1 man5/respool-config.5 man8/respoold.8; do
   zcat "$tree/usr/share/man/$page.gz" | grep '^.TH' >/dev/null || die "no page $page"
 done
 

@@ -321,7 +321,7 @@ const TEXTS: &[(&str, &[&str])] = &[
         "man",
         &["Examples:
   respool man
-  respool man --dir /usr/local/share/man/man1"],
+  respool man --dir pages"],
     ),
 ];
 

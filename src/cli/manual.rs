@@ -1,10 +1,11 @@
 //! `completion` and `man`.
 
-use super::{Context, Done, command};
+use super::{Context, Done, command, config_page};
 use crate::api::{Problem, exit};
 use clap_complete::Shell;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ impl Completion {
 
 #[derive(Debug, clap::Args)]
 pub struct Man {
-    /// Write a page for every verb into this folder
+    /// Write a page for every verb, and respool-config(5), into this folder; it is made if missing
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -75,7 +76,10 @@ fn page(command: clap::Command) -> String {
 fn write_all(folder: &Path) -> io::Result<Pages> {
     let mut whole = command().disable_help_subcommand(true);
     whole.build();
-    let mut files = Vec::new();
+    fs::create_dir_all(folder)?;
+    let config = folder.join(config_page::NAME);
+    fs::write(&config, config_page::page())?;
+    let mut files = vec![config];
     let mut left = vec![whole];
     while let Some(command) = left.pop() {
         left.extend(command.get_subcommands().cloned());
@@ -88,6 +92,5 @@ fn write_all(folder: &Path) -> io::Result<Pages> {
 fn not_written(folder: &Path, error: &io::Error) -> Problem {
     let folder = folder.display().to_string();
     let message = format!("the pages cannot be written into {folder}: {error}");
-    Problem::environment("not_written", "operator", folder, message)
-        .next("name a folder that exists and can be written")
+    Problem::environment("not_written", "operator", folder, message).next("name a folder that can be made or written")
 }

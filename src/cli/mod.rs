@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod check;
+mod config_page;
 mod demo;
 mod dir;
 mod event;

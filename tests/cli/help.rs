@@ -71,13 +71,14 @@ fn help_answers_in_80_columns_with_examples() {
 #[test]
 fn every_verb_has_a_page() {
     let site = Site::new();
-    fs::create_dir(site.path("pages")).unwrap();
+    // The folder is made.
     site.say(&["man", "--dir", &site.at("pages")]).exits(0);
     let mut wanted: BTreeSet<String> = commands()
         .iter()
         .map(|(path, _)| format!("respool-{}.1", path.replace(' ', "-")))
         .collect();
     wanted.insert("respool.1".to_owned());
+    wanted.insert("respool-config.5".to_owned());
     let pages: BTreeSet<String> = fs::read_dir(site.path("pages"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -91,6 +92,40 @@ fn every_verb_has_a_page() {
     assert!(
         repack.contains("keep\\-source") && repack.contains("respool repack disk\\-a \\-\\-plan"),
         "{repack}"
+    );
+}
+
+/// The keys themselves are compared with the typed config where the sample is.
+#[test]
+fn the_page_of_the_config_has_every_key_with_its_default_and_its_words() {
+    let site = Site::new();
+    site.say(&["man", "--dir", &site.at("pages/of/respool")]).exits(0);
+    let page = fs::read_to_string(site.path("pages/of/respool/respool-config.5")).unwrap();
+    let sample = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/config.toml")).unwrap();
+    let (mut keys, mut sections) = (0, 0);
+    for line in sample.lines() {
+        let rest = line.strip_prefix('#').unwrap_or(line);
+        if rest.starts_with(|c: char| c.is_ascii_lowercase()) {
+            let key = rest.split_once(" = ").unwrap().0;
+            let head = page.lines().find(|line| line.starts_with(&format!("\\fB{key}\\fR")));
+            let head = head.unwrap_or_else(|| panic!("{key} is missing in\n{page}"));
+            assert_eq!(
+                head.contains("no default"),
+                ["url", "backup_dir"].contains(&key),
+                "{head}"
+            );
+            keys += 1;
+        } else if rest.starts_with('[') {
+            assert!(page.contains(&format!(".SH \"{rest}\"")), "{rest}");
+            sections += 1;
+        }
+    }
+    assert!(keys > 10 && sections > 3, "{keys} keys in {sections} sections");
+    let shared = ".TP\n\\fBring\\fR = \"64 MiB\"\n.TQ\n\\fBchunk\\fR = \"1 MiB\"\nThe ring of buffers";
+    assert!(page.contains(shared), "{page}");
+    assert!(
+        page.contains("\\fBquarantine\\fR = \"7d\"\nHow long the old bytes"),
+        "{page}"
     );
 }
 
