@@ -76,6 +76,7 @@ const TEXTS: &[(&str, &[&str])] = &[
   respool put report.pdf reports/2019.pdf
   respool put report.pdf reports/2019.pdf --overwrite --copies 2
   respool put photos album --recursive --tags offsite --meta owner=me
+  respool put photos album --recursive --skip-existing
   respool put disk.img images/disk.img --split",
         ],
     ),

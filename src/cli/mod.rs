@@ -18,6 +18,7 @@ mod object;
 mod output;
 mod progress;
 mod put;
+mod put_existing;
 mod put_names;
 mod put_stream;
 mod repack;

@@ -5,7 +5,7 @@ use super::progress::Bar;
 use super::put_names::{Unfit, Unnameable};
 use super::put_stream::{self, Item, open_file, send};
 use super::visible::on_one_line;
-use super::{Context, Done};
+use super::{Context, Done, put_existing};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
 use crate::api::{Problem, exit};
@@ -33,6 +33,9 @@ pub struct Put {
     /// A new version of an existing object
     #[arg(long)]
     overwrite: bool,
+    /// With --recursive: leave objects that exist as they are, whatever the files hold, and count them
+    #[arg(long, requires = "recursive", conflicts_with = "overwrite")]
+    skip_existing: bool,
     /// How many copies, each on a medium of its own [default: as configured, 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     copies: Option<u8>,
@@ -103,6 +106,8 @@ struct Skipped {
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Batch {
     objects: Vec<Stored>,
+    /// With --skip-existing: the objects that existed and were left as they are.
+    existing: BTreeSet<Oid>,
     refused: Vec<Refused>,
     skipped: Vec<Skipped>,
 }
@@ -167,6 +172,9 @@ impl Put {
         let mut batch = Batch::default();
         let mut items = self.collect(&mut batch, manner)?;
         let client = context.client().await?;
+        if self.skip_existing {
+            batch.existing = put_existing::take_out(&client, &self.oid, &mut items).await?;
+        }
         let mut bar = Bar::new(&context.output);
         let mut first: BTreeMap<Oid, Option<Problem>> = BTreeMap::new();
         for round in 1..=ROUNDS {
@@ -178,6 +186,10 @@ impl Put {
                     version: object.version,
                     bytes: object.bytes,
                 }),
+                // It was put by somebody else since the names were looked at.
+                PutResult::Refused { oid, problem, .. } if self.skip_existing && problem.code == "exists" => {
+                    batch.existing.insert(oid);
+                }
                 PutResult::Refused { oid, problem, again } => {
                     let known = first.entry(oid.clone()).or_default();
                     Problem::keep_first(known, problem);
@@ -229,6 +241,10 @@ impl Put {
             );
             let bytes: ByteCount = batch.objects.iter().map(|object| object.bytes).sum();
             lines.push(format!("{} objects stored, {bytes}", batch.objects.len()));
+            if !batch.existing.is_empty() {
+                let existing = batch.existing.len();
+                lines.push(format!("{existing} objects existed already and were left as they are"));
+            }
             lines.join("\n")
         });
         Ok(code)

@@ -63,11 +63,7 @@ fn a_deleted_object_can_be_had_back() {
     let deleted = site.run(&["object", "list", "--deleted"]).exits(0);
     let when = deleted.text("/objects/0/deleted_at").to_owned();
     let out = site.at("out");
-    for typed in [
-        &["get", "a", &out][..],
-        &["delete", "a"],
-        &["object", "show", "a"],
-    ] {
+    for typed in [&["get", "a", &out][..], &["delete", "a"], &["object", "show", "a"]] {
         let refused = site.run(typed).exits(2);
         assert_eq!(refused.text("/error/code"), "not_found");
         let message = refused.text("/error/message");
@@ -167,9 +163,51 @@ fn a_name_that_would_do_something_to_a_terminal_is_written_out_for_people() {
         let said = site.say(typed).exits(code);
         let all = format!("{}{}", said.stdout, said.stderr);
         assert!(all.contains(shown), "{typed:?}: {all}");
-        let raw = all.chars().filter(|c| *c != '\n' && name.contains(*c) && !c.is_ascii_graphic());
+        let raw = all
+            .chars()
+            .filter(|c| *c != '\n' && name.contains(*c) && !c.is_ascii_graphic());
         assert_eq!(raw.collect::<String>(), "", "{typed:?}: {all:?}");
     }
+}
+
+#[test]
+fn a_folder_of_which_a_part_is_stored_is_gone_on_with() {
+    let site = ready();
+    fs::create_dir_all(site.path("tree/sub")).unwrap();
+    for name in ["1", "sub/2", "sub/3"] {
+        site.file(&format!("tree/{name}"), 1000);
+    }
+    let tree = site.at("tree");
+    site.run(&["put", &tree, "t", "--recursive"]).exits(0);
+    site.file("tree/sub/4", 500);
+    // What exists is left, whatever lies in the file; what was deleted does not exist.
+    site.file("tree/1", 7);
+    site.run(&["delete", "t/sub/3"]).exits(0);
+    let words = ["put", &tree, "t", "--recursive", "--skip-existing"];
+    let put = site.run(&words).exits(0);
+    assert_eq!(put.json["existing"], serde_json::json!(["t/1", "t/sub/2"]));
+    let stored: Vec<&str> = put.json["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| object["oid"].as_str().unwrap())
+        .collect();
+    assert_eq!(stored, ["t/sub/3", "t/sub/4"]);
+    assert_eq!(
+        site.run(&["object", "show", "t/1"]).exits(0).number("/bytes"),
+        1000,
+        "it was left"
+    );
+    let again = site.say(&words).exits(0).stdout;
+    let told = "0 objects stored, 0 B\n4 objects existed already and were left as they are\n";
+    assert_eq!(again, told);
+    let plain = site.run(&["put", &tree, "t", "--recursive"]).exits(2);
+    assert_eq!(plain.json["existing"], serde_json::json!([]));
+    assert_eq!(plain.json["refused"].as_array().unwrap().len(), 4);
+    let both = [&words[..], &["--overwrite"]].concat();
+    site.say(&both).exits(2);
+    let file = site.at("tree/1");
+    site.say(&["put", &file, "t/1", "--skip-existing"]).exits(2);
 }
 
 #[test]
