@@ -11,8 +11,8 @@ use lrs::service::Allocation;
 use lrs::worker::{DriveGone, DriveHandle};
 use std::collections::BTreeMap;
 
-/// How many small extents are read back before a look at who waits for the drive.
-const TOGETHER: usize = 64;
+/// How many small extents are looked up in the medium's index at a time, and then read back.
+const LOOKED_UP: usize = 64;
 
 /// Why a new extent did not read back.
 enum Bad {
@@ -20,7 +20,7 @@ enum Bad {
     Extent(String),
     /// Its drive: nothing is said about it.
     OutOfReach(Problem),
-    /// A stop was asked for.
+    /// A stop was asked for, or somebody else wants the drive.
     Stopped,
 }
 
@@ -44,7 +44,7 @@ impl Run<'_> {
             }
             let next: Vec<&Extent> = due[tried..].iter().map(|one| &extents[&one.new]).collect();
             let small = |extent: &&&Extent| is_small(extent.bytes, &self.ring);
-            let results = match next.iter().take(TOGETHER).take_while(small).count() {
+            let results = match next.iter().take(LOOKED_UP).take_while(small).count() {
                 0 => vec![self.read_large(allocation, next[0]).await],
                 count => self.read_small(allocation, &next[..count]).await,
             };
@@ -71,7 +71,8 @@ impl Run<'_> {
         read.map_err(Bad::of)
     }
 
-    /// A result for each of them, in their order; the last ones are `Stopped` after a stop.
+    /// A result for each of them, in their order; the last ones are `Stopped` after a stop, or when somebody else wants
+    /// the drive.
     async fn read_small(&mut self, allocation: &Allocation, extents: &[&Extent]) -> Vec<Result<ReadBack, Bad>> {
         let drive = allocation.volume(extents[0].medium);
         let named = named(&drive, extents).await;
@@ -81,8 +82,8 @@ impl Run<'_> {
             .filter(|(_, named)| named.is_ok())
             .map(|(extent, _)| *extent)
             .collect();
-        let stop = self.controls.stop.clone();
-        let stopped = move || stop.borrow().is_some();
+        let (stop, yielding) = (self.controls.stop.clone(), allocation.yielding());
+        let stopped = move || stop.borrow().is_some() || yielding();
         let read = read_back_small(&drive, &sound, &mut self.ring, &self.host.checkpoints, stopped).await;
         let mut read = read.into_iter();
         named

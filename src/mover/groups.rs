@@ -3,24 +3,35 @@
 
 use super::copy::CopyStop;
 use super::foresight::Foresight;
-use super::pieces::fill;
+use super::pieces::{aside, fill};
 use super::reader::{Feed, Message, ReadFailure, Readable};
 use super::ring::{Buffer, Ring};
-use super::verifier::Verifier;
+use super::verifier::{Mismatch, Verifier};
 use super::whole::TOGETHER;
 use dss::model::evidence::DigestReceipt;
-use dss::model::{Checkpoints, Digests, MediumId, Step};
+use dss::model::{ByteCount, Digests, MediumId, Step};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
 use lrs::worker::DriveHandle;
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use tokio::sync::mpsc;
 
-/// How many small extents are read in one trip: each in a buffer of its own, and at most half of the ring, so that while
-/// one group is verified and written, another one is read.
-pub(super) fn most_together(ring: &Ring) -> usize {
-    TOGETHER.min(ring.count() / 2)
+/// How many bytes are read in one trip, unless a single extent has more: whoever wants something else of the drive waits
+/// as long as that takes.
+const TRIP_BYTES: u64 = 16 << 20;
+
+/// How many of the next extents, of these sizes, are read in one trip: each in a buffer of its own, and at most half of
+/// the ring, so that while one group is verified and written, another one is read.
+pub(super) fn one_trip(sizes: impl Iterator<Item = ByteCount>, ring: &Ring) -> usize {
+    let most = TOGETHER.min(ring.count() / 2);
+    let mut bytes = 0;
+    let fits = |size: &ByteCount| {
+        bytes += size.0;
+        size.0 <= ring.size() as u64 && (bytes <= TRIP_BYTES || bytes == size.0)
+    };
+    sizes.take(most).take_while(fits).count()
 }
 
 /// How many of the next extents are read in one trip: small ones of one drive.
@@ -28,8 +39,8 @@ pub(super) fn small_ones<T: Readable>(items: &[T], ring: &Ring) -> usize {
     let Some(source) = items.first().map(Readable::source) else {
         return 0;
     };
-    let fits = |item: &&T| item.source() == source && item.wanted().bytes.0 <= ring.size() as u64;
-    items.iter().take(most_together(ring)).take_while(fits).count()
+    let same = items.iter().take_while(|item| item.source() == source);
+    one_trip(same.map(|item| item.wanted().bytes), ring)
 }
 
 /// The writer went away.
@@ -65,11 +76,12 @@ pub(super) async fn read_groups<T: Readable>(
             wanted: group.iter().map(|item| item.wanted().clone()).collect(),
             soon: soon(&group, items.as_slice(), foresight),
             from: ReadFrom::Anywhere,
-            middle: Step::ReadMiddle,
         };
+        let checkpoints = checkpoints.clone();
+        let middle = move || checkpoints.reach(Step::ReadMiddle);
         let reading = async {
             let drive = &drives[&group.first()?.source()];
-            let results = trip.make(drive, ring, checkpoints, stop.heard()).await;
+            let results = trip.make(drive, ring, middle, stop.heard()).await;
             Some(Group { items: group, results })
         };
         let passing = async {
@@ -103,7 +115,7 @@ async fn pass_on<T: Readable>(
     stop: &CopyStop,
     to: &mpsc::Sender<Message<T>>,
 ) -> Result<(), WriterLeft> {
-    let digests = group.items.iter().map(|item| item.digests().clone());
+    let digests = group.items.iter().map(|item| Some(item.digests().clone()));
     let results = verify_all(digests.zip(group.results).collect()).await;
     let mut items = group.items.into_iter();
     for (result, item) in results.into_iter().zip(items.by_ref()) {
@@ -124,6 +136,9 @@ async fn pass_on<T: Readable>(
     to.send(Message::NotBegun(rest)).await.map_err(|_| WriterLeft)
 }
 
+/// What a panic was about.
+type Panic = Box<dyn Any + Send>;
+
 /// Small extents that are read in one trip to their drive's thread.
 pub(super) struct Trip {
     /// Which, in their order.
@@ -132,17 +147,16 @@ pub(super) struct Trip {
     pub(super) soon: Vec<Wanted>,
     /// Whether the host's memory will do.
     pub(super) from: ReadFrom,
-    /// Reached when an extent is open and no byte of it was read.
-    pub(super) middle: Step,
 }
 
 impl Trip {
-    /// Opens, reads and closes them. Those that a stop came before have no result.
+    /// Opens, reads and closes them. `middle` is called when an extent is open and no byte of it was read. Those that a
+    /// stop came before have no result; the first has one in any case.
     pub(super) async fn make(
         self,
         drive: &DriveHandle,
         ring: &mut Ring,
-        checkpoints: &Arc<dyn Checkpoints>,
+        middle: impl Fn() + Send + 'static,
         stopped: impl Fn() -> bool + Send + 'static,
     ) -> Vec<Result<Buffer, ReadFailure>> {
         let count = self.wanted.len();
@@ -153,12 +167,12 @@ impl Trip {
         for _ in 0..count {
             buffers.push(ring.take().await);
         }
-        let checkpoints = checkpoints.clone();
         let read = drive
-            .run(move |volume| self.read(volume, buffers, &*checkpoints, stopped))
+            .run(move |volume| self.read(volume, buffers, middle, stopped))
             .await;
         match read {
-            Ok(read) => read.into_iter().map(|one| one.map_err(ReadFailure::from)).collect(),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Ok(Ok(read)) => read.into_iter().map(|one| one.map_err(ReadFailure::from)).collect(),
             Err(gone) => (0..count).map(|_| Err(gone.clone().into())).collect(),
         }
     }
@@ -167,25 +181,48 @@ impl Trip {
         self,
         volume: &mut dyn Volume,
         buffers: Vec<Buffer>,
-        checkpoints: &dyn Checkpoints,
+        middle: impl Fn(),
         stopped: impl Fn() -> bool,
-    ) -> Vec<MediaResult<Buffer>> {
+    ) -> Result<Vec<MediaResult<Buffer>>, Panic> {
         self.soon.iter().for_each(|wanted| volume.foresee(wanted));
-        let opened: Vec<_> = self.wanted.iter().map(|one| self.open(volume, one)).collect();
-        let (mut read, mut ended) = (vec![], false);
+        let opened = self.open_ahead(volume);
+        let (mut read, mut ended, mut panic) = (vec![], false, None);
         for ((wanted, opened), buffer) in self.wanted.iter().zip(opened).zip(buffers) {
             ended = ended || !read.is_empty() && stopped();
             match opened {
-                Ok(handle) if ended => volume.close(handle),
-                Err(_) if ended => {}
-                Ok(handle) => {
-                    checkpoints.reach(self.middle);
-                    read.push(read_whole(volume, handle, wanted, buffer));
+                Some(Ok(handle)) if ended => volume.close(handle),
+                _ if ended => {}
+                opened => {
+                    let opened = opened.unwrap_or_else(|| self.open(volume, wanted));
+                    // A drill's panic is of whoever asked, not of the drive.
+                    panic = opened
+                        .as_ref()
+                        .ok()
+                        .and_then(|_| catch_unwind(AssertUnwindSafe(&middle)).err());
+                    ended = panic.is_some();
+                    match opened {
+                        Ok(handle) if ended => volume.close(handle),
+                        opened => read.push(opened.and_then(|handle| read_whole(volume, handle, wanted, buffer))),
+                    }
                 }
-                Err(error) => read.push(Err(error)),
             }
         }
-        read
+        match panic {
+            Some(panic) => Err(panic),
+            None => Ok(read),
+        }
+    }
+
+    /// Opens all of them at the start, so that the device fetches them side by side. Where the host has no more handles,
+    /// the rest are opened in their turn, when those before them are closed.
+    fn open_ahead(&self, volume: &mut dyn Volume) -> Vec<Option<MediaResult<ReadHandle>>> {
+        let mut scarce = false;
+        let each = |one| {
+            let opened = (!scarce).then(|| self.open(volume, one))?;
+            scarce = matches!(&opened, Err(error) if error.fault.is_of_host());
+            (!scarce).then_some(opened)
+        };
+        self.wanted.iter().map(each).collect()
     }
 
     /// Opens one. What the host's memory had of it is dropped where it does not count, and fetched anew side by side with
@@ -210,17 +247,21 @@ type Verified = (Buffer, DigestReceipt);
 
 /// Verifies a group in a task of its own: whoever waits for it reads and writes meanwhile.
 pub(super) async fn verify_all(
-    group: Vec<(Digests, Result<Buffer, ReadFailure>)>,
+    group: Vec<(Option<Digests>, Result<Buffer, ReadFailure>)>,
 ) -> Vec<Result<Verified, ReadFailure>> {
-    let digesting = tokio::spawn(async move {
-        let each = |(digests, read): (Digests, Result<Buffer, ReadFailure>)| verified(digests, read?);
-        group.into_iter().map(each).collect()
+    let count = group.len();
+    let digesting = aside(move || {
+        group
+            .into_iter()
+            .map(|(digests, read)| verified(digests, read?))
+            .collect()
     });
-    digesting.await.expect("digesting does not panic")
+    let given_up = || (0..count).map(|_| Err(ReadFailure::GivenUp)).collect();
+    digesting.await.unwrap_or_else(given_up)
 }
 
-fn verified(digests: Digests, buffer: Buffer) -> Result<Verified, ReadFailure> {
-    let mut verifier = Verifier::new(digests);
+fn verified(digests: Option<Digests>, buffer: Buffer) -> Result<Verified, ReadFailure> {
+    let mut verifier = Verifier::new(digests.ok_or(Mismatch::Whole)?);
     verifier.take(buffer.bytes())?;
     Ok((buffer, verifier.finish()?))
 }

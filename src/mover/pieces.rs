@@ -50,7 +50,7 @@ pub(super) async fn read_one<T>(
         verifier = match passed {
             Ok(verifier) => verifier,
             Err(failure) => {
-                give_up(source, handle, &next, remaining).await;
+                close_unless_ended(source, handle, &next, remaining).await;
                 return Err(failure);
             }
         };
@@ -65,8 +65,7 @@ async fn pass_on<T>(
     buffer: Buffer,
     to: &mpsc::Sender<Message<T>>,
 ) -> Result<Verifier, ReadFailure> {
-    let (verified, buffer) = verify(verifier, buffer).await;
-    let verifier = verified?;
+    let (verifier, buffer) = verify(verifier, buffer).await?;
     if !buffer.bytes().is_empty() && to.send(Message::Bytes(buffer)).await.is_err() {
         return Err(ReadFailure::GivenUp);
     }
@@ -74,12 +73,23 @@ async fn pass_on<T>(
 }
 
 /// Digests a piece in a task of its own: whoever waits for it reads and writes meanwhile.
-pub(super) async fn verify(mut verifier: Verifier, buffer: Buffer) -> (Result<Verifier, Mismatch>, Buffer) {
-    let digesting = tokio::spawn(async move {
-        let taken = verifier.take(buffer.bytes());
-        (taken.map(|()| verifier), buffer)
+pub(super) async fn verify(mut verifier: Verifier, buffer: Buffer) -> Result<(Verifier, Buffer), ReadFailure> {
+    let digesting = aside(move || -> Result<_, Mismatch> {
+        verifier.take(buffer.bytes())?;
+        Ok((verifier, buffer))
     });
-    digesting.await.expect("digesting does not panic")
+    Ok(digesting.await.ok_or(ReadFailure::GivenUp)??)
+}
+
+/// Works in a task of its own. None: the program ends, and nobody will ask for the result.
+pub(super) async fn aside<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    match tokio::spawn(async move { work() }).await {
+        Ok(done) => Some(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
 }
 
 /// Reads the next piece into the next buffer of the ring.
@@ -132,7 +142,12 @@ pub(super) async fn read_spooled<T>(
 }
 
 /// Closes an extent of which one more piece was read, if that piece did not.
-pub(super) async fn give_up(source: &DriveHandle, handle: ReadHandle, last: &Result<Piece, DriveGone>, remaining: u64) {
+pub(super) async fn close_unless_ended(
+    source: &DriveHandle,
+    handle: ReadHandle,
+    last: &Result<Piece, DriveGone>,
+    remaining: u64,
+) {
     let is_open = |(read, buffer): &Piece| read.is_ok() && remaining > buffer.bytes().len() as u64;
     if last.as_ref().is_ok_and(is_open) {
         close(source, handle).await;

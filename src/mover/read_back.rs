@@ -1,12 +1,12 @@
 //! Reading back what was written, from the medium itself: nobody gets the bytes, only whether they are right.
 
-use super::groups::{Trip, most_together, verify_all};
+use super::groups::{Trip, one_trip, verify_all};
 use super::pieces::{self, close, next_piece, read_piece, verify};
 use super::reader::ReadFailure;
 use super::ring::{Buffer, Ring};
 use super::verifier::{Mismatch, Verifier};
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Checkpoints, Digests, Extent, ReadBack, Step};
+use dss::model::{ByteCount, Checkpoints, Extent, ReadBack, Step};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Wanted};
 use lrs::worker::DriveHandle;
@@ -41,7 +41,7 @@ pub async fn read_back_unless(
         read?;
         remaining -= buffer.bytes().len() as u64;
         if remaining == 0 {
-            let receipt = verify(verifier, buffer).await.0?.finish()?;
+            let receipt = verify(verifier, buffer).await?.0.finish()?;
             return proof(extent, &receipt);
         }
         if give_up() {
@@ -49,12 +49,12 @@ pub async fn read_back_unless(
             return Err(ReadFailure::GivenUp);
         }
         let next = next_piece(source, handle, remaining, ring);
-        let (next, (verified, _)) = tokio::join!(next, verify(verifier, buffer));
+        let (next, verified) = tokio::join!(next, verify(verifier, buffer));
         verifier = match verified {
-            Ok(verifier) => verifier,
-            Err(mismatch) => {
-                pieces::give_up(source, handle, &next, remaining).await;
-                return Err(mismatch.into());
+            Ok((verifier, _)) => verifier,
+            Err(failure) => {
+                pieces::close_unless_ended(source, handle, &next, remaining).await;
+                return Err(failure);
             }
         };
         piece = next?;
@@ -67,7 +67,7 @@ pub fn is_small(bytes: ByteCount, ring: &Ring) -> bool {
 }
 
 /// Small extents of one medium, in groups: while a group is verified, the drive reads the next one. Those after a stop
-/// have no result. `ReadBackMiddle` is reached for each.
+/// have no result; the first has one in any case. `ReadBackMiddle` is reached for each.
 pub async fn read_back_small(
     source: &DriveHandle,
     extents: &[&Extent],
@@ -76,13 +76,15 @@ pub async fn read_back_small(
     stopped: impl Fn() -> bool + Clone + Send + 'static,
 ) -> Vec<Result<ReadBack, ReadFailure>> {
     let (mut results, mut ended) = (vec![], false);
-    let mut under_way = (vec![], vec![]);
-    let mut left = extents.iter().copied();
+    let mut under_way = (&[][..], vec![]);
+    let mut left = extents;
     loop {
-        let next: Vec<&Extent> = match ended {
-            true => vec![],
-            false => left.by_ref().take(most_together(ring)).collect(),
+        let count = match ended {
+            true => 0,
+            false => one_trip(left.iter().map(|extent| extent.bytes), ring),
         };
+        let (next, rest) = left.split_at(count);
+        left = rest;
         if next.is_empty() && under_way.0.is_empty() {
             return results;
         }
@@ -90,9 +92,10 @@ pub async fn read_back_small(
             wanted: next.iter().map(|extent| Wanted::of(extent)).collect(),
             soon: vec![],
             from: ReadFrom::Medium,
-            middle: Step::ReadBackMiddle,
         };
-        let reading = trip.make(source, ring, checkpoints, stopped.clone());
+        let checkpoints = checkpoints.clone();
+        let middle = move || checkpoints.reach(Step::ReadBackMiddle);
+        let reading = trip.make(source, ring, middle, stopped.clone());
         let (read, verified) = tokio::join!(reading, proofs(under_way));
         results.extend(verified);
         ended = ended || read.len() < next.len() || stopped();
@@ -101,19 +104,13 @@ pub async fn read_back_small(
 }
 
 /// Verifies what was read of a group.
-async fn proofs(
-    (extents, read): (Vec<&Extent>, Vec<Result<Buffer, ReadFailure>>),
-) -> Vec<Result<ReadBack, ReadFailure>> {
+async fn proofs((extents, read): (&[&Extent], Vec<Result<Buffer, ReadFailure>>)) -> Vec<Result<ReadBack, ReadFailure>> {
     let digests = extents.iter().map(|extent| extent.digests.clone());
-    let group = digests.zip(read).map(|(digests, read)| match digests {
-        Some(digests) => (digests, read),
-        None => (Digests::of(&[]), Err(Mismatch::Whole.into())),
-    });
-    let verified = verify_all(group.collect()).await;
-    let each = |(extent, verified): (&Extent, Result<(Buffer, DigestReceipt), ReadFailure>)| {
+    let verified = verify_all(digests.zip(read).collect()).await;
+    let each = |(extent, verified): (&&Extent, Result<(Buffer, DigestReceipt), ReadFailure>)| {
         verified.and_then(|(_, receipt)| proof(extent, &receipt))
     };
-    extents.into_iter().zip(verified).map(each).collect()
+    extents.iter().zip(verified).map(each).collect()
 }
 
 fn proof(extent: &Extent, receipt: &DigestReceipt) -> Result<ReadBack, ReadFailure> {

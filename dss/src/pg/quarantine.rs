@@ -85,7 +85,8 @@ pub(super) async fn begin(
 }
 
 /// Holds what a job moved off a medium as long as the quarantine says; what is held so already is not written again. The
-/// planner knows nothing of the moves of a young job, and would compare each of them with each extent.
+/// planner knows nothing of the moves of a young job, and would compare each of them with each extent. So it costs what
+/// the medium's orphans and the job's moves cost, each looked at once.
 async fn hold_moved(
     on: &mut PgConnection,
     (job, medium): (JobId, MediumId),

@@ -143,7 +143,14 @@ async fn quarantined(raw: &mut sqlx::PgConnection, moves: u64) -> (u64, u64) {
         told.unwrap()
     };
     // Each became sync, an orphan, and held.
-    while count(raw, "n_tup_upd", "extent").await < 3 * moves as i64 {
+    let waiting = std::time::Instant::now();
+    loop {
+        let told = count(raw, "n_tup_upd", "extent").await;
+        if told >= 3 * moves as i64 {
+            break;
+        }
+        let long = waiting.elapsed() > std::time::Duration::from_secs(60);
+        assert!(!long, "the statistics know of {told} changes of {moves} extents only");
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
     let read = count(raw, "seq_tup_read + idx_tup_fetch", "job_move").await;

@@ -69,6 +69,12 @@ impl Allocation {
         *self.yielding.borrow()
     }
 
+    /// The same for a closure on a drive's thread.
+    pub fn yielding(&self) -> impl Fn() -> bool + Clone + Send + 'static + use<> {
+        let yielding = self.yielding.clone();
+        move || *yielding.borrow()
+    }
+
     /// Returns when [`Self::should_yield`] becomes true.
     pub async fn yield_asked(&self) {
         // A scheduler that is gone wants its allocations back.
