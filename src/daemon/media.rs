@@ -44,7 +44,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/medium/set", post(set))
         .route("/v1/medium/lock", post(lock))
         .route("/v1/medium/unlock", post(unlock))
-        .route("/v1/medium/trust", post(trust))
+        .route("/v1/medium/trust", post(super::trust::trust))
         .route("/v1/medium/dead", post(dead))
         .route("/v1/medium/check-erase", post(check_erase))
         .route("/v1/medium/format", post(format))
@@ -233,7 +233,7 @@ async fn label(host: &Host, medium: &Medium, place: PathBuf) -> Result<(), Probl
 
 // ---------------------------------------------------------------------------------------------------------- change
 
-async fn change(daemon: &Daemon, name: &str, change: MediumChange) -> Answer<MediumView> {
+pub(super) async fn change(daemon: &Daemon, name: &str, change: MediumChange) -> Answer<MediumView> {
     let host = &daemon.host;
     let medium = host.catalogue.medium(name).await?;
     let changed = host
@@ -260,29 +260,6 @@ async fn unlock(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
         ..MediumChange::default()
     };
     change(&daemon, &request.medium, unlocked).await
-}
-
-/// Whether a medium is where it is known to be. What cannot be looked at now is noticed at its next use, like another
-/// disk in its place.
-fn seen_at_its_place(medium: &Medium) -> Presence {
-    let label = Path::new(&medium.location.path).join(".respool/label.json");
-    match label.try_exists() {
-        Ok(false) => Presence::Missing,
-        Ok(true) | Err(_) => Presence::Attached,
-    }
-}
-
-/// The operator has looked: it is good, and it has room. Whether it is there is seen, and not believed.
-async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
-    let medium = daemon.host.catalogue.medium(&request.medium).await?;
-    let trusted = MediumChange {
-        health: Some(Health::Ok),
-        presence: Some(seen_at_its_place(&medium)),
-        fs_state: (medium.fs_state == FsState::Full).then_some(FsState::Used),
-        why: "trusted by the operator".into(),
-        ..MediumChange::default()
-    };
-    change(&daemon, &request.medium, trusted).await
 }
 
 async fn dead(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {

@@ -25,6 +25,7 @@ pub mod runner;
 mod seat;
 mod server;
 mod sources;
+mod trust;
 pub mod upkeep;
 mod waits;
 
