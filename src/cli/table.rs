@@ -51,7 +51,7 @@ pub fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     rows.iter()
         .map(|(name, value)| {
-            let value = on_one_line(value.trim_end());
+            let value = on_one_line(value).trim_end().to_owned();
             format!("{name:width$}  {}", if value.is_empty() { "-" } else { &value })
         })
         .collect::<Vec<_>>()
