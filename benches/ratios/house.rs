@@ -79,7 +79,11 @@ pub fn rows_like_the_first(from: u64, to: u64) -> String {
         "BEGIN;
          SET LOCAL session_replication_role = replica;
          CREATE TEMP TABLE more ON COMMIT DROP AS
-             SELECT gen_random_uuid() AS object, gen_random_uuid() AS extent, n FROM generate_series({from}, {to}) n;
+             SELECT overlay(gen_random_uuid()::text PLACING made FROM 1 FOR 15)::uuid AS object,
+                    overlay(gen_random_uuid()::text PLACING made FROM 1 FOR 15)::uuid AS extent, n
+               FROM generate_series({from}, {to}) n,
+                    overlay(lpad(to_hex(1700000000000 + n), 12, '0') || '7' PLACING '-' FROM 9 FOR 0) a,
+                    overlay(a PLACING '-' FROM 14 FOR 0) made;
          CREATE TEMP TABLE model ON COMMIT DROP AS
              SELECT e.*, c.params FROM extent e JOIN copy c USING (object_id, copy_no) WHERE e.oid = '{FIRST}';
          INSERT INTO object (id, oid, version, bytes, copies, metadata, created_at)

@@ -3,6 +3,7 @@
 //! `scripts/bench` runs it.
 
 mod figure;
+mod floor;
 mod house;
 mod many;
 mod measure;

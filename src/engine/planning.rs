@@ -5,10 +5,11 @@ use super::targets::targets_for;
 use crate::api::Problem;
 use crate::host::Host;
 use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
+use crate::repack::names::Names;
 use crate::repack::order::arrange;
 use crate::repack::plan::{Assigned, Stays, per_target, predicted_seconds};
 use crate::repack::stage::{Routed, Staging, Way};
-use dss::catalogue::Page;
+use dss::catalogue::{ManifestRow, Page};
 use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,16 @@ const PAGE: u32 = 5_000;
 
 /// Reads what is live on the sources, page by page, and puts it in order.
 pub(crate) async fn look(host: &Arc<Host>, spec: &JobSpec, skipped: &BTreeSet<ExtentId>) -> Result<Manifest, Problem> {
+    read(host, spec, skipped, |_| ()).await
+}
+
+/// The same, and everybody hears of each row.
+async fn read(
+    host: &Arc<Host>,
+    spec: &JobSpec,
+    skipped: &BTreeSet<ExtentId>,
+    mut hear: impl FnMut(&ManifestRow),
+) -> Result<Manifest, Problem> {
     let selection = Selection {
         drop_deleted: spec.drop_deleted,
         only: &spec.only,
@@ -29,8 +40,11 @@ pub(crate) async fn look(host: &Arc<Host>, spec: &JobSpec, skipped: &BTreeSet<Ex
         loop {
             let rows = host.catalogue.manifest(*source, Page { after, limit: PAGE }).await?;
             let Some(last) = rows.last() else { break };
-            after = Some(last.extent.id);
-            rows.iter().for_each(|row| builder.add(row));
+            after = Some(last.extent);
+            for row in &rows {
+                builder.add(row);
+                hear(row);
+            }
         }
     }
     let mut manifest = builder.finish();
@@ -83,12 +97,13 @@ pub struct Planned {
     pub refusal: Option<Problem>,
 }
 
-/// The steps of a plan. Names are looked up while they are told: 5,000,000 of them at once would cost more than the
-/// plan itself.
+/// The steps of a plan. Names that are too long to be kept for all of 5,000,000 steps are looked up while they are
+/// told.
 #[derive(Debug)]
 pub struct Steps {
     sources: Vec<MediumId>,
     assigned: Vec<Assigned>,
+    names: Names,
 }
 
 impl Steps {
@@ -97,13 +112,16 @@ impl Steps {
         self.assigned.chunks(PAGE as usize)
     }
 
-    /// The steps of a page with their names. One whose last reference went since it was planned needs no move any more.
+    /// The steps of a page with their names. Of those whose name is looked up: one whose last reference went since it was
+    /// planned needs no move any more.
     pub async fn named(&self, host: &Arc<Host>, page: &[Assigned]) -> Result<Vec<PlanStep>, Problem> {
-        let mut oids = names_of(host, page.iter().map(|step| step.item.extent).collect()).await?;
+        let kept = |step: &Assigned| self.names.of(step.item.source, step.item.extent);
+        let unknown = page.iter().filter(|step| kept(step).is_none());
+        let mut oids = names_of(host, unknown.map(|step| step.item.extent).collect()).await?;
         let named = page.iter().filter_map(|step| {
             Some(PlanStep {
                 extent: step.item.extent,
-                oid: oids.remove(&step.item.extent)?,
+                oid: kept(step).or_else(|| oids.remove(&step.item.extent))?,
                 medium: self.sources[usize::from(step.item.source)],
                 bytes: step.item.bytes,
             })
@@ -115,7 +133,8 @@ impl Steps {
 /// Hops 2 and 3 without any of the others: what a job would do now.
 pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> {
     check(host, spec).await?;
-    let mut manifest = look(host, spec, &BTreeSet::new()).await?;
+    let mut names = Names::none(&spec.sources);
+    let mut manifest = read(host, spec, &BTreeSet::new(), |row| names.keep(row)).await?;
     let mut targets = targets_for(host, spec).await?;
     let Routed { mut plan, way } = targets.route(host, &manifest, &spec.sources).await?;
     let (bytes, extents) = (plan.bytes(), plan.steps.len() as u64);
@@ -151,6 +170,7 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         steps: Steps {
             sources: manifest.sources,
             assigned: plan.steps,
+            names,
         },
     })
 }
@@ -174,6 +194,9 @@ pub async fn named_stays(
 }
 
 async fn names_of(host: &Arc<Host>, extents: Vec<ExtentId>) -> Result<BTreeMap<ExtentId, Oid>, Problem> {
+    if extents.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let entries = host.catalogue.references(&extents).await?.into_iter();
     Ok(entries
         .map(|(_, entry)| (entry.extent.id, entry.extent.origin.oid))

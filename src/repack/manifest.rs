@@ -103,17 +103,13 @@ impl<'a> ManifestBuilder<'a> {
 
     /// Takes a row. Rows of media that are no source are a bug of the caller.
     pub fn add(&mut self, row: &ManifestRow) {
-        let source = self
-            .manifest
-            .sources
-            .iter()
-            .position(|medium| *medium == row.extent.medium);
+        let source = self.manifest.sources.iter().position(|medium| *medium == row.medium);
         let source = u16::try_from(source.expect("a manifest row is of a source")).expect("few sources");
         let item = Item {
-            extent: row.extent.id,
-            object: row.extent.origin.object,
-            copy: row.extent.origin.copy,
-            bytes: row.extent.bytes,
+            extent: row.extent,
+            object: row.object,
+            copy: row.copy,
+            bytes: row.bytes,
             source,
             avoid: intern(&mut self.avoid_index, &mut self.manifest.avoidances, &row.avoid),
             grouping: intern(&mut self.grouping_index, &mut self.manifest.groupings, &row.grouping),

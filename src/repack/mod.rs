@@ -14,6 +14,7 @@ pub mod job;
 pub mod limits;
 pub mod machine;
 pub mod manifest;
+pub mod names;
 pub mod order;
 pub mod plan;
 pub mod reasons;

@@ -1,7 +1,9 @@
 //! What a catalogue answers.
 
 use super::{CatalogueError, Result};
-use crate::model::{ByteCount, CatalogueId, CopyNo, Extent, Generation, MediumId, Metadata, Oid, Revision, Version};
+use crate::model::{
+    ByteCount, CatalogueId, CopyNo, ExtentId, Generation, MediumId, Metadata, ObjectId, Oid, Revision, Version,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,11 +20,21 @@ pub struct Identity {
     pub revision: Revision,
 }
 
-/// One line of a source's manifest: a live extent and what must be known to plan its move.
+/// One line of a source's manifest: a live extent, as far as planning its move needs it. There may be millions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestRow {
     /// The extent.
-    pub extent: Extent,
+    pub extent: ExtentId,
+    /// The medium it lies on.
+    pub medium: MediumId,
+    /// The object version it was written for.
+    pub object: ObjectId,
+    /// That object's name.
+    pub oid: Oid,
+    /// Which of its copies.
+    pub copy: CopyNo,
+    /// Its size.
+    pub bytes: ByteCount,
     /// Whether every version that references it was deleted or overwritten.
     pub deleted_only: bool,
     /// The media that hold, in state *pending* or *sync*, another copy of any object that references it: no targets

@@ -17,7 +17,7 @@ pub async fn a_manifest_lists_only_its_medium(w: &World) {
     w.stage(&w.simple("pending", disk, "x"), SessionId::fresh()).await;
     expected.sort();
     let rows = w.catalogue.manifest(disk, all()).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.extent.id).collect::<Vec<_>>(), expected);
+    assert_eq!(rows.iter().map(|row| row.extent).collect::<Vec<_>>(), expected);
     let page = Page {
         after: Some(expected[0]),
         limit: 1,

@@ -153,7 +153,7 @@ pub async fn a_rerun_reaches_the_goal_without_duplicates(w: &World) {
     );
     assert!(w.swap(job, &[lost]).await.is_err());
     let manifest = w.catalogue.manifest(source, all()).await.unwrap();
-    assert_eq!(manifest.iter().map(|row| row.extent.id).collect::<Vec<_>>(), [b.id]);
+    assert_eq!(manifest.iter().map(|row| row.extent).collect::<Vec<_>>(), [b.id]);
     w.relocate(job, &b, target, "bb").await;
     assert!(w.catalogue.manifest(source, all()).await.unwrap().is_empty());
     assert_eq!(w.on(target, ExtentState::Sync).await.len(), 2);

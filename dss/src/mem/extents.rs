@@ -58,7 +58,12 @@ impl Tables {
             .filter_map(|object| self.objects.get(&object))
             .find_map(|object| object.grouping.clone());
         ManifestRow {
-            extent: extent.clone(),
+            extent: extent.id,
+            medium: extent.medium,
+            object: extent.origin.object,
+            oid: extent.origin.oid.clone(),
+            copy: extent.origin.copy,
+            bytes: extent.bytes,
             deleted_only: self.is_deleted_only(extent.id),
             avoid,
             grouping,

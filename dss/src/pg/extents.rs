@@ -4,13 +4,13 @@ use super::PgCatalogue;
 use super::codec::{ExtentRow, all, count, extent_rows, stamp};
 use super::events::append;
 use super::retry::{Stop, reading, repeat};
-use crate::catalogue::{CatalogueError, ExtentFilter, ManifestRow, Page, Result};
+use crate::catalogue::{CatalogueError, ExtentFilter, Page, Result};
 use crate::model::{ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Oid, Owner, Revision};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One extent.
 pub(super) async fn by_id(catalogue: &PgCatalogue, id: ExtentId) -> Result<Extent> {
@@ -128,68 +128,6 @@ async fn any(on: &mut PgConnection, asked: &Asked) -> Rows {
         asked.indexed
     );
     Ok(rows.fetch_all(on).await?)
-}
-
-/// A page of a source's live extents, with what must be known to plan their moves.
-pub(super) async fn manifest(
-    catalogue: &PgCatalogue,
-    source: MediumId,
-    page: Page<ExtentId>,
-) -> Result<Vec<ManifestRow>> {
-    let after = page.after.map_or(Uuid::nil(), |id| id.0);
-    Ok(reading!(catalogue, conn => {
-        let rows = extent_rows!(
-            "WHERE e.medium = $1 AND e.state = 'sync' AND e.id > $2 ORDER BY e.id LIMIT $3",
-            source.0, after, i64::from(page.limit)
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        // Whole sets are asked for, not a question for each extent: with the statistics of a fresh catalogue the
-        // planner would answer each of those by reading the whole table.
-        let groupings = sqlx::query!(
-            "SELECT e.id, o.\"grouping\" FROM extent e JOIN object o ON o.id = e.object_id WHERE e.id = ANY ($1)",
-            &ids
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let alive = sqlx::query_scalar!(
-            "SELECT DISTINCT l.extent FROM layout l JOIN object o ON o.id = l.object_id
-              WHERE l.extent = ANY ($1) AND o.deleted_at IS NULL",
-            &ids
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let others = sqlx::query!(
-            r#"SELECT l.extent AS "extent!", other.medium AS "medium!" FROM layout l
-                 JOIN layout others ON others.object_id = l.object_id AND others.copy_no <> l.copy_no
-                 JOIN extent other ON other.id = others.extent WHERE l.extent = ANY ($1)
-               UNION
-               SELECT l.extent, other.medium FROM layout l
-                 JOIN extent other ON other.object_id = l.object_id AND other.copy_no <> l.copy_no
-                WHERE l.extent = ANY ($1) AND other.state <> 'orphan'"#,
-            &ids
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let alive: BTreeSet<Uuid> = alive.into_iter().collect();
-        let mut groupings: BTreeMap<Uuid, _> = groupings.into_iter().map(|row| (row.id, row.grouping)).collect();
-        let mut avoid: BTreeMap<Uuid, BTreeSet<MediumId>> = BTreeMap::new();
-        for other in others {
-            avoid.entry(other.extent).or_default().insert(MediumId(other.medium));
-        }
-        let mut manifest = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = row.id;
-            manifest.push(ManifestRow {
-                extent: row.try_into()?,
-                deleted_only: !alive.contains(&id),
-                avoid: avoid.remove(&id).unwrap_or_default(),
-                grouping: groupings.remove(&id).flatten(),
-            });
-        }
-        manifest
-    }))
 }
 
 /// Turns what a dead epoch left pending into orphans. An epoch is dead when its lease was given back or taken over; it

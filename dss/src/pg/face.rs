@@ -2,7 +2,7 @@
 
 use super::{
     PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, job_rows, jobs, leases, lookups,
-    losses, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
+    losses, manifest, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -236,7 +236,7 @@ impl Catalogue for PgCatalogue {
     }
 
     async fn manifest(&self, source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>> {
-        extents::manifest(self, source, page).await
+        manifest::page(self, source, page).await
     }
 
     async fn sweep_pending(

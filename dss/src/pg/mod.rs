@@ -23,6 +23,7 @@ mod locks;
 mod lookups;
 mod losses;
 mod lost;
+mod manifest;
 mod media;
 mod migrate;
 mod objects;

@@ -86,24 +86,24 @@ async fn thousands_are_imported_and_moved() {
 async fn move_page(pg: &PgCatalogue, job: JobId, source: MediumId, (target, epoch): (MediumId, Epoch)) {
     let limit = u32::try_from(SWAP_MAX).unwrap();
     let rows = pg.manifest(source, Page { after: None, limit }).await.unwrap();
-    assert_eq!(rows[0].extent.inode, Some(u64::MAX));
-    let moves: Vec<MoveIntent> = rows
+    let ids: Vec<ExtentId> = rows.iter().map(|row| row.extent).collect();
+    let extents = pg.extents_by_id(&ids).await.unwrap();
+    assert_eq!(extents[&ids[0]].inode, Some(u64::MAX));
+    let moves: Vec<MoveIntent> = ids
         .iter()
-        .map(|row| {
+        .map(|id| &extents[id])
+        .map(|extent| {
             let id = ExtentId::fresh();
             let new = NewExtent {
                 id,
-                origin: row.extent.origin.clone(),
+                origin: extent.origin.clone(),
                 medium: target,
                 generation: dss::model::Generation(0),
                 address: Address(format!("objects/{id}")),
-                bytes: row.extent.bytes,
-                digests: row.extent.digests.clone(),
+                bytes: extent.bytes,
+                digests: extent.digests.clone(),
             };
-            MoveIntent {
-                old: row.extent.id,
-                new,
-            }
+            MoveIntent { old: extent.id, new }
         })
         .collect();
     let olds: Vec<ExtentId> = moves.iter().map(|one| one.old).collect();
