@@ -1,5 +1,9 @@
 //! A media changer: slots, mail slots, drives and an arm between them. One conformance suite holds every implementation.
 
+mod scsi;
+
+pub use scsi::ScsiChanger;
+
 use crate::ldm::drive::DriveResult;
 use std::fmt;
 

@@ -1,8 +1,12 @@
 //! A tape drive, by records: what a file system of tapes asks of it. One conformance suite holds every implementation.
 
 mod error;
+pub mod generation;
+pub mod scsi;
 
 pub use error::{DriveError, DriveFault, DriveResult};
+pub use generation::Generation;
+pub use scsi::ScsiDrive;
 
 use dss::model::ByteCount;
 use std::fmt;
