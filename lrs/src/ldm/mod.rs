@@ -2,11 +2,16 @@
 //!
 //! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
 //! it that describe themselves, `spool` is room beside the media, `faults` rehearses disasters.
+//!
+//! Of tape: `scsi` is the wire, `drive` and `changer` are the devices on it.
 
+pub mod changer;
 pub mod disk;
+pub mod drive;
 pub mod error;
 pub mod faults;
 pub mod fs;
+pub mod scsi;
 pub mod spool;
 
 pub use error::{Blame, Disposition, Fault, MediaError, MediaResult, Op};

@@ -1,0 +1,4 @@
+//! Drives and changers over SCSI, against a scripted device: which commands they send, and what they believe of the answers.
+
+#[path = "scsi/mod.rs"]
+mod scsi;

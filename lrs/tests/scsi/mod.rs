@@ -1,0 +1,11 @@
+mod attentions;
+mod bytes;
+mod changer;
+mod holding;
+mod layout;
+mod loading;
+mod memory;
+mod moving;
+mod reading;
+mod script;
+mod writing;
