@@ -1,1 +1,8 @@
-//! Tests.
+mod cartridges;
+mod changer;
+mod drills;
+mod fixtures;
+mod positions;
+mod records;
+mod reservations;
+mod support;

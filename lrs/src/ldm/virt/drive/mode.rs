@@ -25,35 +25,40 @@ pub(super) struct Partitioning {
 }
 
 impl Partitioning {
-    /// The sizes in bytes; None: they do not fit, or the drive does not know how.
+    /// The sizes in bytes; None: they do not fit. Drives make a partition no smaller than the usual first one, however
+    /// little is asked for. A cartridge that was made small for a test has the usual sizes where those asked for, which
+    /// count gigabytes, do not fit.
     pub(super) fn sizes(&self, card: &Card) -> Option<Vec<u64>> {
-        let count = self.additional + 1;
         let initiator_sized = self.flags & 0x20 != 0;
-        if count == 1 || !initiator_sized {
-            return Some(card.usual_sizes(count));
+        let usual = card.usual_sizes(self.additional + 1);
+        if usual.len() == 1 || !initiator_sized {
+            return Some(usual);
         }
-        // FFFFh takes what the others leave.
         let unit = match self.flags >> 3 & 3 {
             0 => 1,
             1 => 1_000,
             2 => 1_000_000,
             _ => 10_u64.checked_pow(u32::from(self.units))?,
         };
-        let given: Vec<Option<u64>> = self
-            .sizes
-            .iter()
-            .map(|size| (*size != u16::MAX).then(|| u64::from(*size) * unit))
-            .collect();
-        let sum: u64 = given.iter().flatten().sum();
-        let rest = card.capacity.checked_sub(sum)?;
-        match given.iter().filter(|size| size.is_none()).count() {
-            // Sizes that a small cartridge does not have are the usual ones of it.
-            0 | 1 if given.iter().all(|size| *size != Some(0)) => {
-                Some(given.into_iter().map(|size| size.unwrap_or(rest)).collect())
-            }
-            _ => None,
-        }
+        let room = usual.iter().sum();
+        let asked = fitted(self.sizes, unit, room, usual[0]);
+        let small = card.capacity < card.technology.capacity();
+        asked.or(small.then_some(usual))
     }
+}
+
+/// Two sizes in units out of so many bytes, none smaller than the least; FFFFh is what the other one leaves.
+fn fitted(sizes: [u16; 2], unit: u64, room: u64, least: u64) -> Option<Vec<u64>> {
+    let given = sizes.map(|size| (size != u16::MAX).then(|| u64::from(size).saturating_mul(unit)));
+    let at_least = |bytes: u64| bytes.max(least);
+    let (first, second) = match given {
+        [None, None] | [Some(0), _] | [_, Some(0)] => return None,
+        [Some(first), Some(second)] => (at_least(first), at_least(second)),
+        [Some(first), None] => (at_least(first), room.checked_sub(at_least(first))?),
+        [None, Some(second)] => (room.checked_sub(at_least(second))?, at_least(second)),
+    };
+    let fits = first >= least && second >= least && first.checked_add(second).is_some_and(|sum| sum <= room);
+    fits.then(|| vec![first, second])
 }
 
 /// What was set.
@@ -271,5 +276,24 @@ fn partitioning(body: &[u8]) -> Result<Partitioning, Check> {
             sizes: [size(6), size(8)],
         }),
         _ => Err(Say::BAD_PARAMETER.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_no_smaller_than_the_drive_makes_them() {
+        let gigabyte = 1_000_000_000;
+        let room = 100 * gigabyte;
+        let of = |sizes| fitted(sizes, gigabyte, room, 2 * gigabyte);
+        assert_eq!(of([1, u16::MAX]), Some(vec![2 * gigabyte, 98 * gigabyte]));
+        assert_eq!(of([u16::MAX, 60]), Some(vec![40 * gigabyte, 60 * gigabyte]));
+        assert_eq!(of([10, 20]), Some(vec![10 * gigabyte, 20 * gigabyte]));
+        assert_eq!(of([99, u16::MAX]), None);
+        assert_eq!(of([60, 60]), None);
+        assert_eq!(of([u16::MAX, u16::MAX]), None);
+        assert_eq!(of([0, u16::MAX]), None);
     }
 }
