@@ -43,7 +43,7 @@ fn a_volume_of_the_reference_is_read_through_raw_commands() {
         assert!(String::from_utf8(xml).unwrap().contains("<ltfslabel"));
     }
     drive.space(3, 0).good();
-    assert_eq!(drive.stands(), (1, 42, 5));
+    assert_eq!(drive.stands(), (1, 42, 6));
     // The coherency attribute of the data partition, 70 bytes.
     let cdb = [0x8c, 0, 0, 0, 0, 0, 0, 1, 8, 0x0c, 0, 0, 1, 0, 0, 0];
     assert_eq!(drive.ask(&cdb, 256).good()[4..9], [8, 0x0c, 0, 0, 70]);

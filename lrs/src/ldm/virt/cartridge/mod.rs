@@ -6,6 +6,7 @@
 mod card;
 mod files;
 mod folder;
+mod label;
 mod map;
 mod names;
 mod sparse;

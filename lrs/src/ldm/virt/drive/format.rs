@@ -16,7 +16,7 @@ impl Drive {
             1 | 2 => Some(self.modes.partitioning),
             _ => return Err(Say::BAD_FIELD.into()),
         };
-        let mut card = self.to_be_laid_out()?;
+        let mut card = self.changeable_card()?;
         card.partitions = match sizes {
             Some(plan) => plan.sizes(&card).ok_or(Say::BAD_FIELD)?,
             None => card.usual_sizes(1),
@@ -37,7 +37,7 @@ impl Drive {
         if part == 0 {
             return Err(Say::BAD_FIELD.into());
         }
-        let mut card = self.to_be_laid_out()?;
+        let mut card = self.changeable_card()?;
         // A cartridge of another size than its generation's keeps it: it was made small on purpose.
         let native = card.technology.capacity();
         if card.capacity >= native / 0xffff * 0xff {
@@ -47,7 +47,7 @@ impl Drive {
         self.lay_out(card)
     }
 
-    fn to_be_laid_out(&mut self) -> Result<Card, crate::ldm::virt::sense::Check> {
+    fn changeable_card(&mut self) -> Result<Card, crate::ldm::virt::sense::Check> {
         let beginning = Position::at(0, 0);
         if self.position != beginning {
             return Err(Say::NOT_AT_BEGINNING.into());
