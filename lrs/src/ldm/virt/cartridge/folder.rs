@@ -54,6 +54,9 @@ pub struct FolderCartridge {
     /// Records that are not known to be on the disk: partition, block, file.
     open: Vec<(u8, u64, FileId)>,
     dirty: bool,
+    /// Records could not be made durable. The host says so once, and would call the next try a success: everything since the
+    /// last flush is void until it is taken away.
+    failed: bool,
     next_read: Position,
 }
 
@@ -101,6 +104,7 @@ impl FolderCartridge {
             attributes,
             open: Vec::new(),
             dirty: false,
+            failed: false,
             next_read: Position::at(0, 0),
         })
     }
@@ -131,7 +135,8 @@ impl FolderCartridge {
         Ok(())
     }
 
-    /// Takes the files of the blocks from here on away, and what was void before.
+    /// Takes the files of the blocks from here on away, and what was void before. They are void first, so that one that
+    /// cannot be taken away now stays so, and nothing is written before it is gone.
     fn discard(&mut self, partition: u8, from: u64) -> CartridgeResult<()> {
         let (disk, open) = (&mut self.disk, &mut self.open);
         open.retain(|(of, block, file)| {
@@ -142,23 +147,26 @@ impl FolderCartridge {
             stays
         });
         let part = &mut self.parts[usize::from(partition)];
-        for name in std::mem::take(&mut part.void) {
-            unlink(disk, &name)?;
-        }
-        for (_, name) in part.odd.extract_if(.., |(block, _)| *block >= from) {
-            unlink(disk, &name)?;
-        }
+        part.void.extend(
+            part.odd
+                .extract_if(.., |(block, _)| *block >= from)
+                .map(|(_, name)| name),
+        );
         for (first, count, kind) in part.map.runs(from) {
             let letter = match kind {
                 BlockKind::Record(_) => Letter::Record,
                 BlockKind::Filemark => Letter::Filemark,
                 BlockKind::Unreadable => continue,
             };
-            for block in first..first + count {
-                unlink(disk, &block_name(partition, block, letter))?;
-            }
+            let blocks = first..first + count;
+            part.void
+                .extend(blocks.map(|block| block_name(partition, block, letter)));
         }
         part.map.cut(from);
+        while let Some(name) = part.void.last() {
+            unlink(disk, name)?;
+            part.void.pop();
+        }
         Ok(())
     }
 
@@ -175,7 +183,10 @@ impl FolderCartridge {
     /// Makes the open records durable.
     fn write_out(&mut self) -> CartridgeResult<()> {
         let files: Vec<FileId> = self.open.iter().map(|(_, _, file)| *file).collect();
-        self.disk.sync_files(&files)?;
+        if self.failed {
+            return Err(Errno::EIO);
+        }
+        self.disk.sync_files(&files).inspect_err(|_| self.failed = true)?;
         for (_, _, file) in self.open.drain(..) {
             self.disk.close(file);
         }
@@ -272,7 +283,7 @@ impl Cartridge for FolderCartridge {
     }
 
     fn flush(&mut self) -> CartridgeResult<()> {
-        if !self.dirty && self.open.is_empty() && !self.ends_moved() {
+        if !self.dirty && !self.failed && self.open.is_empty() && !self.ends_moved() {
             return Ok(());
         }
         self.write_out()?;
@@ -294,8 +305,8 @@ impl Cartridge for FolderCartridge {
             let durable = self.durable_end(partition);
             // What cannot be taken away lies behind the end: it is void anyhow.
             let _ = self.discard(partition, durable);
-            self.part_mut(partition).map.cut(durable);
         }
+        self.failed = false;
     }
 
     fn attribute(&self, partition: u8, id: u16) -> Option<&Attribute> {
@@ -361,3 +372,6 @@ fn part_of(partition: u8, files: Vec<Found>) -> Part {
 fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
+
+#[cfg(test)]
+mod tests;
