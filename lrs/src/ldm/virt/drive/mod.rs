@@ -151,12 +151,18 @@ impl Drive {
         self.position = to;
     }
 
-    /// Takes the time that so many bytes from the position on take, and what getting to speed takes where it stood.
-    fn stream(&mut self, bytes: u64) {
-        let Some(geometry) = self.geometry() else { return };
-        // A backhitch: back over the run-up, and to speed again.
-        let start = if self.streaming { 0.0 } else { geometry.t_rev };
+    /// Takes the time that the record at the position takes, turns at the ends of wraps included, and what getting to
+    /// speed takes where the tape stood.
+    fn stream(&mut self) {
+        let at = self.position;
+        let behind = Position::at(at.partition.0, at.block + 1);
+        let time = self.geometry().and_then(|geometry| {
+            let (from, to) = (self.place(&geometry, at)?, self.place(&geometry, behind)?);
+            // A backhitch: back over the run-up, and to speed again.
+            let start = if self.streaming { 0.0 } else { geometry.t_rev };
+            Some(start + geometry.stream(from, to))
+        });
         self.streaming = true;
-        self.clock.spend(seconds(start + bytes as f64 / geometry.rate));
+        self.clock.spend(seconds(time.unwrap_or(0.0)));
     }
 }

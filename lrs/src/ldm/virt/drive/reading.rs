@@ -105,7 +105,7 @@ impl Drive {
         if self.cartridge()?.read(at, &mut buffer[..wanted]).is_err() {
             return stop(Say::READ_ERROR);
         }
-        self.stream(bytes as u64);
+        self.stream();
         self.statistics.read(bytes as u64);
         self.position.block += 1;
         let (bytes, remark) = match twist {

@@ -69,7 +69,7 @@ impl Drive {
         }
         self.touch()?;
         self.cartridge()?.write(at, &record).map_err(storage)?;
-        self.stream(length);
+        self.stream();
         self.statistics.write(length);
         self.position.block += 1;
         Ok(match twist {
