@@ -3,7 +3,8 @@
 //! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
 //! it that describe themselves, `spool` is room beside the media, `faults` rehearses disasters.
 //!
-//! Of tape: `scsi` is the wire, `drive` and `changer` are the devices on it.
+//! Of tape: `scsi` is the wire, `drive` and `changer` are the devices on it. `virt` is a library of files that answers on
+//! that wire as the devices do.
 
 pub mod changer;
 pub mod disk;
@@ -13,5 +14,6 @@ pub mod faults;
 pub mod fs;
 pub mod scsi;
 pub mod spool;
+pub mod virt;
 
 pub use error::{Blame, Disposition, Fault, MediaError, MediaResult, Op};

@@ -27,6 +27,7 @@ use write_back::write_back;
 
 /// Files that only their owner may write; the folder above decides who may come near.
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
+const READABLE_MODE: Mode = Mode::from_bits_truncate(0o644);
 const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
 
 /// One directory of this host.
@@ -40,6 +41,7 @@ pub struct OsDisk {
     beneath: Beneath,
     bypass: Bypass,
     together: Together,
+    file_mode: Mode,
 }
 
 /// How a path is kept below the directory.
@@ -66,7 +68,15 @@ impl OsDisk {
             files: HashMap::new(),
             next: 0,
             beneath: Beneath::Kernel,
+            file_mode: FILE_MODE,
         })
+    }
+
+    /// Files that are created from here on may be read by whoever the folder lets near: another program of the host is
+    /// to read them.
+    pub fn readable_by_all(mut self) -> Self {
+        self.file_mode = READABLE_MODE;
+        self
     }
 
     fn open_beneath(&mut self, path: &str, flags: OFlag, mode: Mode) -> DiskResult<OwnedFd> {
@@ -135,7 +145,7 @@ impl OsDisk {
 impl Disk for OsDisk {
     fn create(&mut self, path: &str, _role: &Role) -> DiskResult<FileId> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
-        let file = self.open_beneath(path, flags, FILE_MODE)?;
+        let file = self.open_beneath(path, flags, self.file_mode)?;
         Ok(self.keep(file))
     }
 

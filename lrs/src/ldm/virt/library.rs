@@ -1,0 +1,255 @@
+//! The box: a folder with an inventory and a folder of each cartridge, drives that work at the same time, one arm.
+//!
+//! Each drive has a lock of its own; the box's is held while the arm moves, and takes a drive's then, never the other way
+//! round.
+
+use super::cartridge::{Card, Cartridge, FolderCartridge};
+use super::changer::{Changer, ChangerTransport};
+use super::clock::Pace;
+use super::drive::{Drive, DriveTransport, Identity, lock};
+use super::faulting::Faults;
+use super::inventory::{Content, Inventory, LibraryError, LibraryResult, LibrarySpec, check_barcode, io};
+use super::sense::Say;
+use super::technology::Technology;
+use crate::ldm::faults::FaultPlan;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Where the cartridges' folders are.
+const CARTRIDGES: &str = "cartridges";
+
+/// How a library is to behave: its name in fault plans and messages, what goes wrong, and whether it takes its time.
+#[derive(Clone, Debug, Default)]
+pub struct Rehearsal {
+    /// What the library is called.
+    pub name: String,
+    /// Names of the drives, in order; those that are missing are drv0 and so on.
+    pub drives: Vec<String>,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+    /// Whether it takes its time.
+    pub pace: Pace,
+}
+
+/// A tape library in a folder.
+pub struct VirtualLibrary {
+    folder: PathBuf,
+    drives: Vec<Arc<Mutex<Drive>>>,
+    changer: Arc<Mutex<Changer>>,
+}
+
+/// What the changer and the library share: the inventory, the drives, and the folder.
+pub(super) struct Frame {
+    pub(super) folder: PathBuf,
+    pub(super) inventory: Inventory,
+    pub(super) drives: Vec<Arc<Mutex<Drive>>>,
+}
+
+impl Frame {
+    /// Opens the folder of a cartridge.
+    pub(super) fn open(&self, content: &Content) -> LibraryResult<Box<dyn Cartridge>> {
+        let path = cartridge_folder(&self.folder, &content.barcode);
+        let opened = FolderCartridge::open(&path, &content.barcode, content.technology);
+        Ok(Box::new(opened.map_err(|error| io(&path, error.into()))?))
+    }
+}
+
+impl VirtualLibrary {
+    /// Makes an empty library in a folder that does not exist or is empty.
+    pub fn create(folder: &Path, spec: &LibrarySpec) -> LibraryResult<()> {
+        let inventory = Inventory::new(spec)?;
+        let cartridges = folder.join(CARTRIDGES);
+        std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+        std::fs::create_dir(&cartridges).map_err(|source| io(&cartridges, source))?;
+        inventory.store(folder)
+    }
+
+    /// Opens a library, and powers it on: what lies in drives is threaded.
+    pub fn open(folder: &Path) -> LibraryResult<Self> {
+        Self::rehearse(folder, &Rehearsal::default())
+    }
+
+    /// The same with faults, names and time.
+    pub fn rehearse(folder: &Path, rehearsal: &Rehearsal) -> LibraryResult<Self> {
+        let inventory = Inventory::load(folder)?;
+        let name = if rehearsal.name.is_empty() {
+            "library"
+        } else {
+            &rehearsal.name
+        };
+        let drive = |(number, serial): (usize, &String)| {
+            let own = rehearsal.drives.get(number).cloned().unwrap_or(format!("drv{number}"));
+            let faults = Faults::of_drive(rehearsal.faults.clone(), &own, name);
+            let identity = Identity {
+                name: own,
+                technology: inventory.technology,
+                serial: serial.clone(),
+            };
+            Arc::new(Mutex::new(Drive::new(identity, faults, rehearsal.pace)))
+        };
+        let drives: Vec<_> = inventory.drives.iter().enumerate().map(drive).collect();
+        let frame = Frame {
+            folder: folder.to_owned(),
+            inventory,
+            drives: drives.clone(),
+        };
+        for (address, content) in &frame.inventory.elements {
+            if let Some(number) = frame.inventory.drive(*address) {
+                lock(&drives[number]).insert(frame.open(content)?);
+            }
+        }
+        let faults = Faults::of_library(rehearsal.faults.clone(), name);
+        Ok(Self {
+            folder: folder.to_owned(),
+            drives,
+            changer: Arc::new(Mutex::new(Changer::new(name, frame, faults, rehearsal.pace))),
+        })
+    }
+
+    /// How many drives it has.
+    pub fn drive_count(&self) -> usize {
+        self.drives.len()
+    }
+
+    /// Generation of its drives.
+    pub fn technology(&self) -> Technology {
+        self.changer().frame.inventory.technology
+    }
+
+    /// A new initiator of the changer.
+    pub fn changer_transport(&self) -> ChangerTransport {
+        ChangerTransport::new(self.changer.clone())
+    }
+
+    /// A new initiator of a drive, counted from 0. None: it has no such drive.
+    pub fn drive_transport(&self, number: usize) -> Option<DriveTransport> {
+        self.drives.get(number).cloned().map(DriveTransport::new)
+    }
+
+    /// A drive's serial number.
+    pub fn drive_serial(&self, number: usize) -> Option<String> {
+        self.drives.get(number).map(|drive| lock(drive).serial().to_owned())
+    }
+
+    /// How long a drive has worked, by the time model.
+    pub fn drive_time(&self, number: usize) -> Duration {
+        self.drives
+            .get(number)
+            .map_or(Duration::ZERO, |drive| lock(drive).clock().now())
+    }
+
+    /// How long the arm has worked, by the time model.
+    pub fn arm_time(&self) -> Duration {
+        self.changer().time()
+    }
+
+    /// Puts a blank cartridge of the library's generation into a free slot.
+    pub fn blank(&self, barcode: &str) -> LibraryResult<()> {
+        let technology = self.technology();
+        self.add(&Card::blank(barcode, technology))
+    }
+
+    /// Puts a new cartridge into a free slot: of another generation, size or purpose than `blank`'s.
+    pub fn add(&self, card: &Card) -> LibraryResult<()> {
+        self.place(&card.barcode, card.technology, |path| {
+            std::fs::create_dir(path)?;
+            FolderCartridge::create(path, card.clone()).map_err(std::io::Error::from)
+        })
+    }
+
+    /// Copies the folder of a cartridge that other software made into a free slot. What generation it is: as told, else as
+    /// its folder says, else the library's.
+    pub fn insert(&self, from: &Path, barcode: &str, technology: Option<Technology>) -> LibraryResult<()> {
+        let fallback = self.technology();
+        self.place(barcode, technology.unwrap_or(fallback), |path| {
+            copy(from, path)?;
+            let opened = FolderCartridge::open(path, barcode, fallback).map_err(std::io::Error::from)?;
+            let mut card = opened.card().clone();
+            card.barcode = barcode.to_owned();
+            if let Some(technology) = technology {
+                card.technology = technology;
+            }
+            FolderCartridge::label(path, &card).map_err(std::io::Error::from)
+        })
+    }
+
+    /// The folder of a cartridge.
+    pub fn cartridge_path(&self, barcode: &str) -> LibraryResult<PathBuf> {
+        if !self.changer().frame.inventory.knows(barcode) {
+            return Err(LibraryError::Unknown(barcode.to_owned()));
+        }
+        Ok(cartridge_folder(&self.folder, barcode))
+    }
+
+    /// The power goes, and comes back: drives lose what they had not written.
+    pub fn power_cut(&self) {
+        let mut changer = self.changer();
+        self.drives.iter().for_each(|drive| lock(drive).power_cut());
+        changer.reset();
+    }
+
+    /// A drive fails to write what it has in its buffer, which is lost, and says so with the next command.
+    pub fn lose_buffer(&self, number: usize, say: Say) {
+        if let Some(drive) = self.drives.get(number) {
+            lock(drive).lose_buffer(say);
+        }
+    }
+
+    fn changer(&self) -> MutexGuard<'_, Changer> {
+        self.changer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a cartridge's folder, then says that it is there. A folder that an earlier attempt left is nobody's.
+    fn place(
+        &self,
+        barcode: &str,
+        technology: Technology,
+        make: impl FnOnce(&Path) -> std::io::Result<()>,
+    ) -> LibraryResult<()> {
+        check_barcode(barcode)?;
+        let mut changer = self.changer();
+        if changer.frame.inventory.knows(barcode) {
+            return Err(LibraryError::Twice(barcode.to_owned()));
+        }
+        let slot = changer.frame.inventory.free_slot()?;
+        let path = cartridge_folder(&self.folder, barcode);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
+        }
+        make(&path).map_err(|source| io(&path, source))?;
+        let content = Content {
+            barcode: barcode.to_owned(),
+            technology,
+            source: None,
+        };
+        let mut next = changer.frame.inventory.clone();
+        next.elements.insert(slot, content);
+        next.store(&self.folder)?;
+        changer.frame.inventory = next;
+        changer.tell_change();
+        Ok(())
+    }
+}
+
+fn cartridge_folder(library: &Path, barcode: &str) -> PathBuf {
+    library.join(CARTRIDGES).join(barcode)
+}
+
+/// Copies the regular files of a folder, with modes that let them be read, and makes them durable.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        let (mut source, mut target) = (
+            std::fs::File::open(entry.path())?,
+            std::fs::File::create_new(to.join(entry.file_name()))?,
+        );
+        std::io::copy(&mut source, &mut target)?;
+        target.sync_all()?;
+    }
+    std::fs::File::open(to)?.sync_all()
+}
