@@ -40,8 +40,18 @@ pub const OUR_APPLICATION: &str = "respool";
 
 /// An attribute of ASCII: filled up with spaces, cut where it is too long.
 fn ascii(id: u16, text: &str, length: usize) -> Attribute {
-    let printable = |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
-    let mut value: Vec<u8> = text.chars().map(|character| printable(character) as u8).take(length).collect();
+    let printable = |character: char| {
+        if character.is_ascii_graphic() || character == ' ' {
+            character
+        } else {
+            '?'
+        }
+    };
+    let mut value: Vec<u8> = text
+        .chars()
+        .map(|character| printable(character) as u8)
+        .take(length)
+        .collect();
     value.resize(length, b' ');
     Attribute {
         id,
@@ -135,7 +145,10 @@ mod tests {
             barcode: "TAP001L8",
             pool: "",
         });
-        let lengths: Vec<_> = all.iter().map(|attribute| (attribute.id, attribute.value.len())).collect();
+        let lengths: Vec<_> = all
+            .iter()
+            .map(|attribute| (attribute.id, attribute.value.len()))
+            .collect();
         assert_eq!(
             lengths,
             [

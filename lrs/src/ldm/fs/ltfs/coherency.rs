@@ -88,9 +88,8 @@ pub fn decode(value: &[u8]) -> Result<Coherency, CoherencyFault> {
 /// Attribute 0009, the volume change reference, as a number; None: a value by which nothing can be told (none, all zeros,
 /// all ones, or longer than 8 bytes).
 pub fn change_reference(value: &[u8]) -> Option<u64> {
-    let telling = (1..=8).contains(&value.len())
-        && value.iter().any(|byte| *byte != 0)
-        && value.iter().any(|byte| *byte != 0xff);
+    let telling =
+        (1..=8).contains(&value.len()) && value.iter().any(|byte| *byte != 0) && value.iter().any(|byte| *byte != 0xff);
     telling.then(|| value.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
@@ -110,7 +109,10 @@ mod tests {
     #[test]
     fn a_value_comes_back_byte_by_byte() {
         let value = encode(&some());
-        assert_eq!((value.len(), value[0], &value[25..32]), (LENGTH, 8, &b"\0\x2bLTFS\0"[..]));
+        assert_eq!(
+            (value.len(), value[0], &value[25..32]),
+            (LENGTH, 8, &b"\0\x2bLTFS\0"[..])
+        );
         assert_eq!(decode(&value), Ok(some()));
     }
 

@@ -228,7 +228,12 @@ pub fn fuzz_label(bytes: &[u8]) {
     if let Ok(label) = read(bytes) {
         let again = write(&label).expect("what was read can be written");
         let again = read(&again).expect("what was written can be read");
-        assert_eq!(again.disagreement(&label).filter(|field| !matches!(*field, "version" | "location")), None);
+        assert_eq!(
+            again
+                .disagreement(&label)
+                .filter(|field| !matches!(*field, "version" | "location")),
+            None
+        );
     }
 }
 
@@ -283,8 +288,19 @@ mod tests {
 
     #[test]
     fn every_field_is_needed_once_and_must_mean_something() {
-        for field in ["creator", "formattime", "volumeuuid", "index", "data", "blocksize", "compression"] {
-            let without: String = text().lines().filter(|line| !line.starts_with(&format!("<{field}>"))).collect();
+        for field in [
+            "creator",
+            "formattime",
+            "volumeuuid",
+            "index",
+            "data",
+            "blocksize",
+            "compression",
+        ] {
+            let without: String = text()
+                .lines()
+                .filter(|line| !line.starts_with(&format!("<{field}>")))
+                .collect();
             assert!(matches!(
                 read(without.as_bytes()).unwrap_err().fault,
                 XmlFault::Missing { .. }

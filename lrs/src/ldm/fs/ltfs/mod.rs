@@ -12,6 +12,7 @@ pub mod label;
 pub mod name;
 pub mod time;
 pub mod vol1;
+pub mod volume;
 pub mod xml;
 
 pub use finding::{Code, Finding};

@@ -72,7 +72,8 @@ pub fn is_xml(character: char) -> bool {
 
 /// Whether a name must be percent-encoded: it holds a colon or what XML does not have.
 pub fn wants_encoding(name: &str) -> bool {
-    name.chars().any(|character| character == ':' || character == '\u{7f}' || !is_xml(character))
+    name.chars()
+        .any(|character| character == ':' || character == '\u{7f}' || !is_xml(character))
 }
 
 /// The percent-encoded form: colons, percent signs, spaces, controls and everything beyond ASCII as %XX of UTF-8 bytes.

@@ -138,7 +138,10 @@ mod tests {
             ("12345-06-07T00:00:00.000000000Z", 327_416_947_200, 0),
         ] {
             let time: Time = text.parse().unwrap();
-            assert_eq!((time.seconds(), time.nanos(), time.to_string()), (seconds, nanos, text.to_owned()));
+            assert_eq!(
+                (time.seconds(), time.nanos(), time.to_string()),
+                (seconds, nanos, text.to_owned())
+            );
         }
     }
 

@@ -22,7 +22,10 @@ pub enum Vol1Fault {
 
 /// A serial number: up to six capital letters and digits, or none.
 pub fn is_serial(serial: &str) -> bool {
-    serial.len() <= SERIAL_MAX && serial.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    serial.len() <= SERIAL_MAX
+        && serial
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// The record for a serial number; None: that is no serial number.

@@ -100,7 +100,12 @@ fn xattr<R: BufRead>(xml: &mut Xml<R>) -> XmlResult<Xattr> {
             _ => xml.skip()?,
         }
     }
-    let missing = |element| xml.error(XmlFault::Missing { element, within: "xattr" });
+    let missing = |element| {
+        xml.error(XmlFault::Missing {
+            element,
+            within: "xattr",
+        })
+    };
     Ok(Xattr {
         key: key.ok_or_else(|| missing("key"))?,
         value: value.ok_or_else(|| missing("value"))?,

@@ -8,6 +8,7 @@ mod walk;
 mod write;
 
 pub use read::{Keep, Read, fuzz_index, read};
+pub(crate) use rules::extent_fault;
 pub use rules::{Bounds, findings};
 pub use walk::{Node, walk};
 pub use write::write;
@@ -114,7 +115,10 @@ impl Lock {
     }
 
     fn of(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, known)| *known == word).map(|(lock, _)| *lock)
+        Self::WORDS
+            .iter()
+            .find(|(_, known)| *known == word)
+            .map(|(lock, _)| *lock)
     }
 }
 

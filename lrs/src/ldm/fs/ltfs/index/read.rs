@@ -61,7 +61,11 @@ pub fn read(source: impl BufRead, keep: Keep) -> XmlResult<Read> {
         element(&mut xml, &tag, keep, &mut draft)?;
     }
     xml.end()?;
-    finish(&xml, draft, root.attributes().filter(|(key, _)| key != "version").collect())
+    finish(
+        &xml,
+        draft,
+        root.attributes().filter(|(key, _)| key != "version").collect(),
+    )
 }
 
 fn element<R: BufRead>(xml: &mut Xml<R>, tag: &Tag, keep: Keep, draft: &mut Draft) -> XmlResult<()> {

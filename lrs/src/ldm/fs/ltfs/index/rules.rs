@@ -26,7 +26,11 @@ pub fn findings(index: &Index, bounds: &Bounds) -> Vec<Finding> {
         uid(&mut found, path, meta.uid, index.head.highest_uid);
         if let Some(times) = uids.insert(meta.uid, 1).map(|times: u32| times.saturating_add(1)) {
             uids.insert(meta.uid, times);
-            found.push(Finding::new(Code::Uid, path, format!("uid {} is used {times} times", meta.uid)));
+            found.push(Finding::new(
+                Code::Uid,
+                path,
+                format!("uid {} is used {times} times", meta.uid),
+            ));
         }
         keys(&mut found, path, meta);
         if path != "." {
@@ -42,10 +46,18 @@ pub fn findings(index: &Index, bounds: &Bounds) -> Vec<Finding> {
 
 fn uid(found: &mut Vec<Finding>, path: &str, uid: u64, highest: u64) {
     if uid == 0 || (uid == ROOT_UID) != (path == ".") {
-        found.push(Finding::new(Code::Uid, path, format!("uid {uid}: the root alone has 1, and nobody has 0")));
+        found.push(Finding::new(
+            Code::Uid,
+            path,
+            format!("uid {uid}: the root alone has 1, and nobody has 0"),
+        ));
     }
     if uid > highest {
-        found.push(Finding::new(Code::Uid, path, format!("uid {uid} exceeds the highest, {highest}")));
+        found.push(Finding::new(
+            Code::Uid,
+            path,
+            format!("uid {uid} exceeds the highest, {highest}"),
+        ));
     }
 }
 
@@ -59,7 +71,11 @@ fn keys(found: &mut Vec<Finding>, path: &str, meta: &Meta) {
     let mut seen = BTreeSet::new();
     for xattr in &meta.xattrs {
         if !seen.insert(xattr.key.as_str()) {
-            found.push(Finding::new(Code::Xattr, path, format!("the key {:?} occurs twice", xattr.key)));
+            found.push(Finding::new(
+                Code::Xattr,
+                path,
+                format!("the key {:?} occurs twice", xattr.key),
+            ));
         }
     }
 }
@@ -72,7 +88,11 @@ fn siblings(found: &mut Vec<Finding>, path: &str, directory: &Directory) {
             super::Entry::File(file) => &file.meta.name,
         };
         if !seen.insert(name::normal(name)) {
-            let at = if path == "." { name.clone() } else { format!("{path}/{name}") };
+            let at = if path == "." {
+                name.clone()
+            } else {
+                format!("{path}/{name}")
+            };
             found.push(Finding::new(Code::Name, at, "the name occurs twice in its directory"));
         }
     }
@@ -80,7 +100,11 @@ fn siblings(found: &mut Vec<Finding>, path: &str, directory: &Directory) {
 
 fn extents(found: &mut Vec<Finding>, path: &str, file: &File, bounds: &Bounds) {
     if file.length > LENGTH_MAX {
-        found.push(Finding::new(Code::Length, path, format!("a length of {} bytes is absurd", file.length)));
+        found.push(Finding::new(
+            Code::Length,
+            path,
+            format!("a length of {} bytes is absurd", file.length),
+        ));
     }
     if file.symlink.is_some() && !file.extents.is_empty() {
         found.push(Finding::new(Code::Symlink, path, "a symbolic link with extents"));

@@ -16,7 +16,11 @@ const LINE: usize = 72;
 /// Writes an index. A name or text that XML cannot hold is an error, except where it can be encoded.
 pub fn write(index: &Index, out: impl Write) -> io::Result<()> {
     let mut xml = XmlWriter::new(out)?;
-    let own = index.head.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let own = index
+        .head
+        .attributes
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
     xml.open_with("ltfsindex", [("version", FORMAT_VERSION)].into_iter().chain(own))?;
     head(&mut xml, &index.head)?;
     tree(&mut xml, &index.root)?;

@@ -31,7 +31,12 @@ impl Tag {
     pub fn attributes(&self) -> impl Iterator<Item = (String, String)> {
         Attributes::new(&self.attributes, 0)
             .filter_map(Result::ok)
-            .filter_map(|attribute| Some((attribute.key.0.to_owned(), unescape(&attribute.value).ok()?.into_owned())))
+            .filter_map(|attribute| {
+                Some((
+                    attribute.key.0.to_owned(),
+                    unescape(&attribute.value).ok()?.into_owned(),
+                ))
+            })
     }
 
     /// Whether its text is percent-encoded.
