@@ -38,7 +38,13 @@ impl Fixture {
 pub fn unpack(folder: &Path, name: &str) -> Fixture {
     let room = tempfile::tempdir().unwrap();
     let archive = folder.join(format!("{name}.tar.gz"));
-    let done = Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(room.path()).status().unwrap();
+    let done = Command::new("tar")
+        .arg("xzf")
+        .arg(archive)
+        .arg("-C")
+        .arg(room.path())
+        .status()
+        .unwrap();
     assert!(done.success(), "tar of {name}");
     let manifest = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
     Fixture {

@@ -2,8 +2,8 @@
 
 use dss::model::ByteCount;
 use lrs::ldm::drive::{
-    Attribute, AttributeFormat, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout, Partition,
-    PartitionRoom, Position, ReadOutcome, WriteOutcome,
+    Attribute, AttributeFormat, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout,
+    Partition, PartitionRoom, Position, ReadOutcome, WriteOutcome,
 };
 use lrs::ldm::scsi::Sense;
 use std::collections::BTreeMap;
@@ -96,11 +96,15 @@ impl FolderDrive {
 
     fn end(&self, partition: Partition) -> u64 {
         let blocks = &self.blocks[usize::from(partition.0)];
-        blocks.iter().find(|(_, kind)| **kind == Kind::End).map_or(0, |(block, _)| *block)
+        blocks
+            .iter()
+            .find(|(_, kind)| **kind == Kind::End)
+            .map_or(0, |(block, _)| *block)
     }
 
     fn path(&self, block: u64, kind: Kind) -> PathBuf {
-        self.folder.join(format!("{}_{block}_{}", self.at.partition.0, kind.letter()))
+        self.folder
+            .join(format!("{}_{block}_{}", self.at.partition.0, kind.letter()))
     }
 
     /// The change reference grows once for each time the cartridge is used for writing.
@@ -196,7 +200,11 @@ impl Drive for FolderDrive {
     fn space_filemarks(&mut self, count: i64) -> DriveResult<Position> {
         assert_eq!(count, -1, "all that is asked of this drive");
         self.moves += 1;
-        let mark = self.here().range(..self.at.block).rev().find(|(_, kind)| **kind == Kind::Filemark);
+        let mark = self
+            .here()
+            .range(..self.at.block)
+            .rev()
+            .find(|(_, kind)| **kind == Kind::Filemark);
         match mark.map(|(block, _)| *block) {
             Some(block) => self.at.block = block,
             None => return self.error("space", sense(0, 0, 4)),

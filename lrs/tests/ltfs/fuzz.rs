@@ -53,14 +53,24 @@ fn fault(document: &str) -> XmlFault {
 
 #[test]
 fn document_types_and_entities_are_refused() {
-    let laughs = "<!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;\">]>";
+    let laughs =
+        "<!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;\">]>";
     let whole = document(&file("0", "")).replace("<ltfsindex", &format!("{laughs}<ltfsindex"));
     assert!(matches!(fault(&whole), XmlFault::Entity(_)));
     let label = LABEL.replace("<ltfslabel", &format!("{laughs}<ltfslabel"));
-    assert!(matches!(label::read(label.as_bytes()).unwrap_err().fault, XmlFault::Entity(_)));
+    assert!(matches!(
+        label::read(label.as_bytes()).unwrap_err().fault,
+        XmlFault::Entity(_)
+    ));
     for words in ["&a;", "&nbsp;"] {
-        assert!(matches!(fault(&document("").replace("<creator>c", &format!("<creator>{words}"))), XmlFault::Entity(_)));
-        assert!(matches!(fault(&document("").replace("x &amp; y", words)), XmlFault::Entity(_)));
+        assert!(matches!(
+            fault(&document("").replace("<creator>c", &format!("<creator>{words}"))),
+            XmlFault::Entity(_)
+        ));
+        assert!(matches!(
+            fault(&document("").replace("x &amp; y", words)),
+            XmlFault::Entity(_)
+        ));
     }
     for words in ["&#0;", "&#x1f;", "&#xFFFF;", "&#xD800;", "&", "\u{1}", "\u{ffff}"] {
         let found = fault(&document("").replace("<creator>c", &format!("<creator>{words}")));
@@ -77,14 +87,20 @@ fn absurd_lengths_and_depths_are_refused() {
     };
     let found = |length: &str, extents: &str| -> Vec<Code> {
         let read = index::read(document(&file(length, extents)).as_bytes(), Keep::Tree).unwrap();
-        index::findings(&read.index, &bounds).iter().map(|finding| finding.code).collect()
+        index::findings(&read.index, &bounds)
+            .iter()
+            .map(|finding| finding.code)
+            .collect()
     };
     let absurd = "1000000000000000000";
     assert_eq!(found("10", &extent("7", "10")), []);
     assert_eq!(found(absurd, ""), [Code::Length]);
     assert_eq!(found("10", &extent("7", absurd)), [Code::Extent, Code::Length]);
     assert_eq!(found("10", &extent("18446744073709551615", "10")), [Code::Extent]);
-    assert_eq!(found("10", &extent("7", "18446744073709551615")), [Code::Extent, Code::Length]);
+    assert_eq!(
+        found("10", &extent("7", "18446744073709551615")),
+        [Code::Extent, Code::Length]
+    );
     assert_eq!(found("10", &extent("40", "10")), [Code::Extent]);
     assert_eq!(found("10", &extent("3", "10")), [Code::Extent]);
     assert_eq!(found("10", &extent("49", "10")), []);
@@ -120,15 +136,24 @@ fn a_text_that_never_ends_is_not_read_to_its_end() {
 
 #[test]
 fn rules_of_names_and_uids_are_findings() {
-    let two = file("0", "") + &file("0", "").replace("a%3A", "cafe%CC%81").replace("<fileuid>2", "<fileuid>45");
-    let three = two + &file("0", "").replace("a%3A", "a%3a").replace("<fileuid>2", "<fileuid>1");
+    let two = file("0", "")
+        + &file("0", "")
+            .replace("a%3A", "cafe%CC%81")
+            .replace("<fileuid>2", "<fileuid>45");
+    let three = two
+        + &file("0", "")
+            .replace("a%3A", "a%3a")
+            .replace("<fileuid>2", "<fileuid>1");
     let read = index::read(document(&three).as_bytes(), Keep::Tree).unwrap();
     let bounds = index::Bounds {
         block_size: 4096,
         ends: vec![],
         indexes: vec![],
     };
-    let mut codes: Vec<_> = index::findings(&read.index, &bounds).iter().map(|f| (f.code, f.at.clone())).collect();
+    let mut codes: Vec<_> = index::findings(&read.index, &bounds)
+        .iter()
+        .map(|f| (f.code, f.at.clone()))
+        .collect();
     codes.sort();
     let expected = [
         (Code::Name, "a:"),
@@ -145,8 +170,20 @@ fn rules_of_names_and_uids_are_findings() {
 fn one_mandatory_element_missing_makes_an_index_none() {
     let whole = document(&file("10", &extent("7", "10")));
     for element in [
-        "creator", "volumeuuid", "generationnumber", "updatetime", "location", "allowpolicyupdate", "highestfileuid",
-        "readonly", "backuptime", "fileuid", "length", "bytecount", "value", "key",
+        "creator",
+        "volumeuuid",
+        "generationnumber",
+        "updatetime",
+        "location",
+        "allowpolicyupdate",
+        "highestfileuid",
+        "readonly",
+        "backuptime",
+        "fileuid",
+        "length",
+        "bytecount",
+        "value",
+        "key",
     ] {
         let (open, close) = (format!("<{element}"), format!("</{element}>"));
         let from = whole.find(&open).unwrap();
@@ -189,7 +226,11 @@ fn the_fixtures_labels_and_records_are_taken_by_every_reader() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             fuzz_label(&bytes);
             fuzz_index(&bytes);
-            let _ = (vol1::decode(&bytes), coherency::decode(&bytes), coherency::decode(&bytes[bytes.len().min(5)..]));
+            let _ = (
+                vol1::decode(&bytes),
+                coherency::decode(&bytes),
+                coherency::decode(&bytes[bytes.len().min(5)..]),
+            );
         }
     });
 }

@@ -39,7 +39,11 @@ fn value(value: &XattrValue) -> Value {
 /// An entry in the manifest's form, without its digest.
 fn entry(path: &str, node: Node<'_>) -> Value {
     let meta = node.meta();
-    let xattrs: Map<_, _> = meta.xattrs.iter().map(|xattr| (xattr.key.clone(), value(&xattr.value))).collect();
+    let xattrs: Map<_, _> = meta
+        .xattrs
+        .iter()
+        .map(|xattr| (xattr.key.clone(), value(&xattr.value)))
+        .collect();
     let mut out = json!({
         "path": path, "type": "dir", "uid": meta.uid, "readonly": meta.readonly, "times": times(&meta.times),
         "xattrs": xattrs,
@@ -92,7 +96,10 @@ fn expected(fixture: &Fixture) -> (BTreeMap<String, Value>, BTreeMap<String, Str
 }
 
 fn place(location: Option<Location>) -> Value {
-    location.map_or(Value::Null, |at| json!({"partition": at.partition.to_string(), "startblock": at.block}))
+    location.map_or(
+        Value::Null,
+        |at| json!({"partition": at.partition.to_string(), "startblock": at.block}),
+    )
 }
 
 fn generation(found: &Found) -> Value {
@@ -145,7 +152,10 @@ fn ends(fixture: &Fixture, mounted: &Mounted) {
     for view in [&mounted.index, &mounted.data] {
         let id = view.id.to_string();
         assert_eq!(json!(view.end), manifest["end_of_data"][&id]);
-        let broken = matches!((fixture.damage(), id.as_str()), (Some("badxml"), "a") | (Some("badxml-dp"), "b"));
+        let broken = matches!(
+            (fixture.damage(), id.as_str()),
+            (Some("badxml"), "a") | (Some("badxml-dp"), "b")
+        );
         if !broken {
             assert_eq!(generation(view.last.as_ref().unwrap()), manifest["last_index"][&id]);
             let tail: Vec<u64> = view.tail.iter().flat_map(|run| run.first..run.behind).collect();
@@ -183,7 +193,10 @@ fn labels(fixture: &Fixture, mounted: &Mounted) {
 
 fn head(fixture: &Fixture, mounted: &Mounted) {
     let (manifest, head) = (&fixture.manifest, &mounted.tree.head);
-    let policy = head.policy.as_ref().map(|policy| json!({"size": policy.size, "names": policy.names}));
+    let policy = head
+        .policy
+        .as_ref()
+        .map(|policy| json!({"size": policy.size, "names": policy.names}));
     assert_eq!(policy.unwrap_or(Value::Null), manifest["policy"]);
     assert_eq!(json!(head.comment), manifest["comment"]);
     assert_eq!(json!(head.lock.map(index::Lock::word)), manifest["lock"]);
@@ -193,12 +206,19 @@ fn head(fixture: &Fixture, mounted: &Mounted) {
     // Of a damaged index partition the same generation is taken from the other one.
     if fixture.damage() != Some("badxml") {
         assert_eq!(json!(head.location.block), manifest["current_index"]["startblock"]);
-        assert_eq!(json!(head.location.partition.to_string()), manifest["current_index"]["partition"]);
+        assert_eq!(
+            json!(head.location.partition.to_string()),
+            manifest["current_index"]["partition"]
+        );
     }
 }
 
 fn state(fixture: &Fixture) -> State {
-    match (fixture.manifest["state"].as_str().unwrap(), fixture.name(), fixture.damage()) {
+    match (
+        fixture.manifest["state"].as_str().unwrap(),
+        fixture.name(),
+        fixture.damage(),
+    ) {
         ("clean", "ip-newer", _) => State::IndexPartitionNewer,
         ("clean", ..) => State::Clean,
         ("unclean", ..) => State::DataPartitionNewer,
@@ -224,8 +244,15 @@ fn codes(fixture: &Fixture) -> BTreeSet<Code> {
 }
 
 fn paths(fixture: &Fixture) -> BTreeSet<String> {
-    let affected = fixture.manifest.pointer("/damage/affected_paths").and_then(Value::as_array);
-    affected.into_iter().flatten().map(|path| path.as_str().unwrap().to_owned()).collect()
+    let affected = fixture
+        .manifest
+        .pointer("/damage/affected_paths")
+        .and_then(Value::as_array);
+    affected
+        .into_iter()
+        .flatten()
+        .map(|path| path.as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -251,13 +278,26 @@ fn every_fixture_is_what_its_manifest_says() {
 
         let mut known = Digests::new(digests.clone());
         let findings = check(&mut drive, &mounted, Contents::Read(&mut known)).unwrap();
-        println!("{}", findings.iter().map(|finding| format!("  {finding}\n")).collect::<String>());
+        println!(
+            "{}",
+            findings
+                .iter()
+                .map(|finding| format!("  {finding}\n"))
+                .collect::<String>()
+        );
         let found: BTreeSet<_> = findings.iter().map(|finding| finding.code).collect();
         assert_eq!(found, codes(fixture));
         let of_paths = |finding: &&Finding| matches!(finding.code, Code::Content | Code::Unreadable);
-        let failed: BTreeSet<_> = findings.iter().filter(of_paths).map(|finding| finding.at.clone()).collect();
+        let failed: BTreeSet<_> = findings
+            .iter()
+            .filter(of_paths)
+            .map(|finding| finding.at.clone())
+            .collect();
         assert_eq!(failed, paths(fixture));
-        let unreadable = findings.iter().filter(|finding| finding.code == Code::Unreadable).count();
+        let unreadable = findings
+            .iter()
+            .filter(|finding| finding.code == Code::Unreadable)
+            .count();
         assert_eq!(known.seen.len() + unreadable, digests.len(), "every file was read");
     });
 }
@@ -289,7 +329,11 @@ fn reading_in_small_and_odd_pieces_gives_the_same_bytes() {
                     break;
                 }
             }
-            assert_eq!((total, hex(digest.finalize())), (file.length, digests[&path].clone()), "{path}");
+            assert_eq!(
+                (total, hex(digest.finalize())),
+                (file.length, digests[&path].clone()),
+                "{path}"
+            );
         }
     });
 }

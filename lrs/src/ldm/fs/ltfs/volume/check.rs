@@ -2,7 +2,9 @@
 //! written, and nothing stops at the first fault.
 
 use super::find::{generations, read_index};
-use super::{FileReader, LtfsResult, Memory, Mounted, PartitionView, ReadError, RecordReader, State, Unproven, order};
+use super::{
+    FileReader, Found, LtfsResult, Memory, Mounted, PartitionView, ReadError, RecordReader, State, Unproven, order,
+};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::finding::{Code, Finding};
@@ -40,9 +42,11 @@ pub fn check(drive: &mut dyn Drive, mounted: &Mounted, contents: Contents<'_>) -
         end_of(view, &mut findings);
         coherency(drive, mounted, view, &mut findings)?;
     }
-    pointers(drive, mounted, &mut findings)?;
+    let (all, broken) = generations(drive, mounted)?;
+    findings.extend(broken);
+    pointers(mounted, &mut findings);
     copies(drive, mounted, &mut findings)?;
-    findings.extend(index::findings(&mounted.tree, &whole_bounds(drive, mounted)?));
+    findings.extend(index::findings(&mounted.tree, &bounds(mounted, &all)));
     if let Contents::Read(known) = contents {
         files(drive, mounted, known, &mut findings)?;
     }
@@ -50,13 +54,13 @@ pub fn check(drive: &mut dyn Drive, mounted: &Mounted, contents: Contents<'_>) -
 }
 
 /// Where data can be, with every index that can be reached taken out.
-fn whole_bounds(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<index::Bounds> {
+fn bounds(mounted: &Mounted, all: &[Found]) -> index::Bounds {
     let mut bounds = mounted.bounds();
-    for found in generations(drive, mounted)?.0 {
+    for found in all {
         let at = found.head.location;
         bounds.indexes.push((at.partition, at.block, at.block + found.records));
     }
-    Ok(bounds)
+    bounds
 }
 
 fn memory(drive: &mut dyn Drive, mounted: &Mounted, findings: &mut Vec<Finding>) -> LtfsResult<()> {
@@ -79,11 +83,13 @@ fn memory(drive: &mut dyn Drive, mounted: &Mounted, findings: &mut Vec<Finding>)
             findings.push(Finding::new(Code::Attribute, format!("attribute {id:04x}"), fault));
         }
     }
-    if let Err(super::LtfsError::NotWritable(words)) = mounted.may_be_written(drive) {
-        if mounted.labels.findings.is_empty() && mounted.tree.head.lock.is_none_or(|lock| lock == index::Lock::Unlocked)
-        {
-            findings.push(Finding::new(Code::Attribute, "attribute 1623", words));
-        }
+    // What labels and index say against writing is no fault of the memory.
+    let unlocked = mounted.tree.head.lock.is_none_or(|lock| lock == index::Lock::Unlocked);
+    if mounted.labels.findings.is_empty()
+        && unlocked
+        && let Err(super::LtfsError::NotWritable(words)) = mounted.may_be_written(drive)
+    {
+        findings.push(Finding::new(Code::Attribute, "attribute 1623", words));
     }
     Ok(())
 }
@@ -171,9 +177,8 @@ fn coherency(
     Ok(())
 }
 
-/// Back pointers, and whether both partitions fit together.
-fn pointers(drive: &mut dyn Drive, mounted: &Mounted, findings: &mut Vec<Finding>) -> LtfsResult<()> {
-    findings.extend(generations(drive, mounted)?.1);
+/// Whether both partitions fit together.
+fn pointers(mounted: &Mounted, findings: &mut Vec<Finding>) {
     if let (Some(on_index), Some(on_data)) = (&mounted.index.last, &mounted.data.last) {
         let (head, last) = (&on_index.head, on_data.head.location);
         let dangling = match head.previous {
@@ -195,7 +200,6 @@ fn pointers(drive: &mut dyn Drive, mounted: &Mounted, findings: &mut Vec<Finding
             "the index partition's index is an older one",
         ));
     }
-    Ok(())
 }
 
 /// Two copies of one generation say the same.
@@ -232,10 +236,10 @@ fn files(
 ) -> LtfsResult<()> {
     let mut all = Vec::new();
     walk(&mounted.tree.root, |path, node| {
-        if let Node::File(file) = node {
-            if file.symlink.is_none() {
-                all.push((path.to_owned(), file));
-            }
+        if let Node::File(file) = node
+            && file.symlink.is_none()
+        {
+            all.push((path.to_owned(), file));
         }
     });
     all.sort_by_cached_key(|(_, file)| order(&mounted.labels, file));

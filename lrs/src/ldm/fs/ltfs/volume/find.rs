@@ -179,11 +179,12 @@ pub(super) fn look(
     if let Memory::Current(named) = &view.memory {
         let (partition, generation, block) = (id, named.generation, named.block);
         // Something may follow the index that it names: then the way back from the end is the only sure one.
-        if let Ok((read, found)) = read_index(drive, labels, Location { partition, block }, keep)? {
-            if found.head.generation == generation && found.end == end {
-                view.last = Some(found);
-                return Ok((view, Some(read)));
-            }
+        if let Ok((read, found)) = read_index(drive, labels, Location { partition, block }, keep)?
+            && found.head.generation == generation
+            && found.end == end
+        {
+            view.last = Some(found);
+            return Ok((view, Some(read)));
         }
     }
     let read = back(drive, labels, keep, &mut view)?;

@@ -168,14 +168,14 @@ pub fn read_labels(drive: &mut dyn Drive) -> LtfsResult<Labels> {
 
 fn together([zero, one]: [One; 2]) -> LtfsResult<Labels> {
     let mut findings: Vec<_> = zero.findings.into_iter().chain(one.findings).collect();
-    if let (Some(a), Some(b)) = (&zero.serial, &one.serial) {
-        if a != b {
-            findings.push(Finding::new(
-                Code::Vol1,
-                "both partitions",
-                format!("serial numbers {a} and {b}"),
-            ));
-        }
+    if let (Some(a), Some(b)) = (&zero.serial, &one.serial)
+        && a != b
+    {
+        findings.push(Finding::new(
+            Code::Vol1,
+            "both partitions",
+            format!("serial numbers {a} and {b}"),
+        ));
     }
     let (label, index) = match (zero.label, one.label) {
         (Some(a), Some(b)) => {

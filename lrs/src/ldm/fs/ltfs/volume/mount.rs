@@ -87,12 +87,12 @@ pub fn mount(drive: &mut dyn Drive) -> LtfsResult<Mounted> {
             Err(unproven) => return Err(LtfsError::NoIndex(unproven.why.to_string())),
         },
         (None, None) => {
-            let why = index
+            let mut why = index
                 .unproven
                 .iter()
                 .chain(&data.unproven)
                 .map(|unproven| unproven.why.to_string());
-            let words = why.last().unwrap_or_else(|| "nothing on it is one".to_owned());
+            let words = why.next_back().unwrap_or_else(|| "nothing on it is one".to_owned());
             return Err(LtfsError::NoIndex(words));
         }
     };

@@ -87,12 +87,13 @@ impl BufRead for RecordSource<'_> {
         if self.error.is_some() {
             return Err(io::Error::other("the drive failed before"));
         }
-        if self.used == self.filled && self.ended.is_none() {
-            if let Err(error) = self.next() {
-                let words = error.to_string();
-                self.error = Some(error);
-                return Err(io::Error::other(words));
-            }
+        if self.used == self.filled
+            && self.ended.is_none()
+            && let Err(error) = self.next()
+        {
+            let words = error.to_string();
+            self.error = Some(error);
+            return Err(io::Error::other(words));
         }
         Ok(&self.record[self.used..self.filled])
     }
