@@ -2,6 +2,7 @@
 //! suite holds all of them.
 
 pub mod dir;
+pub mod ltfs;
 
 use super::MediaResult;
 use dss::catalogue::ObjectHeader;

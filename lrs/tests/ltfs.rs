@@ -1,0 +1,17 @@
+//! LTFS volumes: the fixtures that the reference wrote, volumes that are written here and judged by a checker of no common
+//! code, and bytes that nobody wrote.
+
+#[path = "ltfs/defects.rs"]
+mod defects;
+#[path = "ltfs/fixtures.rs"]
+mod fixtures;
+#[path = "ltfs/folder_drive.rs"]
+mod folder_drive;
+#[path = "ltfs/fuzz.rs"]
+mod fuzz;
+#[path = "ltfs/reading.rs"]
+mod reading;
+#[path = "ltfs/recovering.rs"]
+mod recovering;
+#[path = "ltfs/writing.rs"]
+mod writing;

@@ -1,0 +1,58 @@
+//! A volume that was not left clean is brought back by a commit, and nothing of the tree that counts is lost.
+
+use crate::fixtures::{Fixture, each, folder};
+use crate::folder_drive::FolderDrive;
+use crate::reading::tree;
+use crate::writing::{judged, judged_with, session, what};
+use lrs::ldm::fs::ltfs::Code;
+use lrs::ldm::fs::ltfs::index::{File, Location};
+use lrs::ldm::fs::ltfs::volume::{Contents, Known, State, check, commit, mount};
+
+/// Ignores the bytes.
+struct Whatever;
+
+impl Known for Whatever {
+    fn begin(&mut self, _path: &str, _file: &File) {}
+    fn bytes(&mut self, _bytes: &[u8]) {}
+    fn end(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// A commit brings a volume that was not left clean back, and loses nothing of the tree that counts.
+fn recovered(fixture: &Fixture) {
+    let mut drive = FolderDrive::open(&fixture.cartridge);
+    let mut mounted = mount(&mut drive).unwrap();
+    let (before, end) = (tree(&mounted), mounted.data.end);
+    let highest = mounted.tree.head.generation;
+    let done = commit(&mut drive, &mut mounted, &what(end)).unwrap();
+    assert!(done.generation > highest);
+    let expected = Location {
+        partition: mounted.labels.label.data,
+        block: end + 1,
+    };
+    assert_eq!(done.on_data, expected, "behind everything, a tail included");
+    let mut drive = FolderDrive::open(&fixture.cartridge);
+    let mut again = mount(&mut drive).unwrap();
+    assert_eq!((again.state, tree(&again)), (State::Clean, before));
+    let findings = check(&mut drive, &again, Contents::Read(&mut Whatever)).unwrap();
+    assert!(
+        findings.iter().all(|finding| finding.code == Code::Unreadable),
+        "{findings:?}"
+    );
+    let Some(folder) = folder() else { return };
+    let manifest = folder.join(format!("{}.json", fixture.name()));
+    if fixture.damage().is_none_or(|kind| kind.starts_with("badxml")) {
+        judged_with(
+            &fixture.cartridge,
+            &["--all-times", "--manifest", manifest.to_str().unwrap()],
+        );
+        session(&mut drive, &mut again, "appended by us", &[1, 100_000, 7]);
+        judged(&fixture.cartridge);
+    }
+}
+
+#[test]
+fn every_fixture_is_recovered_by_a_commit_and_appended_to() {
+    each(recovered);
+}
