@@ -267,16 +267,16 @@ impl<T: Transport, C: Clock> Drive for ScsiDrive<T, C> {
     }
 
     fn rewind(&mut self) -> DriveResult<()> {
-        self.told("rewinding", Self::to_beginning)
+        self.told("rewinding", Self::go_to_beginning)
     }
 
     fn locate(&mut self, to: Position) -> DriveResult<()> {
-        self.told(format_args!("locate to {to}"), |drive| drive.to_block(to))
+        self.told(format_args!("locate to {to}"), |drive| drive.go_to_block(to))
     }
 
     fn locate_end(&mut self, partition: Partition) -> DriveResult<Position> {
         self.told(format_args!("locate to the end of data of {partition}"), |drive| {
-            drive.to_end(partition)
+            drive.go_to_end(partition)
         })
     }
 

@@ -24,13 +24,13 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
                 return Err(DriveFault::Unfit("this drive knows no partitions".to_owned()));
             }
         };
-        self.to_beginning()?;
+        self.go_to_beginning()?;
         // From here on what is on the tape is not what it was, whatever fails.
         let formatted = self.destroy(split);
         self.unsure();
         formatted?;
         self.check_partitions(layout)?;
-        self.to_beginning()
+        self.go_to_beginning()
     }
 
     fn destroy(&mut self, split: Option<Vec<u8>>) -> Result<(), DriveFault> {

@@ -38,21 +38,21 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
         Ok(())
     }
 
-    pub(super) fn to_beginning(&mut self) -> Result<(), DriveFault> {
+    pub(super) fn go_to_beginning(&mut self) -> Result<(), DriveFault> {
         let beginning = Position::at(0, 0);
         // REWIND goes to the beginning of the partition it is in.
         let found = self.go(Cdb::rewind(), timeouts::REWIND)?;
         match found == beginning {
             true => Ok(()),
-            false => self.to_block(beginning),
+            false => self.go_to_block(beginning),
         }
     }
 
-    pub(super) fn to_block(&mut self, to: Position) -> Result<(), DriveFault> {
+    pub(super) fn go_to_block(&mut self, to: Position) -> Result<(), DriveFault> {
         self.go_to(to, Cdb::locate(to), timeouts::LOCATE)
     }
 
-    pub(super) fn to_end(&mut self, partition: Partition) -> Result<Position, DriveFault> {
+    pub(super) fn go_to_end(&mut self, partition: Partition) -> Result<Position, DriveFault> {
         let found = self.go(Cdb::locate_end(partition), timeouts::LOCATE)?;
         if found.partition != partition {
             self.unsure();

@@ -2,6 +2,7 @@
 
 use super::{LtfsError, LtfsResult};
 use crate::ldm::drive::{Drive, DriveFault, DriveResult, Partition, Position, ReadOutcome};
+use crate::ldm::error::Blame;
 use crate::ldm::fs::ltfs::finding::{Code, Finding};
 use crate::ldm::fs::ltfs::label::{self, Label, PartitionId};
 use crate::ldm::fs::ltfs::vol1::{self, Vol1Fault};
@@ -61,13 +62,18 @@ enum Block {
 /// Whether an error is of this block alone; any other ends everything.
 pub(super) fn of_block(fault: &DriveFault) -> bool {
     match fault {
-        DriveFault::Sense(_) | DriveFault::TooLong { .. } => true,
-        DriveFault::Status(_)
+        DriveFault::Sense(sense) => matches!(sense.blame(), Blame::Extent | Blame::Medium),
+        DriveFault::TooLong { .. } => true,
+        DriveFault::Deferred(_)
+        | DriveFault::Status(_)
         | DriveFault::Transport(_)
         | DriveFault::Nonsense(_)
         | DriveFault::PositionLost(_)
+        | DriveFault::PositionUnknown
         | DriveFault::Astray { .. }
-        | DriveFault::Reserved(_) => false,
+        | DriveFault::Reserved(_)
+        | DriveFault::StaleInventory(_)
+        | DriveFault::Unfit(_) => false,
     }
 }
 
