@@ -1,5 +1,5 @@
 //! A source's live extents with what must be known to plan their moves, in narrow columns: five questions for a page,
-//! each by key, whatever the statistics say.
+//! each by key, whatever the statistics say, and one more where its objects have other copies.
 
 use super::PgCatalogue;
 use super::codec::oid;

@@ -223,11 +223,10 @@ impl Drive {
         if let Err(Check::Condition(say, _)) = &answered {
             self.statistics.note(say);
             if say.key() == 0x6 && matches!(say.asc(), 0x28 | 0x29) {
-                let lost = self.drop_buffer();
+                // The condition itself says that what was buffered is lost.
+                let _ = self.drop_buffer();
                 self.position = crate::ldm::drive::Position::at(0, 0);
                 self.streaming = false;
-                // Nothing was loaded: there was nothing to lose.
-                let _ = lost;
             }
         }
         answered
