@@ -13,6 +13,7 @@ use dss::catalogue::{ManifestRow, Page};
 use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// How many manifest rows are asked for at once.
 const PAGE: u32 = 5_000;
@@ -36,11 +37,13 @@ async fn read(
     };
     let mut builder = ManifestBuilder::new(&spec.sources, selection);
     for source in &spec.sources {
-        let mut after = None;
-        loop {
-            let rows = host.catalogue.manifest(*source, Page { after, limit: PAGE }).await?;
+        let mut asked = JoinSet::new();
+        ask(&mut asked, host, *source, None);
+        while let Some(rows) = asked.join_next().await {
+            // It is not ended but by a panic, or together with this.
+            let rows = rows.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
             let Some(last) = rows.last() else { break };
-            after = Some(last.extent);
+            ask(&mut asked, host, *source, Some(last.extent));
             for row in &rows {
                 builder.add(row);
                 hear(row);
@@ -50,6 +53,17 @@ async fn read(
     let mut manifest = builder.finish();
     arrange(&mut manifest, Family::Dir);
     Ok(manifest)
+}
+
+/// Asks for a page in a task of its own: the catalogue looks for it while the one before is taken in.
+fn ask(
+    asked: &mut JoinSet<dss::catalogue::Result<Vec<ManifestRow>>>,
+    host: &Arc<Host>,
+    source: MediumId,
+    after: Option<ExtentId>,
+) {
+    let host = Arc::clone(host);
+    asked.spawn(async move { host.catalogue.manifest(source, Page { after, limit: PAGE }).await });
 }
 
 /// One step of a plan, for people.
@@ -142,11 +156,7 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         Way::Direct => None,
         Way::Staged => Some(Staging::of(&plan.steps, host.config.memory.spool)),
     };
-    let mut reclaimed = ByteCount::ZERO;
-    for source in &spec.sources {
-        let usage = host.catalogue.usage(*source, host.clock.now()).await?;
-        reclaimed += usage.used.saturating_sub(usage.live);
-    }
+    let reclaimed = dead(&manifest, &host.catalogue.used().await?);
     let dropped: ByteCount = manifest
         .left_out
         .iter()
@@ -173,6 +183,20 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
             names,
         },
     })
+}
+
+/// What lies on the sources and is not live: what the catalogue counts on them, without what was just read. To have it
+/// summed up would cost as much as half of the manifest.
+fn dead(manifest: &Manifest, used: &BTreeMap<MediumId, ByteCount>) -> ByteCount {
+    let used: ByteCount = manifest
+        .sources
+        .iter()
+        .filter_map(|source| used.get(source))
+        .copied()
+        .sum();
+    let left_out = manifest.left_out.iter().map(|(item, _)| item.bytes);
+    let live: ByteCount = manifest.items.iter().map(|item| item.bytes).chain(left_out).sum();
+    used.saturating_sub(live)
 }
 
 /// The next page of what stays, with names; None at the end.

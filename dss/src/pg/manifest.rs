@@ -10,8 +10,11 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// From so many rows on, both halves of a page are asked about at the same time, each over a connection of its own.
-const WORTH_TWO: usize = 1_000;
+/// What surrounds a page is asked for in so many parts at the same time, each over a connection of its own: the server
+/// answers one while another is taken in here.
+const PARTS: usize = 4;
+/// And a part is not worth a connection of its own with fewer rows.
+const WORTH_A_PART: usize = 500;
 
 /// A page of a source's live extents.
 pub(super) async fn page(catalogue: &PgCatalogue, source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>> {
@@ -26,14 +29,14 @@ pub(super) async fn page(catalogue: &PgCatalogue, source: MediumId, page: Page<E
         .fetch_all(&mut *conn)
         .await?
     });
-    if rows.len() < WORTH_TWO {
-        return completed(catalogue, source, rows).await;
+    let each = rows.len().div_ceil(PARTS).max(WORTH_A_PART);
+    let mut parts = vec![];
+    while rows.len() > each {
+        let rest = rows.split_off(each);
+        parts.push(completed(catalogue, source, std::mem::replace(&mut rows, rest)));
     }
-    let rest = rows.split_off(rows.len() / 2);
-    let both = futures_util::future::try_join(completed(catalogue, source, rows), completed(catalogue, source, rest));
-    let (mut first, second) = both.await?;
-    first.extend(second);
-    Ok(first)
+    parts.push(completed(catalogue, source, rows));
+    Ok(futures_util::future::try_join_all(parts).await?.concat())
 }
 
 async fn completed(catalogue: &PgCatalogue, source: MediumId, rows: Vec<Row>) -> Result<Vec<ManifestRow>> {
@@ -146,14 +149,15 @@ async fn elsewhere(
             .or_default()
             .insert((one.copy_no, MediumId(one.medium)));
     }
-    let mut named = sqlx::query!(
-        "SELECT object_id, copy_no, extent FROM layout WHERE object_id = ANY ($1)",
-        objects
+    // Those of the page lie on the source: the server hashes them once and leaves them out.
+    let here: Vec<Uuid> = users.keys().copied().collect();
+    let named = sqlx::query!(
+        "SELECT object_id, copy_no, extent FROM layout WHERE object_id = ANY ($1) AND extent NOT IN (SELECT unnest($2::uuid[]))",
+        objects,
+        &here
     )
     .fetch_all(&mut *on)
     .await?;
-    // Those of the page lie on the source.
-    named.retain(|one| !users.contains_key(&one.extent));
     if named.is_empty() {
         return Ok(found);
     }
