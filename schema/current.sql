@@ -94,6 +94,13 @@ CREATE FUNCTION public.copies_that_share(of_objects uuid[], of_copies smallint[]
                     WHERE l.copy_no <> n.copy_no AND e.medium = n.medium)
      LIMIT 1
 $$;
+CREATE FUNCTION public.extent_begins_unindexed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state = 'pending';
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.extent_counted() RETURNS trigger
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -114,6 +121,13 @@ BEGIN
             INSERT INTO medium_used (medium, bytes) VALUES (change.medium, change.bytes);
         END IF;
     END LOOP;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.extent_ends_unindexed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM strike_unindexed(o.medium, array_agg(o.id)) FROM old_rows o GROUP BY o.medium ORDER BY o.medium;
     RETURN NULL;
 END $$;
 CREATE FUNCTION public.extent_inserted() RETURNS trigger
@@ -208,6 +222,13 @@ BEGIN
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = bad.id::text;
     END IF;
 END $$;
+CREATE FUNCTION public.is_indexed(of_medium uuid, of_extent uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM extent_unindexed u WHERE u.medium = of_medium AND u.extent = of_extent);
+END $$;
 CREATE FUNCTION public.layout_changed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -269,12 +290,34 @@ BEGIN
             USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
     END IF;
 END $$;
+CREATE FUNCTION public.strike_unindexed(of_medium uuid, of_extents uuid[]) RETURNS bigint
+    LANGUAGE plpgsql STRICT
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    struck bigint;
+BEGIN
+    DELETE FROM extent_unindexed WHERE ctid = ANY (ARRAY(
+        SELECT u.ctid FROM extent_unindexed u WHERE u.medium = of_medium AND u.extent = ANY (of_extents)
+         ORDER BY u.extent FOR UPDATE));
+    GET DIAGNOSTICS struck = ROW_COUNT;
+    RETURN struck;
+END $$;
 CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
     PERFORM needs_layout_if_sync(NEW.id);
     RETURN NULL;
+END $$;
+CREATE FUNCTION public.unindexed_live(of_medium uuid, beyond uuid, most bigint) RETURNS TABLE(id uuid, bytes bigint)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    RETURN QUERY SELECT u.extent, e.bytes FROM extent_unindexed u
+      CROSS JOIN LATERAL (SELECT x.bytes FROM extent x WHERE x.id = u.extent AND x.state = 'sync' OFFSET 0) e
+      WHERE u.medium = of_medium AND u.extent > beyond ORDER BY u.extent LIMIT most;
 END $$;
 CREATE FUNCTION public.what_layout_left_is_referenced() RETURNS trigger
     LANGUAGE plpgsql
@@ -361,7 +404,6 @@ CREATE TABLE public.extent (
     owner_session uuid,
     owner_epoch bigint,
     inode bigint,
-    indexed boolean DEFAULT false NOT NULL,
     hold_until timestamp with time zone,
     hold_forever boolean DEFAULT false NOT NULL,
     verified_at timestamp with time zone,
@@ -380,6 +422,10 @@ CREATE TABLE public.extent (
     CONSTRAINT extent_xxh128_check CHECK ((octet_length(xxh128) = 16)),
     CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0)))),
     CONSTRAINT i2_sync_has_digests CHECK (((state <> 'sync'::public.extent_state) OR (num_nonnulls(blake3, crc32, chunk_crcs) = 3)))
+);
+CREATE TABLE public.extent_unindexed (
+    medium uuid NOT NULL,
+    extent uuid NOT NULL
 );
 CREATE UNLOGGED TABLE public.import_staging (
     batch uuid NOT NULL,
@@ -487,9 +533,9 @@ CREATE VIEW public.last_good AS
      JOIN public.extent n ON (((n.medium = m.id) AND (n.state = 'sync'::public.extent_state))))
      JOIN public.extent o ON (((o.object_id = n.object_id) AND (o.copy_no = n.copy_no) AND (o.index = n.index) AND (o.state = 'orphan'::public.extent_state) AND (o.bytes = n.bytes) AND (o.blake3 = n.blake3))))
      JOIN public.medium its ON (((its.id = o.medium) AND (its.generation = o.generation))))
-  WHERE (((m.adm_state = 'dead'::public.adm_state) OR (m.presence = 'missing'::public.presence) OR (m.health = 'failed'::public.health) OR ((m.health <> 'ok'::public.health) AND (n.verified_at IS NULL))) AND (o.indexed OR (o.verified_at IS NOT NULL) OR (EXISTS ( SELECT 1
+  WHERE (((m.adm_state = 'dead'::public.adm_state) OR (m.presence = 'missing'::public.presence) OR (m.health = 'failed'::public.health) OR ((m.health <> 'ok'::public.health) AND (n.verified_at IS NULL))) AND ((o.verified_at IS NOT NULL) OR (EXISTS ( SELECT 1
            FROM public.job_move v
-          WHERE ((v.old_extent = o.id) AND (v.state = ANY (ARRAY['swapped'::public.move_state, 'read_back'::public.move_state])))))));
+          WHERE ((v.old_extent = o.id) AND (v.state = ANY (ARRAY['swapped'::public.move_state, 'read_back'::public.move_state]))))) OR public.is_indexed(o.medium, o.id)));
 CREATE TABLE public.layout (
     object_id uuid NOT NULL,
     copy_no smallint NOT NULL,
@@ -566,6 +612,8 @@ ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_id_state UNIQUE (id, state);
 ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.extent_unindexed
+    ADD CONSTRAINT extent_unindexed_pkey PRIMARY KEY (medium, extent);
 ALTER TABLE ONLY public.import_staging
     ADD CONSTRAINT import_staging_pkey PRIMARY KEY (batch, "position");
 ALTER TABLE ONLY public.job_move
@@ -600,7 +648,6 @@ CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
 CREATE INDEX extent_by_object ON public.extent USING btree (object_id);
 CREATE INDEX extent_by_oid ON public.extent USING hash (oid);
 CREATE INDEX extent_pending ON public.extent USING btree (medium, id) WHERE (state = 'pending'::public.extent_state);
-CREATE INDEX extent_unindexed ON public.extent USING btree (medium, id) WHERE ((state = 'sync'::public.extent_state) AND (NOT indexed));
 CREATE INDEX job_active ON public.job USING btree (id) WHERE (state = ANY (ARRAY['queued'::public.job_state, 'running'::public.job_state, 'paused'::public.job_state, 'verifying'::public.job_state, 'quarantined'::public.job_state, 'reclaiming'::public.job_state]));
 CREATE INDEX job_move_by_job ON public.job_move USING btree (job, state, new_extent);
 CREATE INDEX job_move_by_old ON public.job_move USING btree (old_extent);
@@ -613,10 +660,14 @@ CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE 
 CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
 CREATE TRIGGER extent_deleted_counted AFTER DELETE ON public.extent REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_deleted_counted;
+CREATE TRIGGER extent_deleted_unindexed AFTER DELETE ON public.extent REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_ends_unindexed();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_deleted_unindexed;
 CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_inserted();
 CREATE TRIGGER extent_inserted_counted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_counted;
 CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
+CREATE TRIGGER extent_inserted_unindexed AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_begins_unindexed();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_unindexed;
 CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
 CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();

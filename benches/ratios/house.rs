@@ -91,9 +91,9 @@ pub fn rows_like_the_first(from: u64, to: u64) -> String {
          INSERT INTO copy (object_id, copy_no, layout_type, params, extents)
              SELECT more.object, 0, 'simple', params, 1 FROM more, model;
          INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, indexed, created_at)
+                             blake3, crc32, chunk_crcs, created_at)
              SELECT more.extent, 'sync', more.object, 'more/' || n, 1, 0, 0, medium, generation, 'objects/more' || n,
-                    bytes, blake3, crc32, chunk_crcs, true, created_at
+                    bytes, blake3, crc32, chunk_crcs, created_at
                FROM more, model;
          INSERT INTO layout (object_id, copy_no, index, extent) SELECT object, 0, 0, extent FROM more;
          COMMIT;"

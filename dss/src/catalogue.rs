@@ -213,7 +213,7 @@ pub trait Catalogue: Send + Sync {
     async fn removable(&self, medium: MediumId, page: Page<ExtentId>, now: Timestamp) -> Result<Vec<Extent>>;
     /// Deletes orphan rows whose bytes are gone from the medium, at the generation given.
     async fn forget_orphans(&self, medium: MediumId, generation: Generation, extents: &[ExtentId]) -> Result<u64>;
-    /// Notes that the medium's own index names these extents, as of this revision.
+    /// Notes that the medium's own index names these extents, as of this revision; of how many that was news.
     async fn mark_indexed(&self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64>;
     /// Notes that a medium failed us: health, an event, the extents' confidence. What was read back before it counts no
     /// more, as when `change_medium` makes its health anything but *ok*.

@@ -30,5 +30,7 @@ mod silence;
 mod stepped;
 #[path = "pg/trouble.rs"]
 mod trouble;
+#[path = "pg/unindexed.rs"]
+mod unindexed;
 #[path = "pg/used.rs"]
 mod used;

@@ -166,9 +166,9 @@ fn x16_a_sweep_never_takes_live_bytes_for_an_orphan_of_the_same_address() {
         "BEGIN;
          SET LOCAL session_replication_role = replica;
          INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, created_at)
+                             blake3, crc32, chunk_crcs, inode, created_at)
          SELECT gen_random_uuid(), 'orphan', gen_random_uuid(), 'ghost', 1, 0, 0, medium, generation - 1, address, bytes,
-                blake3, crc32, chunk_crcs, inode, indexed, created_at FROM extent WHERE oid = 'live';
+                blake3, crc32, chunk_crcs, inode, created_at FROM extent WHERE oid = 'live';
          DELETE FROM layout USING object WHERE object_id = object.id AND oid IN ('dead', 'foreign');
          DELETE FROM copy USING object WHERE object_id = object.id AND oid IN ('dead', 'foreign');
          DELETE FROM object WHERE oid IN ('dead', 'foreign');

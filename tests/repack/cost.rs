@@ -82,9 +82,9 @@ fn add_others(site: &Site, first: u32, last: u32) {
          INSERT INTO copy (object_id, copy_no, layout_type, params, extents)
              SELECT object, 0, 'simple', (SELECT params FROM copy LIMIT 1), 1 FROM other;
          INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, indexed, created_at)
+                             blake3, crc32, chunk_crcs, created_at)
              SELECT extent, 'sync', object, 'other/' || n, 1, 0, 0, m.id, m.generation, 'objects/other' || n, 0,
-                    e.blake3, e.crc32, e.chunk_crcs, true, now()
+                    e.blake3, e.crc32, e.chunk_crcs, now()
                FROM other, medium m, (SELECT * FROM extent WHERE bytes = 0 LIMIT 1) e WHERE m.name = 'z';
          INSERT INTO layout (object_id, copy_no, index, extent) SELECT object, 0, 0, extent FROM other;
          COMMIT;

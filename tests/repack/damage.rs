@@ -147,9 +147,9 @@ fn x24_rows_that_nothing_explains_are_told_and_do_not_stop_a_repack() {
         "BEGIN;
          SET LOCAL session_replication_role = replica;
          INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, created_at)
+                             blake3, crc32, chunk_crcs, inode, created_at)
          SELECT gen_random_uuid(), s.state::extent_state, coalesce(s.object, object_id), s.oid, 1, 0, 0, medium, generation,
-                'objects/' || s.address, bytes, blake3, crc32, chunk_crcs, inode, indexed, created_at
+                'objects/' || s.address, bytes, blake3, crc32, chunk_crcs, inode, created_at
            FROM extent, (VALUES ('orphan', gen_random_uuid(), 'ghost', 'ghost@1.0.0'),
                                 ('sync', gen_random_uuid(), 'lost', 'lost@1.0.0'),
                                 ('sync', NULL, 'things/0005', 'double@1.0.0')) s (state, object, oid, address)

@@ -393,7 +393,8 @@ pub async fn an_erased_medium_starts_anew(w: &World) {
     assert_eq!(w.first("a").await.medium, target);
 }
 
-async fn erase(w: &World, medium: MediumId, job: Option<JobId>, now: jiff::Timestamp) {
+/// Fences a medium and says that its new label was read back.
+pub(super) async fn erase(w: &World, medium: MediumId, job: Option<JobId>, now: jiff::Timestamp) {
     let epoch = w.epoch(medium);
     let fence = w.catalogue.fence_medium(medium, job, false, epoch, now).await.unwrap();
     let Fence::Erasing(generation) = fence else {

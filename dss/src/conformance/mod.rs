@@ -8,6 +8,7 @@ pub mod erase;
 pub mod extents;
 pub mod holdings;
 pub mod import;
+pub mod indexed;
 pub mod job_lists;
 pub mod jobs;
 pub mod leases;
@@ -103,6 +104,12 @@ macro_rules! conformance {
                 of_several_extents_for_a_place_the_newest_is_taken
                 an_earlier_import_is_completed_by_a_later_one
                 different_bytes_for_a_place_are_a_clash;
+            indexed:
+                an_extent_is_unnamed_until_its_own_medium_names_it
+                a_moved_extent_is_unnamed_and_the_old_one_stays_as_it_was
+                an_imported_extent_is_named
+                an_extent_that_a_layout_follows_to_is_named
+                a_forgotten_extent_is_on_no_list;
             jobs:
                 a_job_makes_its_sources_read_only
                 a_medium_being_emptied_for_a_reason_keeps_it

@@ -147,11 +147,11 @@ impl Tables {
     pub(super) fn mark_indexed(&mut self, medium: MediumId, revision: Revision, extents: &[ExtentId]) -> Result<u64> {
         let row = self.medium_mut(medium)?;
         row.revision = row.revision.max(revision);
-        let named: BTreeSet<ExtentId> = extents
-            .iter()
-            .filter(|id| self.extents.get(id).is_some_and(|extent| extent.medium == medium))
-            .copied()
-            .collect();
+        let news = |id: &&ExtentId| {
+            let row = self.extents.get(id);
+            row.is_some_and(|extent| extent.medium == medium && !extent.indexed)
+        };
+        let named: BTreeSet<ExtentId> = extents.iter().filter(news).copied().collect();
         for id in &named {
             self.extent_mut(*id).indexed = true;
         }

@@ -56,6 +56,7 @@ pub(super) async fn findings(catalogue: &PgCatalogue, now: Timestamp) -> Result<
         objects(conn, &mut report).await?;
         media(conn, &mut report, now).await?;
         report.add(Severity::Warning, "used_bytes", miscounted(conn).await?);
+        report.add(Severity::Warning, "unindexed", unindexed_nowhere(conn).await?);
         report.0.extend(lost::objects(conn).await?);
         let digests = inconsistent_digests(conn).await?;
         report.add(Severity::Error, "I3", digests);
@@ -272,6 +273,20 @@ async fn miscounted(on: &mut PgConnection) -> std::result::Result<Vec<Line>, Sto
                      FULL JOIN (SELECT medium, sum(bytes) AS bytes FROM medium_used GROUP BY medium) u USING (medium)) s
              LEFT JOIN medium m ON m.id = s.medium
             WHERE s.bytes <> s.counted ORDER BY 1 LIMIT 2000"#
+    ))
+}
+
+/// What is on the list of extents that no index names and is no extent of that medium: nothing is lost by it, but it is
+/// passed whenever the medium's list is read, and never struck.
+async fn unindexed_nowhere(on: &mut PgConnection) -> std::result::Result<Vec<Line>, Stop> {
+    Ok(lines!(
+        on,
+        r#"SELECT 'extent ' || u.extent AS "subject!",
+                  'it is on the list of what the index of medium ' || coalesce(m.name, u.medium::text)
+                    || ' does not name yet, and it is ' || CASE WHEN e.id IS NULL THEN 'gone' ELSE 'on another medium' END
+                    AS "detail!"
+             FROM extent_unindexed u LEFT JOIN extent e ON e.id = u.extent LEFT JOIN medium m ON m.id = u.medium
+            WHERE e.medium IS DISTINCT FROM u.medium ORDER BY u.extent, u.medium LIMIT 2000"#
     ))
 }
 

@@ -96,8 +96,9 @@ macro_rules! extent_rows {
             crate::pg::codec::ExtentRow,
             r#"SELECT e.id, e.state::text AS "state!", e.object_id, e.oid, e.version, e.copy_no, e.index, e.medium,
                 e.generation, e.address, e.bytes, e.blake3, e.crc32, e.chunk_crcs, e.owner_job, e.owner_session,
-                e.owner_epoch, e.inode, e.indexed, e.hold_until AS "hold_until: crate::pg::codec::Stamp",
-                e.hold_forever, e.verified_at AS "verified_at: crate::pg::codec::Stamp",
+                e.owner_epoch, e.inode, is_indexed(e.medium, e.id) AS "indexed!",
+                e.hold_until AS "hold_until: crate::pg::codec::Stamp", e.hold_forever,
+                e.verified_at AS "verified_at: crate::pg::codec::Stamp",
                 e.created_at AS "created_at: crate::pg::codec::Stamp" FROM extent e "# + $tail
             $(, $arg)*
         )

@@ -67,7 +67,8 @@ async fn on_medium(on: &mut PgConnection, medium: MediumId, asked: &Asked) -> Ro
             SELECT id FROM (
                 SELECT s.id FROM unnest(enum_range(NULL::extent_state)) AS of (state) CROSS JOIN LATERAL
                     (SELECT id FROM extent x WHERE x.medium = $1 AND x.state = of.state AND x.id > $2
-                        AND ($5::bool IS NULL OR x.indexed = $5) ORDER BY id LIMIT $3) s
+                        AND ($5::bool IS NULL OR is_indexed(x.medium, x.id) = $5)
+                      ORDER BY id LIMIT $3) s
                  WHERE $4::text IS NULL OR of.state::text = $4) every
              ORDER BY id LIMIT $3) ORDER BY e.id",
         medium.0,
@@ -79,10 +80,10 @@ async fn on_medium(on: &mut PgConnection, medium: MediumId, asked: &Asked) -> Ro
     Ok(rows.fetch_all(on).await?)
 }
 
-/// The few that a medium's index does not name yet have an index of their own.
+/// The few that a medium's index does not name yet are on a list of their own.
 async fn unindexed_on(on: &mut PgConnection, medium: MediumId, asked: &Asked) -> Rows {
     let rows = extent_rows!(
-        "WHERE e.medium = $1 AND e.state = 'sync' AND NOT e.indexed AND e.id > $2 ORDER BY e.id LIMIT $3",
+        "WHERE e.id = ANY (ARRAY(SELECT u.id FROM unindexed_live($1, $2, $3) u)) ORDER BY e.id",
         medium.0,
         asked.after,
         asked.limit
@@ -93,7 +94,8 @@ async fn unindexed_on(on: &mut PgConnection, medium: MediumId, asked: &Asked) ->
 async fn of_name(on: &mut PgConnection, oid: &Oid, medium: Option<MediumId>, asked: &Asked) -> Rows {
     let rows = extent_rows!(
         "WHERE e.oid = $1 AND e.id > $2 AND ($4::text IS NULL OR e.state = $4::extent_state)
-            AND ($5::uuid IS NULL OR e.medium = $5) AND ($6::bool IS NULL OR e.indexed = $6) ORDER BY e.id LIMIT $3",
+            AND ($5::uuid IS NULL OR e.medium = $5) AND ($6::bool IS NULL OR is_indexed(e.medium, e.id) = $6)
+          ORDER BY e.id LIMIT $3",
         oid.as_str(),
         asked.after,
         asked.limit,
@@ -108,8 +110,8 @@ async fn of_name(on: &mut PgConnection, oid: &Oid, medium: Option<MediumId>, ask
 async fn pending(on: &mut PgConnection, asked: &Asked) -> Rows {
     let rows = extent_rows!(
         "WHERE e.state = 'pending' AND e.id IN
-            (SELECT id FROM extent x WHERE x.state = 'pending' AND x.id > $1 AND ($3::bool IS NULL OR x.indexed = $3)
-              ORDER BY x.id LIMIT $2)
+            (SELECT id FROM extent x WHERE x.state = 'pending' AND x.id > $1
+                AND ($3::bool IS NULL OR is_indexed(x.medium, x.id) = $3) ORDER BY x.id LIMIT $2)
           ORDER BY e.id",
         asked.after,
         asked.limit,
@@ -121,7 +123,7 @@ async fn pending(on: &mut PgConnection, asked: &Asked) -> Rows {
 async fn any(on: &mut PgConnection, asked: &Asked) -> Rows {
     let rows = extent_rows!(
         "WHERE e.id > $1 AND ($3::text IS NULL OR e.state = $3::extent_state)
-            AND ($4::bool IS NULL OR e.indexed = $4) ORDER BY e.id LIMIT $2",
+            AND ($4::bool IS NULL OR is_indexed(e.medium, e.id) = $4) ORDER BY e.id LIMIT $2",
         asked.after,
         asked.limit,
         asked.state,
@@ -229,14 +231,20 @@ pub(super) async fn mark_indexed(
         sqlx::query!("UPDATE medium SET revision = greatest(revision, $2) WHERE id = $1", medium.0, revision.0)
             .execute(tx.on())
             .await?;
-        let changed = sqlx::query!(
-            "UPDATE extent SET indexed = true WHERE id IN
-                (SELECT id FROM extent WHERE id = ANY ($1) AND medium = $2 AND NOT indexed ORDER BY id FOR UPDATE)",
-            &ids, medium.0
-        )
-        .execute(tx.on())
-        .await?;
+        let changed = strike_unindexed(tx.on(), medium, &ids).await?;
         tx.commit().await?;
-        count(i64::try_from(changed.rows_affected()).unwrap_or_default())
+        changed
     }))
+}
+
+/// Strikes extents off the list of what the medium's own index does not name; how many were on it.
+pub(super) async fn strike_unindexed(
+    on: &mut PgConnection,
+    medium: MediumId,
+    extents: &[Uuid],
+) -> std::result::Result<u64, Stop> {
+    let struck = sqlx::query_scalar!(r#"SELECT strike_unindexed($1, $2) AS "struck!""#, medium.0, extents)
+        .fetch_one(on)
+        .await?;
+    Ok(count(struck))
 }

@@ -4,6 +4,7 @@
 
 use super::codec::{Stamp, inode_to_sql, stamp};
 use super::events::append;
+use super::extents::strike_unindexed;
 use super::records::DigestColumns;
 use super::retry::{Stop, Tx, repeat};
 use super::{PgCatalogue, copy, locks};
@@ -41,10 +42,12 @@ pub(super) async fn import(
         if row.adm_state == AdmState::Erasing {
             return Err(CatalogueError::Fenced { medium, why: "it is erasing".into() }.into());
         }
-        let met = meet_known(tx.on(), medium, row.generation, &found).await?;
+        let mut met = meet_known(tx.on(), medium, row.generation, &found).await?;
+        let known = std::mem::take(&mut met.known);
         let plan = Plan::of(tx.on(), medium, met, adopt).await?;
         insert(&mut tx, medium, row.generation, &plan.rows, batch, now).await?;
         plan.write(tx.on(), medium).await?;
+        strike_unindexed(tx.on(), medium, &known).await?;
         append(tx.on(), now, "medium.imported", &row.name, json!(plan.imported)).await?;
         tx.commit().await?;
         plan.imported
@@ -55,6 +58,8 @@ pub(super) async fn import(
 struct Met<'a> {
     imported: Imported,
     names: Names,
+    /// With a row: the medium's index names them, whether or not that was known.
+    known: Vec<Uuid>,
     /// Without a row.
     new: Vec<&'a Found>,
     /// With one that an import left without a use.
@@ -94,6 +99,7 @@ async fn meet_known<'a>(
     let mut met = Met {
         imported: Imported::default(),
         names: Names::default(),
+        known: Vec::new(),
         new: Vec::new(),
         unused: Vec::new(),
     };
@@ -129,14 +135,14 @@ async fn meet_known<'a>(
     }
     met.imported.known = known.len() as u64;
     sqlx::query!(
-        "UPDATE extent SET indexed = true, verified_at = greatest(verified_at, k.read)
-           FROM unnest($1::uuid[], $2::timestamptz[]) AS k (id, read)
-          WHERE extent.id = k.id AND (NOT indexed OR k.read > verified_at OR k.read IS NOT NULL AND verified_at IS NULL)",
+        "UPDATE extent SET verified_at = k.read FROM unnest($1::uuid[], $2::timestamptz[]) AS k (id, read)
+          WHERE extent.id = k.id AND (k.read > verified_at OR k.read IS NOT NULL AND verified_at IS NULL)",
         &known,
         &read as _
     )
     .execute(on)
     .await?;
+    met.known = known;
     Ok(met)
 }
 
@@ -156,10 +162,9 @@ async fn insert(
     let read: Vec<Option<Stamp>> = new.iter().map(|one| one.read.map(stamp)).collect();
     let inserted = sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, verified_at, created_at)
+                             blake3, crc32, chunk_crcs, inode, hold_forever, verified_at, created_at)
          SELECT DISTINCT ON (s.extent) s.extent, 'orphan', s.object_id, s.oid, s.version, s.copy_no, s.index, $2, $3,
-                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, true, true, n.read,
-                $4::timestamptz
+                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, true, n.read, $4::timestamptz
            FROM import_staging s JOIN unnest($5::uuid[], $6::timestamptz[]) AS n (id, read) ON n.id = s.extent
           WHERE s.batch = $1 ORDER BY s.extent, s.position",
         batch,
@@ -213,9 +218,9 @@ async fn insert_directly(
     let inode: Vec<Option<i64>> = new.iter().map(|one| inode_to_sql(one.inode)).collect();
     sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, indexed, hold_forever, verified_at, created_at)
+                             blake3, crc32, chunk_crcs, inode, hold_forever, verified_at, created_at)
          SELECT n.id, 'orphan', n.object_id, n.oid, n.version, n.copy_no, n.index, $1, $2, n.address, n.bytes,
-                n.blake3, n.crc32, n.chunk_crcs, n.inode, true, true, n.read, $3::timestamptz
+                n.blake3, n.crc32, n.chunk_crcs, n.inode, true, n.read, $3::timestamptz
            FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::int[], $8::smallint[], $9::int[], $10::text[],
                        $11::bigint[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bigint[], $16::timestamptz[])
              AS n (id, object_id, oid, version, copy_no, index, address, bytes, blake3, crc32, chunk_crcs, inode, read)",

@@ -191,7 +191,7 @@ pub(super) async fn fallbacks(catalogue: &PgCatalogue, object: ObjectId, place: 
                     SELECT o.id FROM extent o WHERE o.object_id = $1 AND o.copy_no = $2 AND o.index = $3
                     UNION SELECT v.old_extent FROM layout l JOIN job_move v ON v.new_extent = l.extent
                            WHERE l.object_id = $1 AND l.copy_no = $2 AND l.index = $3)
-                AND (e.indexed OR e.verified_at IS NOT NULL OR EXISTS (SELECT 1 FROM job_move v
+                AND (e.verified_at IS NOT NULL OR is_indexed(e.medium, e.id) OR EXISTS (SELECT 1 FROM job_move v
                       WHERE v.old_extent = e.id AND v.state IN ('swapped', 'read_back')))
                 AND EXISTS (SELECT 1 FROM layout l JOIN extent now ON now.id = l.extent
                              WHERE l.object_id = $1 AND l.copy_no = $2 AND l.index = $3

@@ -191,7 +191,8 @@ pub(super) async fn usage(catalogue: &PgCatalogue, id: MediumId, now: Timestamp)
                           AND (hold_until IS NULL OR hold_until <= $2)), 0)::bigint AS "dead!",
                       coalesce(sum(bytes) FILTER (WHERE state = 'orphan'
                           AND (hold_forever OR hold_until > $2)), 0)::bigint AS "held!",
-                      coalesce(sum(bytes) FILTER (WHERE state = 'sync' AND NOT indexed), 0)::bigint AS "unindexed!",
+                      (SELECT coalesce(sum(u.bytes), 0)::bigint
+                         FROM unindexed_live($1, '00000000-0000-0000-0000-000000000000', NULL) u) AS "unindexed!",
                       coalesce(sum(bytes), 0)::bigint AS "used!",
                       count(*) FILTER (WHERE state = 'pending') AS "pending!",
                       count(*) FILTER (WHERE state = 'sync') AS "sync!",

@@ -318,8 +318,7 @@ async fn lock_both(on: &mut PgConnection, olds: &[Uuid], news: &[Uuid]) -> std::
 /// New extents to *sync*, layouts to them, old ones to *orphan*: in this order no constraint is ever broken.
 async fn repoint(on: &mut PgConnection, from: &[Uuid], to: &[Uuid], now: Timestamp) -> std::result::Result<(), Stop> {
     sqlx::query!(
-        "UPDATE extent SET state = 'sync', hold_until = NULL, hold_forever = false, indexed = true, verified_at = $2
-          WHERE id = ANY ($1)",
+        "UPDATE extent SET state = 'sync', hold_until = NULL, hold_forever = false, verified_at = $2 WHERE id = ANY ($1)",
         to,
         super::codec::stamp(now) as _
     )
@@ -333,7 +332,15 @@ async fn repoint(on: &mut PgConnection, from: &[Uuid], to: &[Uuid], now: Timesta
     )
     .execute(&mut *on)
     .await?;
-    records::orphan(on, from, Hold::Forever).await?;
+    records::orphan(&mut *on, from, Hold::Forever).await?;
+    // They were read there.
+    sqlx::query_scalar!(
+        "SELECT strike_unindexed(e.medium, array_agg(e.id)) FROM extent e WHERE e.id = ANY ($1)
+          GROUP BY e.medium ORDER BY e.medium",
+        to
+    )
+    .fetch_all(on)
+    .await?;
     Ok(())
 }
 

@@ -99,6 +99,40 @@ async fn a_medium_that_is_miscounted_is_told() {
     );
 }
 
+/// A list that went wrong breaks no invariant, and is told.
+#[tokio::test]
+async fn what_is_listed_and_is_not_there_is_told() {
+    let fresh = sound().await;
+    let (medium, _) = fresh.medium("other").await;
+    let damage = format!(
+        "INSERT INTO extent_unindexed (medium, extent)
+         SELECT '{medium}', id FROM extent UNION SELECT medium, '{}' FROM extent",
+        uuid::Uuid::nil()
+    );
+    let mut raw = fresh.raw().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(damage))
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let findings = fresh.pg.findings(support::now()).await.unwrap();
+    let told: Vec<_> = findings
+        .iter()
+        .map(|one| (one.severity, one.invariant.as_str(), one.detail.as_str()))
+        .collect();
+    let detail = [
+        "disk does not name yet, and it is gone",
+        "other does not name yet, and it is on another medium",
+    ]
+    .map(|what| format!("it is on the list of what the index of medium {what}"));
+    assert_eq!(
+        told,
+        detail
+            .iter()
+            .map(|detail| (Severity::Warning, "unindexed", detail.as_str()))
+            .collect::<Vec<_>>()
+    );
+}
+
 #[tokio::test]
 async fn a_row_that_was_changed_is_found() {
     for (damage, invariants) in [

@@ -1,11 +1,11 @@
-//! E-13: what is asked often costs what it answers, however much lies beside it. Counted in rows of `extent` that the
-//! statements read, as the server keeps count of them.
+//! E-13: what is asked often costs what it answers, however much lies beside it. Counted in rows of `extent`, and of the
+//! list beside it, that the statements read, as the server keeps count of them.
 
 use crate::support::{self, Fresh, found, now};
 use dss::catalogue::{Adopt, Catalogue, ExtentFilter, Page};
-use dss::model::{ByteCount, ExtentState, MediumId, NoDrill};
+use dss::model::{ByteCount, ExtentId, ExtentState, MediumId, NoDrill, Revision};
 use dss::pg::PgCatalogue;
-use sqlx::{Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,8 @@ async fn full() -> (Fresh, MediumId) {
     (fresh, disk)
 }
 
-/// How many rows are read by what is done. Connections report what they read when they end, so this has its own.
+/// How many rows are read by what is done, in the tables and, of `extent_unindexed`, in its index, which may be all that is
+/// needed of it. Connections report what they read when they end, so this has its own.
 async fn rows_read(fresh: &Fresh, work: impl AsyncFnOnce(&PgCatalogue)) -> i64 {
     fresh.pg.close().await;
     let mut raw = fresh.raw().await;
@@ -35,8 +36,9 @@ async fn rows_read(fresh: &Fresh, work: impl AsyncFnOnce(&PgCatalogue)) -> i64 {
     work(&catalogue).await;
     catalogue.close().await;
     alone(&mut raw).await;
-    let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
-                 WHERE relname = 'extent'";
+    let read = "SELECT (SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+                         WHERE relname IN ('extent', 'extent_unindexed'))::bigint
+                     + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'extent_unindexed')::bigint";
     sqlx::query_scalar(read).fetch_one(&mut raw).await.unwrap()
 }
 
@@ -69,18 +71,21 @@ async fn e13_how_full_media_are_is_told_without_their_extents() {
     assert_eq!(read.await, 0);
 }
 
+/// Has it that no index names some of a medium's extents.
+async fn forget(fresh: &Fresh, medium: MediumId, how_many: usize) {
+    let forget = format!(
+        "INSERT INTO extent_unindexed (medium, extent)
+         SELECT medium, id FROM extent WHERE medium = '{medium}' ORDER BY id LIMIT {how_many}"
+    );
+    fresh.raw().await.execute(AssertSqlSafe(forget)).await.unwrap();
+}
+
 /// A job asks at its end what the indexes of its targets do not name yet.
 #[tokio::test]
 async fn e13_what_no_index_names_is_found_without_the_rest_of_the_medium() {
     let (fresh, disk) = full().await;
-    let forget = "UPDATE extent SET indexed = false WHERE id IN (SELECT id FROM extent LIMIT 3)";
-    fresh.raw().await.execute(forget).await.unwrap();
-    let filter = ExtentFilter {
-        medium: Some(disk),
-        state: Some(ExtentState::Sync),
-        indexed: Some(false),
-        ..ExtentFilter::default()
-    };
+    forget(&fresh, disk, 3).await;
+    let filter = unnamed(disk);
     let read = rows_read(&fresh, async |pg| {
         for (limit, expected) in [(1, 1), (5_000, 3)] {
             let page = Page { after: None, limit };
@@ -88,6 +93,55 @@ async fn e13_what_no_index_names_is_found_without_the_rest_of_the_medium() {
         }
     });
     let read = read.await;
-    // Some are met twice: a page of one, and rows as they were before the update.
-    assert!(read <= 12, "{read} rows for 1 and 3");
+    // Of each extent an entry and a row of the list, its state and itself, and once more whether it is listed.
+    assert!(read <= 24, "{read} rows for 1 and 3");
+}
+
+fn unnamed(medium: MediumId) -> ExtentFilter {
+    ExtentFilter {
+        medium: Some(medium),
+        state: Some(ExtentState::Sync),
+        indexed: Some(false),
+        ..ExtentFilter::default()
+    }
+}
+
+/// The list is short when its plans are made, and long when they are used: what other media have on it is not read then.
+#[tokio::test]
+async fn e13_a_list_that_grew_is_not_read_for_another_medium() {
+    let (fresh, disk) = full().await;
+    let (other, _) = fresh.medium("other").await;
+    let mine = fresh.pg.import(other, vec![found(BESIDE)], Adopt::Yes, now()).await;
+    assert_eq!(mine.unwrap().objects_adopted, 1);
+    forget(&fresh, other, 1).await;
+    fresh.raw().await.execute("VACUUM ANALYZE").await.unwrap();
+    let filter = unnamed(other);
+    let page = Page {
+        after: None,
+        limit: 5_000,
+    };
+    let read = rows_read(&fresh, async |pg| {
+        for round in 0..20 {
+            // Plans are made for what is asked until then, and kept.
+            if round == 10 {
+                list_anything(&fresh, disk).await;
+            }
+            let listed = pg.extents(&filter, page).await.unwrap();
+            assert_eq!(listed.len(), 1);
+            assert_eq!(pg.extent(listed[0].id).await.unwrap(), listed[0]);
+            let marked = pg.mark_indexed(other, Revision(1), &[ExtentId::fresh()]).await;
+            assert_eq!(marked.unwrap(), 0);
+        }
+    });
+    let read = read.await;
+    assert!(read <= 20 * 12, "{read} rows, 20 times for one");
+}
+
+/// A long list for a medium, of ids that nobody has: to make it reads nothing.
+async fn list_anything(fresh: &Fresh, medium: MediumId) {
+    let list = format!(
+        "INSERT INTO extent_unindexed (medium, extent)
+         SELECT '{medium}', gen_random_uuid() FROM generate_series(1, {BESIDE})"
+    );
+    fresh.raw().await.execute(AssertSqlSafe(list)).await.unwrap();
 }
