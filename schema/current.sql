@@ -98,7 +98,7 @@ CREATE FUNCTION public.extent_begins_unindexed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state = 'pending';
+    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state <> 'orphan';
     RETURN NULL;
 END $$;
 CREATE FUNCTION public.extent_counted() RETURNS trigger
@@ -318,6 +318,15 @@ BEGIN
     RETURN QUERY SELECT u.extent, e.bytes FROM extent_unindexed u
       CROSS JOIN LATERAL (SELECT x.bytes FROM extent x WHERE x.id = u.extent AND x.state = 'sync' OFFSET 0) e
       WHERE u.medium = of_medium AND u.extent > beyond ORDER BY u.extent LIMIT most;
+END $$;
+CREATE FUNCTION public.unindexed_of(extents uuid[]) RETURNS TABLE(id uuid)
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    RETURN QUERY SELECT u.extent FROM (SELECT e.medium, e.id FROM extent e WHERE e.id = ANY (extents) OFFSET 0) e
+      CROSS JOIN LATERAL (SELECT x.extent FROM extent_unindexed x
+                           WHERE x.medium = e.medium AND x.extent = e.id OFFSET 0) u;
 END $$;
 CREATE FUNCTION public.what_layout_left_is_referenced() RETURNS trigger
     LANGUAGE plpgsql

@@ -95,6 +95,7 @@ pub fn rows_like_the_first(from: u64, to: u64) -> String {
              SELECT more.extent, 'sync', more.object, 'more/' || n, 1, 0, 0, medium, generation, 'objects/more' || n,
                     bytes, blake3, crc32, chunk_crcs, created_at
                FROM more, model;
+         DELETE FROM extent_unindexed;
          INSERT INTO layout (object_id, copy_no, index, extent) SELECT object, 0, 0, extent FROM more;
          COMMIT;"
     )

@@ -198,6 +198,8 @@ pub trait Catalogue: Send + Sync {
     async fn extent(&self, id: ExtentId) -> Result<Extent>;
     /// Several extents; those without a row are left out.
     async fn extents_by_id(&self, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>>;
+    /// Those of some extents that their media's own indexes do not name.
+    async fn unindexed(&self, ids: &[ExtentId]) -> Result<BTreeSet<ExtentId>>;
     /// Extents ordered by id.
     async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
     /// The live extents of a source, by id: referenced by a layout. Costs the source's own extents.

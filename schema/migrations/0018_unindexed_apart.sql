@@ -2,7 +2,8 @@
 -- that to note it wrote the extent, and all of its indexes, once more: half of what many small objects cost the database.
 --
 -- No row means that the index names the extent, so nothing but these may make rows and strike them: a trigger makes one
--- for whatever is inserted *pending*, so that none can be forgotten; all else was read from a medium's index, and has none.
+-- for whatever is inserted *pending*, so that none can be forgotten. An orphan without a past was read from a medium's
+-- index, and has none. Nobody inserts a live extent; one that somebody does insert is not taken to be named.
 DROP INDEX extent_unindexed;
 
 -- No reference to extent: to check it row by row would cost what the list saves. `respool check` compares them.
@@ -22,6 +23,16 @@ CREATE FUNCTION is_indexed(of_medium uuid, of_extent uuid) RETURNS boolean
 AS $$
 BEGIN
     RETURN NOT EXISTS (SELECT FROM extent_unindexed u WHERE u.medium = of_medium AND u.extent = of_extent);
+END $$;
+
+-- Those of some extents that their media's indexes do not name.
+CREATE FUNCTION unindexed_of(extents uuid[]) RETURNS TABLE (id uuid)
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET enable_seqscan TO off
+AS $$
+BEGIN
+    RETURN QUERY SELECT u.extent FROM (SELECT e.medium, e.id FROM extent e WHERE e.id = ANY (extents) OFFSET 0) e
+      CROSS JOIN LATERAL (SELECT x.extent FROM extent_unindexed x
+                           WHERE x.medium = e.medium AND x.extent = e.id OFFSET 0) u;
 END $$;
 
 -- The live extents of a medium that its index does not name, by id, after one, and so many; null: all that there are.
@@ -51,7 +62,7 @@ END $$;
 
 CREATE FUNCTION extent_begins_unindexed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state = 'pending';
+    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state <> 'orphan';
     RETURN NULL;
 END $$;
 CREATE TRIGGER extent_inserted_unindexed AFTER INSERT ON extent REFERENCING NEW TABLE AS new_rows

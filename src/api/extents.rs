@@ -6,7 +6,7 @@ use dss::model::{
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One extent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,8 +62,8 @@ pub struct ReleaseReport {
     pub copies_asked: CopyNo,
 }
 
-/// Composes an extent's view.
-pub fn view(extent: Extent, names: &BTreeMap<MediumId, String>) -> ExtentView {
+/// Composes the view of an extent, one of some of which these are named by no index.
+pub fn view(extent: Extent, unindexed: &BTreeSet<ExtentId>, names: &BTreeMap<MediumId, String>) -> ExtentView {
     ExtentView {
         id: extent.id,
         medium: names
@@ -84,7 +84,7 @@ pub fn view(extent: Extent, names: &BTreeMap<MediumId, String>) -> ExtentView {
             Hold::Until(end) => Some(format!("until {end}")),
             Hold::Forever => Some("forever".to_owned()),
         },
-        indexed: extent.indexed,
+        indexed: !unindexed.contains(&extent.id),
         verified_at: extent.verified_at,
         created_at: extent.created_at,
     }

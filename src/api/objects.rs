@@ -97,8 +97,9 @@ impl Names {
     }
 }
 
-/// Composes an object's view. An extent that serves several objects is told under this object's name and place.
-pub fn view(detail: ObjectDetail, names: &Names) -> ObjectView {
+/// Composes an object's view. An extent that serves several objects is told under this object's name and place; no index
+/// names those that are `unindexed`.
+pub fn view(detail: ObjectDetail, unindexed: &BTreeSet<ExtentId>, names: &Names) -> ObjectView {
     let copies = detail.copies_off(&names.dead);
     let object = detail.object;
     let extents = detail
@@ -109,7 +110,7 @@ pub fn view(detail: ObjectDetail, names: &Names) -> ObjectView {
             version: object.version,
             copy: entry.copy,
             index: entry.index,
-            ..extents::view(entry.extent, &names.of)
+            ..extents::view(entry.extent, unindexed, &names.of)
         })
         .collect();
     ObjectView {

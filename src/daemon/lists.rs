@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use dss::catalogue::{ExtentFilter, Finding, ObjectFilter, Page, Severity};
-use dss::model::{AdmState, MediumId};
+use dss::model::{AdmState, ExtentId, MediumId, ObjectDetail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,7 +42,17 @@ pub async fn for_objects(host: &Host) -> Result<objects::Names, Problem> {
 /// `object show`.
 pub async fn object_show(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Answer<ObjectView> {
     let detail = store::list::show(&daemon.host, &request.oid, request.version).await?;
-    Ok(Json(objects::view(detail, &for_objects(&daemon.host).await?)))
+    Ok(Json(object_view(&daemon.host, detail).await?))
+}
+
+/// One object, as it is told.
+pub async fn object_view(host: &Host, detail: ObjectDetail) -> Result<ObjectView, Problem> {
+    let unindexed = host.catalogue.unindexed(&extents_of(&detail)).await?;
+    Ok(objects::view(detail, &unindexed, &for_objects(host).await?))
+}
+
+fn extents_of(detail: &ObjectDetail) -> Vec<ExtentId> {
+    detail.entries.iter().map(|entry| entry.extent.id).collect()
 }
 
 /// `object list`.
@@ -59,8 +69,10 @@ pub async fn object_list(State(daemon): State<Arc<Daemon>>, Json(request): Json<
             let page = host.catalogue.list_objects(&filter, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(Nothing {}) };
             after = Some((last.object.oid.clone(), last.object.version));
+            let extents: Vec<ExtentId> = page.iter().flat_map(extents_of).collect();
+            let unindexed = host.catalogue.unindexed(&extents).await?;
             for detail in page {
-                if sink.item(objects::view(detail, &names)).await == Err(ClientLeft) {
+                if sink.item(objects::view(detail, &unindexed, &names)).await == Err(ClientLeft) {
                     return Ok(Nothing {});
                 }
             }
@@ -91,8 +103,10 @@ pub async fn extent_list(
             let page = host.catalogue.extents(&filter, Page { after, limit: PAGE }).await?;
             let Some(last) = page.last() else { return Ok(Nothing {}) };
             after = Some(last.id);
+            let ids: Vec<ExtentId> = page.iter().map(|extent| extent.id).collect();
+            let unindexed = host.catalogue.unindexed(&ids).await?;
             for extent in page {
-                if sink.item(extents::view(extent, &names)).await == Err(ClientLeft) {
+                if sink.item(extents::view(extent, &unindexed, &names)).await == Err(ClientLeft) {
                     return Ok(Nothing {});
                 }
             }
@@ -106,7 +120,8 @@ pub async fn extent_show(
     Json(request): Json<ExtentRequest>,
 ) -> Answer<extents::ExtentView> {
     let extent = daemon.host.catalogue.extent(request.extent).await?;
-    Ok(Json(extents::view(extent, &names(&daemon.host).await?)))
+    let unindexed = daemon.host.catalogue.unindexed(&[extent.id]).await?;
+    Ok(Json(extents::view(extent, &unindexed, &names(&daemon.host).await?)))
 }
 
 /// Why nothing is destroyed by its age now, and what to do, if that is so.

@@ -3,7 +3,7 @@
 
 use super::ahead::read_ahead;
 use super::answer::{Answer, ClientLeft, Failure, lines};
-use super::lists::for_objects;
+use super::lists::{for_objects, object_view};
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::frame::{Decoder, Frame, FrameError, Kind, head, json};
@@ -24,6 +24,7 @@ use dss::model::{Blake3, ByteCount, Object};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -84,7 +85,8 @@ async fn put(State(daemon): State<Arc<Daemon>>, Query(query): Query<PutQuery>, b
                         // Without the catalogue an id will do: the object is stored.
                         names = for_objects(&host).await.unwrap_or(names);
                     }
-                    PutResult::Stored(Box::new(view(*detail, &names)))
+                    // It is not answered before the indexes of its media name it.
+                    PutResult::Stored(Box::new(view(*detail, &BTreeSet::new(), &names)))
                 }
                 Err(failure) => PutResult::Refused {
                     oid: result.oid,
@@ -179,7 +181,7 @@ fn cut(error: &axum::Error) -> Problem {
 
 async fn get(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Result<Response, Failure> {
     let mut stream = store::get::open(&daemon.host, &request.oid, request.version).await?;
-    let described = view(stream.detail().clone(), &for_objects(&daemon.host).await?);
+    let described = object_view(&daemon.host, stream.detail().clone()).await?;
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(FRAMES_AHEAD);
     tokio::spawn(async move {
         let mut whole = blake3::Hasher::new();
@@ -229,5 +231,5 @@ async fn undelete(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectR
 
 async fn marked(host: &Host, object: Object) -> Answer<ObjectView> {
     let detail = host.catalogue.object_by_id(object.id).await?;
-    Ok(Json(view(detail, &for_objects(host).await?)))
+    Ok(Json(object_view(host, detail).await?))
 }

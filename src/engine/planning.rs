@@ -9,7 +9,7 @@ use crate::repack::names::Names;
 use crate::repack::order::arrange;
 use crate::repack::plan::{Assigned, Stays, per_target, predicted_seconds};
 use crate::repack::stage::{Routed, Staging, Way};
-use dss::catalogue::{ManifestRow, Page};
+use dss::catalogue::{CatalogueError, ManifestRow, Page};
 use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,8 +40,10 @@ async fn read(
         let mut asked = JoinSet::new();
         ask(&mut asked, host, *source, None);
         while let Some(rows) = asked.join_next().await {
-            // It is not ended but by a panic, or together with this.
-            let rows = rows.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+            let rows = rows.unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(CatalogueError::Unavailable("the program ends".to_owned())),
+            })?;
             let Some(last) = rows.last() else { break };
             ask(&mut asked, host, *source, Some(last.extent));
             for row in &rows {
@@ -147,6 +149,8 @@ impl Steps {
 /// Hops 2 and 3 without any of the others: what a job would do now.
 pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> {
     check(host, spec).await?;
+    // Before the extents are read: what is put meanwhile must not seem to be dead.
+    let used = host.catalogue.used().await?;
     let mut names = Names::none(&spec.sources);
     let mut manifest = read(host, spec, &BTreeSet::new(), |row| names.keep(row)).await?;
     let mut targets = targets_for(host, spec).await?;
@@ -156,7 +160,7 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         Way::Direct => None,
         Way::Staged => Some(Staging::of(&plan.steps, host.config.memory.spool)),
     };
-    let reclaimed = dead(&manifest, &host.catalogue.used().await?);
+    let reclaimed = dead(&manifest, &used);
     let dropped: ByteCount = manifest
         .left_out
         .iter()
@@ -185,18 +189,17 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
     })
 }
 
-/// What lies on the sources and is not live: what the catalogue counts on them, without what was just read. To have it
-/// summed up would cost as much as half of the manifest.
+/// What lies on the sources and is not live: what the catalogue counts on each of them, without what was read of it. To
+/// have it summed up would cost as much as half of the manifest.
 fn dead(manifest: &Manifest, used: &BTreeMap<MediumId, ByteCount>) -> ByteCount {
-    let used: ByteCount = manifest
-        .sources
-        .iter()
-        .filter_map(|source| used.get(source))
-        .copied()
-        .sum();
-    let left_out = manifest.left_out.iter().map(|(item, _)| item.bytes);
-    let live: ByteCount = manifest.items.iter().map(|item| item.bytes).chain(left_out).sum();
-    used.saturating_sub(live)
+    let mut live = vec![ByteCount::ZERO; manifest.sources.len()];
+    let left_out = manifest.left_out.iter().map(|(item, _)| item);
+    for item in manifest.items.iter().chain(left_out) {
+        live[usize::from(item.source)] += item.bytes;
+    }
+    let of = |source| used.get(source).copied().unwrap_or(ByteCount::ZERO);
+    let each = manifest.sources.iter().zip(live);
+    each.map(|(source, live)| of(source).saturating_sub(live)).sum()
 }
 
 /// The next page of what stays, with names; None at the end.

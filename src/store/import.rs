@@ -203,7 +203,6 @@ fn as_extent(medium: &Medium, found: &Found) -> Extent {
         state: ExtentState::Orphan,
         owner: None,
         inode: found.inode,
-        indexed: true,
         hold: Hold::Forever,
         verified_at: None,
         created_at: found.header.created_at,

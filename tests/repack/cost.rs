@@ -86,6 +86,7 @@ fn add_others(site: &Site, first: u32, last: u32) {
              SELECT extent, 'sync', object, 'other/' || n, 1, 0, 0, m.id, m.generation, 'objects/other' || n, 0,
                     e.blake3, e.crc32, e.chunk_crcs, now()
                FROM other, medium m, (SELECT * FROM extent WHERE bytes = 0 LIMIT 1) e WHERE m.name = 'z';
+         DELETE FROM extent_unindexed;
          INSERT INTO layout (object_id, copy_no, index, extent) SELECT object, 0, 0, extent FROM other;
          COMMIT;
          VACUUM ANALYZE;"

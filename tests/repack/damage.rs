@@ -154,6 +154,7 @@ fn x24_rows_that_nothing_explains_are_told_and_do_not_stop_a_repack() {
                                 ('sync', gen_random_uuid(), 'lost', 'lost@1.0.0'),
                                 ('sync', NULL, 'things/0005', 'double@1.0.0')) s (state, object, oid, address)
           WHERE extent.oid = 'things/0005';
+         DELETE FROM extent_unindexed;
          COMMIT;",
     );
     let report = site.run(&["check"]).expect(4);

@@ -62,7 +62,7 @@ const PACE: u64 = 1;
 pub struct Tells(pub Arc<Universe>);
 
 /// Calls that change nothing.
-const LOOKS: [&str; 27] = [
+const LOOKS: [&str; 28] = [
     "identity",
     "findings",
     "events",
@@ -82,6 +82,7 @@ const LOOKS: [&str; 27] = [
     "references",
     "extent",
     "extents_by_id",
+    "unindexed",
     "extents",
     "manifest",
     "removable",

@@ -108,6 +108,7 @@ overhear! {
     fn references(extents: &[ExtentId]) -> Result<Vec<(ObjectId, LayoutEntry)>>;
     fn extent(id: ExtentId) -> Result<Extent>;
     fn extents_by_id(ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>>;
+    fn unindexed(ids: &[ExtentId]) -> Result<BTreeSet<ExtentId>>;
     fn extents(filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>>;
     fn manifest(source: MediumId, page: Page<ExtentId>) -> Result<Vec<ManifestRow>>;
     fn sweep_pending(medium: Option<MediumId>, now: Timestamp) -> Result<BTreeMap<Owner, (u64, ByteCount)>>;

@@ -25,10 +25,8 @@ async fn what_is_put_comes_back_whatever_its_size() {
         let known = world.catalogue.object(&oid(name), None).await.unwrap();
         let ids = |detail: &dss::model::ObjectDetail| detail.entries.iter().map(|e| e.extent.id).collect::<Vec<_>>();
         assert_eq!(ids(&known), ids(&stored));
-        assert!(
-            known.entries.iter().all(|entry| entry.extent.indexed),
-            "acknowledged only with its index"
-        );
+        let unindexed = world.catalogue.unindexed(&ids(&known)).await.unwrap();
+        assert!(unindexed.is_empty(), "acknowledged only with its index");
         assert_eq!(world.get(name, None).await.unwrap(), bytes);
     }
     world.is_sound().await;

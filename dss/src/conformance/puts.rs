@@ -15,7 +15,7 @@ pub async fn a_put_is_pending_first(w: &World) {
         (row.state, row.owner),
         (ExtentState::Pending, Some((Owner::Put(session), w.epoch(disk))))
     );
-    assert_eq!((row.bytes, row.digests, row.indexed), (ByteCount(3), None, false));
+    assert_eq!((row.bytes, row.digests), (ByteCount(3), None));
     assert!(w.catalogue.references(&[row.id]).await.unwrap().is_empty());
     assert!(is_not_found(&w.catalogue.object(&oid("a"), None).await));
 }

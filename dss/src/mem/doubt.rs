@@ -27,7 +27,7 @@ impl Tables {
 
     /// Whatever its medium's index named was durable once, whoever looked at it since.
     pub(super) fn may_hold_bytes(&self, orphan: &Extent) -> bool {
-        orphan.state == ExtentState::Orphan && self.is_where_it_was(orphan) && orphan.indexed
+        orphan.state == ExtentState::Orphan && self.is_where_it_was(orphan) && !self.unindexed.contains(&orphan.id)
             || self.still_holds_bytes(orphan)
     }
 

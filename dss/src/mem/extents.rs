@@ -21,10 +21,16 @@ impl Tables {
         found.map(|extent| (extent.id, extent.clone())).collect()
     }
 
+    pub(super) fn unindexed_of(&self, ids: &[ExtentId]) -> BTreeSet<ExtentId> {
+        ids.iter().filter(|id| self.unindexed.contains(id)).copied().collect()
+    }
+
     pub(super) fn extents_page(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Vec<Extent> {
         let wanted = |extent: &&Extent| {
             filter.state.is_none_or(|state| extent.state == state)
-                && filter.indexed.is_none_or(|indexed| extent.indexed == indexed)
+                && filter
+                    .indexed
+                    .is_none_or(|indexed| self.unindexed.contains(&extent.id) != indexed)
                 && filter.oid.as_ref().is_none_or(|oid| extent.origin.oid == *oid)
                 && page.after.is_none_or(|after| extent.id > after)
         };
@@ -149,11 +155,11 @@ impl Tables {
         row.revision = row.revision.max(revision);
         let news = |id: &&ExtentId| {
             let row = self.extents.get(id);
-            row.is_some_and(|extent| extent.medium == medium && !extent.indexed)
+            row.is_some_and(|extent| extent.medium == medium && self.unindexed.contains(id))
         };
         let named: BTreeSet<ExtentId> = extents.iter().filter(news).copied().collect();
         for id in &named {
-            self.extent_mut(*id).indexed = true;
+            self.unindexed.remove(id);
         }
         Ok(named.len() as u64)
     }

@@ -104,7 +104,7 @@ impl Tables {
         if !same {
             return Met::Other;
         }
-        row.indexed = true;
+        self.unindexed.remove(&item.extent);
         row.verified_at = item.read.max(row.verified_at);
         let unused = (row.state, row.hold) == (ExtentState::Orphan, Hold::Forever) && row.digests.is_some();
         match unused && row.origin == item.origin {
@@ -259,7 +259,6 @@ impl Tables {
             state,
             owner: None,
             inode: item.inode,
-            indexed: true,
             hold: if state == ExtentState::Orphan {
                 Hold::Forever
             } else {

@@ -149,7 +149,7 @@ impl Tables {
                     if self.is_deleted_only(extent.id) {
                         usage.deleted += extent.bytes;
                     }
-                    if !extent.indexed {
+                    if self.unindexed.contains(&extent.id) {
                         usage.unindexed += extent.bytes;
                     }
                 }

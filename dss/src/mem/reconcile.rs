@@ -160,7 +160,8 @@ impl Tables {
             return false;
         }
         let row = self.extent_mut(new);
-        (row.state, row.hold, row.indexed, row.verified_at) = (ExtentState::Sync, Hold::None, true, Some(now));
+        (row.state, row.hold, row.verified_at) = (ExtentState::Sync, Hold::None, Some(now));
+        self.unindexed.remove(&new);
         for seat in seats {
             self.fill(seat, new);
         }

@@ -122,6 +122,7 @@ impl Tables {
             });
         }
         let epoch = epochs[&new.medium];
+        self.unindexed.insert(new.id);
         self.insert_extent(Extent {
             id: new.id,
             origin: new.origin.clone(),
@@ -133,7 +134,6 @@ impl Tables {
             state: ExtentState::Pending,
             owner: Some((owner, epoch)),
             inode: None,
-            indexed: false,
             hold: Hold::None,
             verified_at: None,
             created_at: now,

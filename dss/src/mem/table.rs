@@ -89,6 +89,10 @@ impl<K: Ord + Clone> Index<K> {
         Arc::make_mut(&mut self.0).remove(key);
     }
 
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.0.contains(key)
+    }
+
     pub(super) fn range(&self, range: impl RangeBounds<K>) -> impl DoubleEndedIterator<Item = &K> {
         self.0.range(range)
     }

@@ -43,6 +43,8 @@ pub(super) struct Tables {
     pub(super) layouts: Table<Seat, ExtentId>,
     pub(super) filled_by: Index<(ExtentId, Seat)>,
     pub(super) extents: Table<ExtentId, Extent>,
+    /// What no medium's index names.
+    pub(super) unindexed: Index<ExtentId>,
     pub(super) on_medium: Index<(MediumId, ExtentId)>,
     pub(super) addresses: Table<(MediumId, Generation, Address), ExtentId>,
     pub(super) written_for: Index<(ObjectId, ExtentId)>,
@@ -91,6 +93,7 @@ impl Tables {
             layouts: Table::default(),
             filled_by: Index::default(),
             extents: Table::default(),
+            unindexed: Index::default(),
             on_medium: Index::default(),
             addresses: Table::default(),
             written_for: Index::default(),
@@ -254,6 +257,7 @@ impl Tables {
         self.written_for.remove(&(extent.origin.object, id));
         self.addresses
             .remove(&(extent.medium, extent.generation, extent.address));
+        self.unindexed.remove(&id);
         self.extents.remove(&id);
     }
 

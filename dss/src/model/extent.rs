@@ -80,8 +80,6 @@ pub struct Extent {
     pub owner: Option<(Owner, Epoch)>,
     /// The file's inode once durable (dir), a second proof of identity before any deletion.
     pub inode: Option<u64>,
-    /// Whether the medium's own index names it.
-    pub indexed: bool,
     /// orphan: held until then; see [`Hold`].
     pub hold: Hold,
     /// When its bytes were last read back whole from the medium and found good.

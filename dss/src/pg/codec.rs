@@ -82,7 +82,6 @@ pub(super) struct ExtentRow {
     pub owner_session: Option<Uuid>,
     pub owner_epoch: Option<i64>,
     pub inode: Option<i64>,
-    pub indexed: bool,
     pub hold_until: Option<Stamp>,
     pub hold_forever: bool,
     pub verified_at: Option<Stamp>,
@@ -96,9 +95,8 @@ macro_rules! extent_rows {
             crate::pg::codec::ExtentRow,
             r#"SELECT e.id, e.state::text AS "state!", e.object_id, e.oid, e.version, e.copy_no, e.index, e.medium,
                 e.generation, e.address, e.bytes, e.blake3, e.crc32, e.chunk_crcs, e.owner_job, e.owner_session,
-                e.owner_epoch, e.inode, is_indexed(e.medium, e.id) AS "indexed!",
-                e.hold_until AS "hold_until: crate::pg::codec::Stamp", e.hold_forever,
-                e.verified_at AS "verified_at: crate::pg::codec::Stamp",
+                e.owner_epoch, e.inode, e.hold_until AS "hold_until: crate::pg::codec::Stamp",
+                e.hold_forever, e.verified_at AS "verified_at: crate::pg::codec::Stamp",
                 e.created_at AS "created_at: crate::pg::codec::Stamp" FROM extent e "# + $tail
             $(, $arg)*
         )
@@ -138,7 +136,6 @@ impl TryFrom<ExtentRow> for Extent {
             state: word(&row.state)?,
             owner: owner(row.owner_job, row.owner_session).zip(row.owner_epoch.map(Epoch)),
             inode: row.inode.map(i64::cast_unsigned),
-            indexed: row.indexed,
             hold: match (row.hold_forever, row.hold_until) {
                 (true, _) => Hold::Forever,
                 (false, Some(end)) => Hold::Until(end.to_jiff()),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One extent.
 pub(super) async fn by_id(catalogue: &PgCatalogue, id: ExtentId) -> Result<Extent> {
@@ -28,6 +28,15 @@ pub(super) async fn by_ids(catalogue: &PgCatalogue, ids: &[ExtentId]) -> Result<
     Ok(reading!(catalogue, conn => {
         let rows = extent_rows!("WHERE e.id = ANY ($1)", &ids).fetch_all(&mut *conn).await?;
         all::<_, Extent>(rows)?.into_iter().map(|extent| (extent.id, extent)).collect()
+    }))
+}
+
+/// Those that their media's own indexes do not name. Apart from the extents: whoever moves many of them does not ask.
+pub(super) async fn unindexed(catalogue: &PgCatalogue, ids: &[ExtentId]) -> Result<BTreeSet<ExtentId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    Ok(reading!(catalogue, conn => {
+        let unnamed = sqlx::query_scalar!(r#"SELECT u.id AS "id!" FROM unindexed_of($1) u"#, &ids);
+        unnamed.fetch_all(&mut *conn).await?.into_iter().map(ExtentId).collect()
     }))
 }
 

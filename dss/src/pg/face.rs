@@ -231,6 +231,10 @@ impl Catalogue for PgCatalogue {
         extents::by_ids(self, ids).await
     }
 
+    async fn unindexed(&self, ids: &[ExtentId]) -> Result<BTreeSet<ExtentId>> {
+        extents::unindexed(self, ids).await
+    }
+
     async fn extents(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Result<Vec<Extent>> {
         extents::list(self, filter, page).await
     }

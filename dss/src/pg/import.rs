@@ -42,12 +42,10 @@ pub(super) async fn import(
         if row.adm_state == AdmState::Erasing {
             return Err(CatalogueError::Fenced { medium, why: "it is erasing".into() }.into());
         }
-        let mut met = meet_known(tx.on(), medium, row.generation, &found).await?;
-        let known = std::mem::take(&mut met.known);
+        let met = meet_known(tx.on(), medium, row.generation, &found).await?;
         let plan = Plan::of(tx.on(), medium, met, adopt).await?;
         insert(&mut tx, medium, row.generation, &plan.rows, batch, now).await?;
         plan.write(tx.on(), medium).await?;
-        strike_unindexed(tx.on(), medium, &known).await?;
         append(tx.on(), now, "medium.imported", &row.name, json!(plan.imported)).await?;
         tx.commit().await?;
         plan.imported
@@ -58,8 +56,6 @@ pub(super) async fn import(
 struct Met<'a> {
     imported: Imported,
     names: Names,
-    /// With a row: the medium's index names them, whether or not that was known.
-    known: Vec<Uuid>,
     /// Without a row.
     new: Vec<&'a Found>,
     /// With one that an import left without a use.
@@ -99,7 +95,6 @@ async fn meet_known<'a>(
     let mut met = Met {
         imported: Imported::default(),
         names: Names::default(),
-        known: Vec::new(),
         new: Vec::new(),
         unused: Vec::new(),
     };
@@ -140,9 +135,11 @@ async fn meet_known<'a>(
         &known,
         &read as _
     )
-    .execute(on)
+    .execute(&mut *on)
     .await?;
-    met.known = known;
+    // The medium's index names them, whether or not that was known: before any object is locked, as whoever forgets them
+    // does.
+    strike_unindexed(on, medium, &known).await?;
     Ok(met)
 }
 

@@ -1,5 +1,5 @@
-//! A source's live extents with what must be known to plan their moves, in narrow columns: five questions for a page,
-//! each by key, whatever the statistics say, and one more where its objects have other copies.
+//! A source's live extents with what must be known to plan their moves, in narrow columns: one question for a page and
+//! four for each part of it, by key, whatever the statistics say, and one more where its objects have other copies.
 
 use super::PgCatalogue;
 use super::codec::oid;
@@ -36,7 +36,8 @@ pub(super) async fn page(catalogue: &PgCatalogue, source: MediumId, page: Page<E
         parts.push(completed(catalogue, source, std::mem::replace(&mut rows, rest)));
     }
     parts.push(completed(catalogue, source, rows));
-    Ok(futures_util::future::try_join_all(parts).await?.concat())
+    let parts = futures_util::future::try_join_all(parts).await?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
 async fn completed(catalogue: &PgCatalogue, source: MediumId, rows: Vec<Row>) -> Result<Vec<ManifestRow>> {

@@ -300,7 +300,6 @@ fn entry(place: Place, synced: &Synced, now: Timestamp) -> LayoutEntry {
             state: ExtentState::Sync,
             owner: None,
             inode: synced.inode(),
-            indexed: true,
             hold: Hold::None,
             verified_at: None,
             created_at: now,

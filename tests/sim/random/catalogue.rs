@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Calls that change nothing.
-const LOOKS: [&str; 27] = [
+const LOOKS: [&str; 28] = [
     "identity",
     "findings",
     "events",
@@ -32,6 +32,7 @@ const LOOKS: [&str; 27] = [
     "references",
     "extent",
     "extents_by_id",
+    "unindexed",
     "extents",
     "manifest",
     "removable",
