@@ -42,6 +42,24 @@ fn a_plan_lists_every_step_and_moves_nothing() {
 }
 
 #[test]
+fn a_plan_reclaims_what_is_dead_and_what_is_dropped_and_nothing_that_lives() {
+    let site = two_disks();
+    let reclaimed = |args: &[&str]| {
+        let plan = [&["repack", "disk-a", "--plan"], args].concat();
+        site.run(&plan).exits(0).number("/reclaimed_bytes")
+    };
+    assert_eq!(reclaimed(&[]), 0);
+    site.run(&["delete", "o/1"]).exits(0);
+    assert_eq!(reclaimed(&[]), 0, "it can be undeleted");
+    assert_eq!(reclaimed(&["--drop-deleted"]), 10_001);
+    let kept = ["repack", "disk-a", "--keep-source", "--limit-bytes", "10000"];
+    assert_eq!(site.run(&kept).exits(5).number("/extents/moved"), 1);
+    let first = site.run(&["medium", "show", "disk-a"]).exits(0);
+    let dead = first.number("/dead_bytes") + first.number("/held_bytes");
+    assert_eq!(reclaimed(&["--drop-deleted"]), dead + 10_001);
+}
+
+#[test]
 fn a_repack_empties_a_medium_for_reuse() {
     let site = two_disks();
     let job = site.run(&["repack", "disk-a", "--quarantine", "0"]).exits(0);

@@ -3,10 +3,11 @@
 use crate::evidence;
 use crate::support::{self, found};
 use dss::catalogue::{
-    Adopt, Catalogue, Found, Imported, MoveIntent, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
+    Adopt, Catalogue, ExtentFilter, Found, Imported, MoveIntent, Page, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms,
 };
 use dss::model::{
-    Address, Epoch, ExtentId, Hold, JobId, JobKind, JobSpec, MediumId, NewExtent, NoDrill, Quarantine, VerifyMode,
+    Address, Epoch, ExtentId, ExtentState, Hold, JobId, JobKind, JobSpec, MediumId, NewExtent, NoDrill, Quarantine,
+    VerifyMode,
 };
 use dss::pg::PgCatalogue;
 use std::collections::BTreeSet;
@@ -87,6 +88,14 @@ async fn move_page(pg: &PgCatalogue, job: JobId, source: MediumId, (target, epoc
     let limit = u32::try_from(SWAP_MAX).unwrap();
     let rows = pg.manifest(source, Page { after: None, limit }).await.unwrap();
     let ids: Vec<ExtentId> = rows.iter().map(|row| row.extent).collect();
+    let live = ExtentFilter {
+        medium: Some(source),
+        state: Some(ExtentState::Sync),
+        ..ExtentFilter::default()
+    };
+    let listed = pg.extents(&live, Page { after: None, limit }).await.unwrap();
+    let listed: Vec<ExtentId> = listed.iter().map(|extent| extent.id).collect();
+    assert_eq!(ids, listed, "its parts in order, and none of them missing");
     let extents = pg.extents_by_id(&ids).await.unwrap();
     assert_eq!(extents[&ids[0]].inode, Some(u64::MAX));
     let moves: Vec<MoveIntent> = ids
