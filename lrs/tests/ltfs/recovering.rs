@@ -2,14 +2,14 @@
 
 use crate::fixtures::{Fixture, each, folder};
 use crate::folder_drive::FolderDrive;
-use crate::reading::tree;
+use crate::reading::{damage, tree};
 use crate::writing::{judged, judged_with, session, what};
 use lrs::ldm::fs::ltfs::Code;
 use lrs::ldm::fs::ltfs::index::{File, Location};
 use lrs::ldm::fs::ltfs::volume::{Contents, Known, State, check, commit, mount};
 
 /// Ignores the bytes.
-struct Whatever;
+pub struct Whatever;
 
 impl Known for Whatever {
     fn begin(&mut self, _path: &str, _file: &File) {}
@@ -42,7 +42,7 @@ fn recovered(fixture: &Fixture) {
     );
     let Some(folder) = folder() else { return };
     let manifest = folder.join(format!("{}.json", fixture.name()));
-    if fixture.damage().is_none_or(|kind| kind.starts_with("badxml")) {
+    if damage(fixture).is_none_or(|kind| kind.starts_with("badxml")) {
         judged_with(
             &fixture.cartridge,
             &["--all-times", "--manifest", manifest.to_str().unwrap()],
