@@ -147,7 +147,9 @@ pub fn append(
         digests.push((format!("{directory}/{name}"), digest));
     }
     let end = appender.flush(drive)?;
-    assert_eq!(appender.lost_from(), None);
+    if appender.lost_from().is_some() {
+        return Err(LtfsError::Full("b".to_owned()));
+    }
     mounted.tree.root.contents.push(Entry::Directory(Directory {
         meta: meta(directory),
         contents,

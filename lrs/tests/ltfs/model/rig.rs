@@ -48,11 +48,6 @@ impl Line {
         state.at = Some((number, Box::new(mishap)));
     }
 
-    /// How many commands went out since.
-    pub fn sent(&self) -> usize {
-        self.0.lock().unwrap().sent
-    }
-
     /// Whether what was to happen has not happened.
     pub fn is_waiting(&self) -> bool {
         self.0.lock().unwrap().at.is_some()
@@ -99,34 +94,39 @@ pub enum To {
     Slot,
 }
 
-/// A library in a folder of its own, of LTO-8 drives.
+/// A library in a folder of its own.
 pub struct Rig {
     pub folder: tempfile::TempDir,
     pub library: Arc<VirtualLibrary>,
 }
 
 impl Rig {
-    /// Two drives and four slots, all empty.
+    /// Of LTO-8 drives.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::of(Technology::Lto8)
+    }
+
+    /// Two drives and four slots, all empty.
+    pub fn of(technology: Technology) -> Self {
+        let folder = room();
         let spec = LibrarySpec {
-            technology: Technology::Lto8,
+            technology,
             drives: 2,
             slots: 4,
             mail_slots: 1,
         };
         VirtualLibrary::create(folder.path(), &spec).unwrap();
-        Self::of(folder, "")
+        Self::opened(folder, "")
     }
 
     /// A copy of another one, as it lies on the disk, with these faults.
     pub fn copy(of: &Path, faults: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = room();
         copy(of, folder.path());
-        Self::of(folder, faults)
+        Self::opened(folder, faults)
     }
 
-    fn of(folder: tempfile::TempDir, faults: &str) -> Self {
+    fn opened(folder: tempfile::TempDir, faults: &str) -> Self {
         let library = Arc::new(open(folder.path(), faults));
         Self { folder, library }
     }
@@ -136,7 +136,7 @@ impl Rig {
         let Self { folder, library } = self;
         assert_eq!(Arc::strong_count(&library), 1, "nobody of the process before is left");
         drop(library);
-        Self::of(folder, "")
+        Self::opened(folder, "")
     }
 
     pub fn changer(&self) -> ScsiChanger<ChangerTransport, TestClock> {
@@ -209,6 +209,14 @@ impl Rig {
     pub fn path(&self, barcode: &str) -> std::path::PathBuf {
         self.library.cartridge_path(barcode).unwrap()
     }
+}
+
+/// A folder, in memory where the host has such a place: what is durable the model decides, and thousands of real syncs
+/// would only take time.
+fn room() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 fn open(folder: &Path, faults: &str) -> VirtualLibrary {
