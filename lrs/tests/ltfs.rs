@@ -1,14 +1,18 @@
 //! LTFS volumes: the fixtures that the reference wrote, volumes that are written here and judged by a checker of no common
-//! code, and bytes that nobody wrote.
+//! code, and bytes that nobody wrote. In `model` the same over the driver of real drives, on a library of model drives.
 
+#[path = "support/clock.rs"]
+mod clock;
 #[path = "ltfs/defects.rs"]
 mod defects;
-#[path = "ltfs/fixtures.rs"]
+#[path = "support/fixtures.rs"]
 mod fixtures;
 #[path = "ltfs/folder_drive.rs"]
 mod folder_drive;
 #[path = "ltfs/fuzz.rs"]
 mod fuzz;
+#[path = "ltfs/model/mod.rs"]
+mod model;
 #[path = "ltfs/reading.rs"]
 mod reading;
 #[path = "ltfs/recovering.rs"]

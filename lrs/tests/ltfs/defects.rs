@@ -1,6 +1,7 @@
 //! Planted defects: each is found for what it is, and what is worse than a finding stops the mount by its name.
 
 use crate::folder_drive::FolderDrive;
+use crate::reading::Digests;
 use crate::writing::{empty, judged, session, what};
 use lrs::ldm::fs::ltfs::Code;
 use lrs::ldm::fs::ltfs::volume::{Appender, Contents, LtfsError, Memory, State, Why, check, commit, mount};
@@ -250,4 +251,55 @@ fn a_stored_copy_of_an_index_is_not_taken_for_one() {
     assert_eq!(found.tree, whole.tree);
     assert!(!found.state.is_clean());
     assert!(matches!(found.data.unproven[0].why, Why::Elsewhere(_)));
+}
+
+/// Records that cannot be read, one after the other: a drive that failed to read one is sent to a place before the next
+/// . Of the files only those are lost that lie in it.
+#[test]
+fn a_record_that_cannot_be_read_costs_what_is_in_it_and_nothing_else() {
+    let (whole, mut drive, mut mounted) = empty();
+    let known = session(&mut drive, &mut mounted, "first", &[10, 9000, 10, 3000, 5000]);
+    let records: Vec<_> = fs::read_dir(whole.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with("_R"))
+        .collect();
+    for record in &records {
+        let bytes = fs::read(whole.path().join(record)).unwrap();
+        fs::remove_file(whole.path().join(record)).unwrap();
+        let mut drive = FolderDrive::open(whole.path());
+        let found = mount(&mut drive).unwrap();
+        let mut digests = Digests::new(known.iter().cloned().collect());
+        let findings = check(&mut drive, &found, Contents::Read(&mut digests)).unwrap();
+        assert!(!findings.is_empty(), "{record}");
+        for finding in &findings {
+            assert!(!finding.what.contains("must be asked for"), "{record}: {finding}");
+        }
+        let block: Option<u64> = record
+            .strip_prefix("1_")
+            .and_then(|rest| rest[..rest.len() - 2].parse().ok());
+        let lost = findings
+            .iter()
+            .filter(|finding| finding.code == Code::Unreadable)
+            .count();
+        let inside = block.map_or(0, |block| holders(&mounted, block));
+        assert_eq!((lost, digests.seen.len()), (inside, known.len() - inside), "{record}");
+        fs::write(whole.path().join(record), bytes).unwrap();
+    }
+    assert!(records.len() > 10, "{records:?}");
+}
+
+/// How many files have bytes in a record of the data partition.
+fn holders(mounted: &lrs::ldm::fs::ltfs::volume::Mounted, block: u64) -> usize {
+    use lrs::ldm::fs::ltfs::index::{Node, walk};
+    let count = std::cell::Cell::new(0);
+    walk(&mounted.tree.root, |_, node| {
+        if let Node::File(file) = node {
+            let here = |extent: &&lrs::ldm::fs::ltfs::index::Extent| {
+                (extent.block..extent.end_block(4096).unwrap()).contains(&block)
+            };
+            count.set(count.get() + usize::from(file.extents.iter().any(|extent| here(&extent))));
+        }
+    });
+    count.get()
 }

@@ -1,4 +1,5 @@
-//! A drive whose cartridge is a folder: one file for each record, filemark and attribute.
+//! A drive whose cartridge is a folder: one file for each record, filemark and attribute. It is as strict as the driver of
+//! real ones: after a failure it must be sent to a place before it reads or writes.
 
 use dss::model::ByteCount;
 use lrs::ldm::drive::{
@@ -34,6 +35,8 @@ pub struct FolderDrive {
     folder: PathBuf,
     blocks: [BTreeMap<u64, Kind>; 2],
     at: Position,
+    /// Every command since it was sent to a place, or asked for one, did what it should.
+    known: bool,
     changed: bool,
     /// The tape is full at this block of partition 1.
     pub full_at: Option<u64>,
@@ -76,18 +79,35 @@ impl FolderDrive {
             folder: folder.to_owned(),
             blocks,
             at: Position::at(0, 0),
+            known: false,
             changed: false,
             full_at: None,
             moves: 0,
         }
     }
 
-    fn error<T>(&self, doing: &str, fault: DriveFault) -> DriveResult<T> {
+    fn error<T>(&mut self, doing: &str, fault: DriveFault) -> DriveResult<T> {
+        // Behind a record that is too long the next one follows.
+        self.known &= matches!(fault, DriveFault::TooLong { .. });
         Err(DriveError {
             device: "folder".to_owned(),
             doing: format!("{doing} at {}", self.at),
             fault,
         })
+    }
+
+    /// Refuses what needs a known position.
+    fn known(&mut self, doing: &str) -> DriveResult<()> {
+        match self.known {
+            true => Ok(()),
+            false => self.error(doing, DriveFault::PositionUnknown),
+        }
+    }
+
+    /// It was sent to a place.
+    fn arrive(&mut self, at: Position) -> Position {
+        (self.at, self.known) = (at, true);
+        at
     }
 
     fn here(&self) -> &BTreeMap<u64, Kind> {
@@ -147,6 +167,7 @@ impl Drive for FolderDrive {
     }
 
     fn load(&mut self) -> DriveResult<Cartridge> {
+        self.known = true;
         Ok(Cartridge {
             density: 0x5a,
             medium_type: 0x68,
@@ -159,6 +180,7 @@ impl Drive for FolderDrive {
     }
 
     fn unload(&mut self) -> DriveResult<()> {
+        self.known = false;
         Ok(())
     }
 
@@ -171,11 +193,11 @@ impl Drive for FolderDrive {
     }
 
     fn position(&mut self) -> DriveResult<Position> {
-        Ok(self.at)
+        Ok(self.arrive(self.at))
     }
 
     fn rewind(&mut self) -> DriveResult<()> {
-        self.at = Position::at(0, 0);
+        self.arrive(Position::at(0, 0));
         Ok(())
     }
 
@@ -184,21 +206,21 @@ impl Drive for FolderDrive {
         if to.partition.0 > 1 || to.block > self.end(to.partition) {
             return self.error("locate", sense(8, 0, 5));
         }
-        self.at = to;
+        self.arrive(to);
         Ok(())
     }
 
     fn locate_end(&mut self, partition: Partition) -> DriveResult<Position> {
         self.moves += 1;
-        self.at = Position {
+        Ok(self.arrive(Position {
             partition,
             block: self.end(partition),
-        };
-        Ok(self.at)
+        }))
     }
 
     fn space_filemarks(&mut self, count: i64) -> DriveResult<Position> {
         assert_eq!(count, -1, "all that is asked of this drive");
+        self.known("space")?;
         self.moves += 1;
         let mark = self
             .here()
@@ -213,6 +235,7 @@ impl Drive for FolderDrive {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> DriveResult<ReadOutcome> {
+        self.known("read")?;
         match self.here().get(&self.at.block) {
             Some(Kind::End) => Ok(ReadOutcome::EndOfData),
             Some(Kind::Filemark) => {
@@ -223,22 +246,29 @@ impl Drive for FolderDrive {
                 let bytes = fs::read(self.path(self.at.block, Kind::Record)).unwrap();
                 let (found, most) = (bytes.len() as u64, buffer.len() as u64);
                 if found > most {
+                    buffer.fill(0);
+                    self.at.block += 1;
                     return self.error("read", DriveFault::TooLong { found, most });
                 }
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 self.at.block += 1;
                 Ok(ReadOutcome::Record(bytes.len()))
             }
-            None => self.error("read", sense(3, 0x11, 0)),
+            None => {
+                buffer.fill(0);
+                self.error("read", sense(3, 0x11, 0))
+            }
         }
     }
 
     fn write(&mut self, record: &[u8]) -> DriveResult<WriteOutcome> {
         assert!(!record.is_empty(), "a record of no bytes is none");
+        self.known("write")?;
         Ok(self.put(Kind::Record, record))
     }
 
     fn write_filemarks(&mut self, count: u32) -> DriveResult<WriteOutcome> {
+        self.known("write filemarks")?;
         let mut outcome = WriteOutcome::Taken;
         for _ in 0..count {
             outcome = self.put(Kind::Filemark, &[]);
@@ -247,10 +277,12 @@ impl Drive for FolderDrive {
     }
 
     fn flush(&mut self) -> DriveResult<WriteOutcome> {
+        self.known("flush")?;
         Ok(WriteOutcome::Taken)
     }
 
     fn allow_overwrite(&mut self, at: Position) -> DriveResult<()> {
+        self.known("allow overwriting")?;
         assert_eq!(at, self.at);
         Ok(())
     }
@@ -268,7 +300,7 @@ impl Drive for FolderDrive {
             fs::write(self.path(0, Kind::End), []).unwrap();
             self.blocks[usize::from(partition)] = BTreeMap::from([(0, Kind::End)]);
         }
-        self.at = Position::at(0, 0);
+        self.arrive(Position::at(0, 0));
         self.change();
         Ok(())
     }

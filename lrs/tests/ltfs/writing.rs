@@ -3,10 +3,12 @@
 use crate::fixtures::folder;
 use crate::folder_drive::FolderDrive;
 use crate::reading::{Digests, tree};
+use lrs::ldm::drive::Drive;
 use lrs::ldm::fs::Accepted;
 use lrs::ldm::fs::ltfs::index::{Directory, Entry, Extent, File, Meta, Times, Xattr, XattrValue};
 use lrs::ldm::fs::ltfs::volume::{
-    Appender, Commit, Contents, LtfsError, Mounted, Options, State, check, commit, format, generations, mount,
+    Appender, Commit, Contents, LtfsError, LtfsResult, Mounted, Options, State, check, commit, format, generations,
+    mount,
 };
 use lrs::ldm::fs::ltfs::{PartitionId, Time};
 use sha2::{Digest, Sha256};
@@ -14,13 +16,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-const BLOCK: usize = 4096;
+pub const BLOCK: usize = 4096;
 
 fn now() -> Time {
     "2026-11-20T10:21:26.224782323Z".parse().unwrap()
 }
 
-fn options() -> Options {
+pub fn options() -> Options {
     Options {
         serial: "RSP001".to_owned(),
         barcode: "RSP001L8".to_owned(),
@@ -43,7 +45,7 @@ pub fn what(expected_end: u64) -> Commit {
 }
 
 /// Bytes that differ from place to place and from file to file.
-fn bytes(seed: usize, length: usize) -> Vec<u8> {
+pub fn bytes(seed: usize, length: usize) -> Vec<u8> {
     (0..length)
         .map(|at| u8::try_from((at * 31 + at / 251 + seed * 17) % 256).unwrap())
         .collect()
@@ -57,7 +59,7 @@ fn meta(name: &str) -> Meta {
     }
 }
 
-fn file(name: &str, length: usize, extents: Vec<Extent>) -> Entry {
+pub fn file(name: &str, length: usize, extents: Vec<Extent>) -> Entry {
     Entry::File(File {
         meta: Meta {
             xattrs: vec![
@@ -115,35 +117,49 @@ pub fn empty() -> (tempfile::TempDir, FolderDrive, Mounted) {
     (room, drive, mounted)
 }
 
-/// Appends files of these lengths to a directory of the tree, in pieces, and commits.
-pub fn session(
-    drive: &mut FolderDrive,
+/// Files of a session by path, with their digests.
+pub type Written = Vec<(String, String)>;
+
+/// Appends files of these lengths to a directory of the tree, in pieces, with a flush in between now and then. Answers the
+/// end of data, which a commit is to expect.
+pub fn append(
+    drive: &mut dyn Drive,
     mounted: &mut Mounted,
     directory: &str,
     lengths: &[usize],
-) -> Vec<(String, String)> {
-    let mut appender = Appender::new(drive, mounted).unwrap();
+) -> LtfsResult<(u64, Written)> {
+    let mut appender = Appender::new(drive, mounted)?;
     let (mut contents, mut digests) = (Vec::new(), Vec::new());
     for (number, length) in lengths.iter().enumerate() {
         let all = bytes(number, *length);
         appender.begin();
         for piece in all.chunks(1000 + number) {
-            assert_eq!(appender.write(drive, piece).unwrap(), Accepted::All);
+            if appender.write(drive, piece)? == Accepted::EndOfMedium {
+                return Err(LtfsError::Full("b".to_owned()));
+            }
         }
         if number % 5 == 4 {
-            appender.flush(drive).unwrap();
+            appender.flush(drive)?;
         }
         let name = format!("{number:03} {directory}: 100% é\t");
-        contents.push(file(&name, *length, appender.finish().unwrap()));
+        contents.push(file(&name, *length, appender.finish()?));
         let digest: String = Sha256::digest(&all).iter().map(|byte| format!("{byte:02x}")).collect();
         digests.push((format!("{directory}/{name}"), digest));
     }
-    let end = appender.flush(drive).unwrap();
-    assert_eq!(appender.lost_from(), None);
+    let end = appender.flush(drive)?;
+    if appender.lost_from().is_some() {
+        return Err(LtfsError::Full("b".to_owned()));
+    }
     mounted.tree.root.contents.push(Entry::Directory(Directory {
         meta: meta(directory),
         contents,
     }));
+    Ok((end, digests))
+}
+
+/// The same, and a commit.
+pub fn session(drive: &mut dyn Drive, mounted: &mut Mounted, directory: &str, lengths: &[usize]) -> Written {
+    let (end, digests) = append(drive, mounted, directory, lengths).unwrap();
     commit(drive, mounted, &what(end)).unwrap();
     digests
 }

@@ -45,6 +45,70 @@ fn another_device_is_no_drive() {
     );
 }
 
+/// A cartridge that the changer has just put in becomes ready between any two questions.
+#[test]
+fn attentions_do_not_keep_a_drive_from_being_opened_and_no_position_is_known_then() {
+    let (device, clock) = (Device::default(), TestClock::default());
+    let serial = || data(b"\x01\x80\0\x0a1013000001");
+    device
+        .on(Cdb::test_unit_ready(), check(2, 0x04, 0x01))
+        .on(Cdb::inquiry(252), check(6, 0x29, 0))
+        .on(Cdb::test_unit_ready(), check(2, 0x04, 0x01))
+        .on(Cdb::inquiry(252), data(&inquiry(1)))
+        .on(Cdb::inquiry_page(0x80, 252), serial())
+        .on(Cdb::read_block_limits(), check(6, 0x28, 0))
+        .on(Cdb::test_unit_ready(), check(6, 0x28, 0))
+        .on(Cdb::test_unit_ready(), good())
+        .on(Cdb::read_block_limits(), data(&[0, 0x80, 0, 0, 0, 1]));
+    let mut drive = ScsiDrive::with_clock(device.clone(), key(), clock).unwrap();
+    device.done();
+    let mut buffer = [0; 4];
+    assert_eq!(drive.read(&mut buffer).unwrap_err().fault, DriveFault::PositionUnknown);
+    assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
+    assert_eq!(drive.flush().unwrap_err().fault, DriveFault::PositionUnknown);
+}
+
+#[test]
+fn a_drive_with_attentions_without_end_is_not_opened() {
+    let device = Device::default();
+    device.on(Cdb::test_unit_ready(), good());
+    for _ in 0..17 {
+        device
+            .on(Cdb::inquiry(252), check(6, 0x29, 0))
+            .on(Cdb::test_unit_ready(), good());
+    }
+    let error = ScsiDrive::with_clock(device.clone(), key(), TestClock::default()).unwrap_err();
+    assert_eq!(error.fault, DriveFault::PositionLost(Sense::of(6, 0x29, 0)));
+    device.done();
+}
+
+/// Somebody who writes may find the cartridge changed, or the drive reset, by a load of somebody else's.
+#[test]
+fn a_load_that_finds_another_cartridge_does_not_tell_where_it_stands_to_who_knew_it_before() {
+    for first in [check(6, 0x29, 0), check(6, 0x28, 0), check(2, 0x04, 0x01)] {
+        let (device, mut drive) = standing();
+        device.on(Cdb::write(4), good());
+        drive.write(b"data").unwrap();
+        let attention = matches!(first.says(), Some(6));
+        device.on(Cdb::test_unit_ready(), first);
+        if attention {
+            device.on(Cdb::test_unit_ready(), good());
+        }
+        device.on(Cdb::test_unit_ready(), good());
+        expect_description(&device);
+        device.on(Cdb::read_position(), position(0, 0));
+        drive.load().unwrap();
+        assert_eq!(drive.write(b"more").unwrap_err().fault, DriveFault::PositionUnknown);
+        assert_eq!(drive.flush().unwrap_err().fault, DriveFault::PositionUnknown);
+        device
+            .on(Cdb::read_position(), position(0, 0))
+            .on(Cdb::write(4), good());
+        drive.position().unwrap();
+        drive.write(b"anew").unwrap();
+        device.done();
+    }
+}
+
 #[test]
 fn a_drive_says_who_it_is() {
     let (_, _, drive) = opened();

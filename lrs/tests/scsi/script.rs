@@ -1,7 +1,7 @@
 //! A scripted device: each command that is expected, and its answer. A command that is not expected, or one that is
 //! and does not come, fails the test.
 
-use lrs::ldm::drive::scsi::Clock;
+pub use crate::clock::TestClock;
 use lrs::ldm::drive::{Drive, ScsiDrive};
 use lrs::ldm::scsi::reservation::Key;
 use lrs::ldm::scsi::{Cdb, Completion, Status, Transfer, Transport, TransportError};
@@ -82,6 +82,11 @@ impl Reply {
             sense[0] |= 0x01;
         }
         self
+    }
+
+    /// The sense key, of a check condition.
+    pub fn says(&self) -> Option<u8> {
+        self.outcome.as_ref().ok()?.1.get(2).map(|byte| byte & 0x0f)
     }
 
     /// Data beside it.
@@ -172,20 +177,6 @@ impl Transport for Device {
 
     fn name(&self) -> &str {
         "drive0"
-    }
-}
-
-/// A clock that passes only by waiting.
-#[derive(Clone, Debug, Default)]
-pub struct TestClock(Arc<Mutex<Duration>>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Duration {
-        *self.0.lock().unwrap()
-    }
-
-    fn sleep(&self, time: Duration) {
-        *self.0.lock().unwrap() += time;
     }
 }
 

@@ -42,9 +42,6 @@ const ROOM: usize = 16 << 10;
 /// Questions about one kind of elements: addresses have 16 bits, and each question brings one more at least.
 const QUESTIONS: u32 = 65_536;
 
-/// Attentions that follow one another, each with those behind it drained, before a changer is called faulty.
-const ATTENTIONS: u32 = 16;
-
 /// Room for INQUIRY's answer.
 const INQUIRY_BYTES: usize = 252;
 
@@ -69,7 +66,8 @@ impl<T: Transport, C: Clock> ScsiChanger<T, C> {
     fn identify(&mut self) -> Result<(), DriveFault> {
         self.link.drain()?;
         let cdb = Cdb::inquiry(INQUIRY_BYTES as u16);
-        let inquiry = inquiry::standard(&self.link.ask(cdb, INQUIRY_BYTES)?)?;
+        let answer = self.link.repeatable(|link| link.ask(cdb, INQUIRY_BYTES))?;
+        let inquiry = inquiry::standard(&answer)?;
         match inquiry.device_type {
             inquiry::DeviceType::Changer => Ok(()),
             inquiry::DeviceType::Tape | inquiry::DeviceType::Other(_) => Err(DriveFault::Unfit(format!(
@@ -110,20 +108,6 @@ impl<T: Transport, C: Clock> ScsiChanger<T, C> {
             doing: doing.to_string(),
             fault,
         })
-    }
-
-    /// Something that may be done again after an attention: the answer is of the time after it.
-    fn repeatable(
-        &mut self,
-        mut send: impl FnMut(&mut Link<T, C>) -> Result<Answer, DriveFault>,
-    ) -> Result<Answer, DriveFault> {
-        let mut attentions = 0;
-        loop {
-            match send(&mut self.link) {
-                Err(DriveFault::PositionLost(_)) if attentions < ATTENTIONS => attentions += 1,
-                answer => return answer,
-            }
-        }
     }
 
     fn all_elements(&mut self) -> Result<Vec<Element>, DriveFault> {
@@ -184,7 +168,9 @@ impl<T: Transport, C: Clock> ScsiChanger<T, C> {
                 device_id: kind == ElementKind::Drive && self.detail != Detail::Plain,
                 allocation: room as u32,
             });
-            let answer = self.repeatable(|link| link.send(cdb, Transfer::In(&mut buffer), timeouts::ELEMENTS))?;
+            let answer = self
+                .link
+                .repeatable(|link| link.send(cdb, Transfer::In(&mut buffer), timeouts::ELEMENTS))?;
             if let Answer::Check { sense, .. } = answer {
                 let optional = matches!(kind, ElementKind::Transport | ElementKind::MailSlot);
                 match (sense.key, sense.asc, sense.ascq, self.detail) {
@@ -237,7 +223,9 @@ impl<T: Transport, C: Clock> Changer for ScsiChanger<T, C> {
     fn scan(&mut self) -> DriveResult<()> {
         self.told("looking at all slots", |changer| {
             let cdb = Cdb::initialize_element_status();
-            let answer = changer.repeatable(|link| link.send(cdb, Transfer::None, timeouts::SCAN))?;
+            let answer = changer
+                .link
+                .repeatable(|link| link.send(cdb, Transfer::None, timeouts::SCAN))?;
             answer.done().map(drop)
         })
     }

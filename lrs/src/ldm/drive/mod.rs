@@ -152,7 +152,8 @@ pub trait Drive: Send {
     fn record_max(&self) -> usize;
 
     /// Makes the cartridge that the changer put in, or that lies in the mouth, ready; waits as long as it takes (a new LTO-9
-    /// cartridge up to two hours). Ready already is success.
+    /// cartridge up to two hours). Ready already is success. Where a position was known and the cartridge may be another one
+    /// now, that position is lost: it must be asked for by itself.
     fn load(&mut self) -> DriveResult<Cartridge>;
 
     /// Lets the cartridge out, after everything written is on the tape.
@@ -182,6 +183,8 @@ pub trait Drive: Send {
     fn space_filemarks(&mut self, count: i64) -> DriveResult<Position>;
 
     /// Reads the next block. A record longer than the buffer is an error, and the buffer of a failed read holds nothing.
+    /// Behind a record that was too long the next one follows; after any other error nobody knows what does, and nothing
+    /// but a locate, a rewind or a question for the position is answered.
     fn read(&mut self, buffer: &mut [u8]) -> DriveResult<ReadOutcome>;
 
     /// Writes a record. `Taken` says that the drive has it, not the tape: see `flush`. An error may be of an earlier record

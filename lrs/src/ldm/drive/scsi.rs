@@ -204,10 +204,16 @@ impl From<Malformed> for DriveFault {
     }
 }
 
-/// Who the drive is. Attentions of before are of no consequence: nothing is known yet that they could void.
+/// A question at the opening. Attentions are of no consequence then, as nothing is known yet that they could void: those
+/// of before, and those of a cartridge that becomes ready meanwhile. Whoever opened it knows no position either.
+fn first_ask<T: Transport, C: Clock>(link: &mut Link<T, C>, cdb: Cdb, room: usize) -> Result<Vec<u8>, DriveFault> {
+    link.repeatable(|link| link.ask(cdb, room))
+}
+
+/// Who the drive is.
 fn identify<T: Transport, C: Clock>(link: &mut Link<T, C>) -> Result<DriveIdentity, DriveFault> {
     link.drain()?;
-    let inquiry = inquiry::standard(&link.ask(Cdb::inquiry(INQUIRY_BYTES as u16), INQUIRY_BYTES)?)?;
+    let inquiry = inquiry::standard(&first_ask(link, Cdb::inquiry(INQUIRY_BYTES as u16), INQUIRY_BYTES)?)?;
     if inquiry.device_type != inquiry::DeviceType::Tape {
         return Err(DriveFault::Unfit(format!(
             "it is no tape drive but {} {}",
@@ -215,7 +221,7 @@ fn identify<T: Transport, C: Clock>(link: &mut Link<T, C>) -> Result<DriveIdenti
         )));
     }
     let cdb = Cdb::inquiry_page(inquiry::page::SERIAL, INQUIRY_BYTES as u16);
-    let serial = inquiry::serial(inquiry::page::SERIAL, &link.ask(cdb, INQUIRY_BYTES)?)?;
+    let serial = inquiry::serial(inquiry::page::SERIAL, &first_ask(link, cdb, INQUIRY_BYTES)?)?;
     Ok(DriveIdentity {
         vendor: inquiry.vendor,
         product: inquiry.product,
@@ -226,7 +232,7 @@ fn identify<T: Transport, C: Clock>(link: &mut Link<T, C>) -> Result<DriveIdenti
 
 /// The largest record: what the drive takes, the way carries, and 24 bits can say.
 fn record_max<T: Transport, C: Clock>(link: &mut Link<T, C>) -> Result<usize, DriveFault> {
-    let limits = limits::block_limits(&link.ask(Cdb::read_block_limits(), 6)?)?;
+    let limits = limits::block_limits(&first_ask(link, Cdb::read_block_limits(), 6)?)?;
     let most = limits.most.unwrap_or(u32::MAX).min(crate::ldm::scsi::cdb::U24_MAX);
     let most = (most as usize).min(link.transfer_max());
     // A multiple of the granularity, where there is one.

@@ -126,6 +126,21 @@ impl<T: Transport, C: Clock> Link<T, C> {
         }
     }
 
+    /// Something that is as good after an attention as before it: sent until none comes any more. For a device of which
+    /// nothing is known yet that an attention could void, and for answers that are of the time after it.
+    pub(crate) fn repeatable<R>(
+        &mut self,
+        mut send: impl FnMut(&mut Self) -> Result<R, DriveFault>,
+    ) -> Result<R, DriveFault> {
+        let mut attentions = 0;
+        loop {
+            match send(self) {
+                Err(DriveFault::PositionLost(_)) if attentions < ATTENTIONS => attentions += 1,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Asks until no attention is waiting any more. Only the way can fail: what else the device has to say comes with the
     /// command that asks for it.
     pub(crate) fn drain(&mut self) -> Result<(), DriveFault> {

@@ -73,7 +73,10 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
         match self.call(Cdb::test_unit_ready(), Transfer::None, timeouts::QUESTION) {
             Ok(answer) => match answer.done() {
                 Ok(_) => Ok(Ready::Yes),
-                Err(DriveFault::Sense(sense)) => Ok(Ready::Not(sense)),
+                Err(DriveFault::Sense(sense)) => {
+                    self.loading_anew(before);
+                    Ok(Ready::Not(sense))
+                }
                 Err(fault) => Err(fault),
             },
             Err(DriveFault::PositionLost(sense)) => {
@@ -84,11 +87,12 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
         }
     }
 
-    /// What was told before stays told; what is found by loading is not known yet, and no more than that.
+    /// What is found by loading is not known yet, and no more than that. Who had been told of a loss, or knew a position
+    /// before, may still mean to write there: the position must be asked for by itself then, which loading is not.
     fn loading_anew(&mut self, before: Standing) {
         self.standing = match before {
-            Standing::Lost => Standing::Lost,
-            Standing::Known | Standing::Unsure => Standing::Unsure,
+            Standing::Lost | Standing::Known => Standing::Lost,
+            Standing::Unsure => Standing::Unsure,
         };
         self.unflushed = false;
     }

@@ -53,6 +53,8 @@ pub enum SenseClass {
     EitherSuspect,
     /// Write protected: by the tab, by the drive, or written once.
     Protected,
+    /// The drive takes no cartridges of this generation (30/00): nothing is wrong with either.
+    Incompatible,
     /// The drive forbids writing after too many errors (3/85, IBM).
     ProtectedByErrors,
     /// Encrypted, and the key is not there or another one (7/74).
@@ -78,6 +80,7 @@ impl SenseClass {
             (0x2, 0x04, 0x01 | 0x04 | 0x07) => Self::BecomingReady,
             (0x2, 0x04, 0x02) => Self::NotLoaded,
             (0x2, 0x3a, _) => Self::NoMedium,
+            (0x2 | 0x3, 0x30, 0x00) => Self::Incompatible,
             (0x2, 0x30, 0x03) | (0x3, 0x30, 0x07) => Self::Cleaning,
             (0x2, _, _) => Self::NotReady,
             (0x3, asc, ascq) => Self::medium_error(asc, ascq),
@@ -160,7 +163,11 @@ impl SenseClass {
             | Self::EitherSuspect
             | Self::Unknown => Blame::Drive,
             Self::NoMedium | Self::StaleInventory => Blame::Library,
-            Self::ReservationTaken | Self::Protected | Self::Encrypted | Self::RemovalPrevented => Blame::Operator,
+            Self::ReservationTaken
+            | Self::Protected
+            | Self::Incompatible
+            | Self::Encrypted
+            | Self::RemovalPrevented => Blame::Operator,
             Self::UnknownCommand | Self::BadRequest => Blame::Us,
         }
     }
@@ -187,6 +194,7 @@ impl SenseClass {
             | Self::Reset
             | Self::MediumSuspect
             | Self::Protected
+            | Self::Incompatible
             | Self::ProtectedByErrors
             | Self::Encrypted => Disposition::MoveElsewhere,
             Self::NoMedium
@@ -230,6 +238,7 @@ impl SenseClass {
                 "the drive or the cartridge is suspect: try another drive before condemning the tape"
             }
             Self::Protected => "the cartridge is write-protected",
+            Self::Incompatible => "the drive takes no cartridges of this generation",
             Self::ProtectedByErrors => "the drive forbids writing after too many errors on this cartridge",
             Self::Encrypted => "encrypted, and the key is missing or another one",
             Self::StaleInventory => {

@@ -31,6 +31,8 @@ const TABLE: &[(u8, u8, u8, SenseClass, Blame, Disposition)] = {
         (0x3, 0x11, 0x12, C::MediumSuspect, Medium, MoveElsewhere),
         (0x3, 0x14, 0x00, C::Unreadable, Extent, Skip),
         (0x3, 0x14, 0x03, C::Unreadable, Extent, Skip),
+        (0x3, 0x30, 0x00, C::Incompatible, Operator, MoveElsewhere),
+        (0x2, 0x30, 0x00, C::Incompatible, Operator, MoveElsewhere),
         (0x3, 0x30, 0x02, C::MediumSuspect, Medium, MoveElsewhere),
         (0x3, 0x31, 0x00, C::MediumSuspect, Medium, MoveElsewhere),
         (0x3, 0x50, 0x00, C::MediumSuspect, Medium, MoveElsewhere),

@@ -27,11 +27,6 @@ impl Fixture {
     pub fn name(&self) -> &str {
         self.manifest["fixture"].as_str().unwrap()
     }
-
-    /// What is damaged of it, by its manifest.
-    pub fn damage(&self) -> Option<&str> {
-        self.manifest.pointer("/damage/kind").and_then(Value::as_str)
-    }
 }
 
 /// Unpacks a fixture.
