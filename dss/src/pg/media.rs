@@ -184,9 +184,7 @@ pub(super) async fn usage(catalogue: &PgCatalogue, id: MediumId, now: Timestamp)
         fetch(conn, id).await?;
         let row = sqlx::query!(
             r#"SELECT coalesce(sum(bytes) FILTER (WHERE state = 'sync'), 0)::bigint AS "live!",
-                      coalesce(sum(bytes) FILTER (WHERE state = 'sync' AND NOT EXISTS
-                          (SELECT 1 FROM layout l JOIN object o ON o.id = l.object_id
-                            WHERE l.extent = e.id AND o.deleted_at IS NULL)), 0)::bigint AS "deleted!",
+                      deleted_bytes($1) AS "deleted!",
                       coalesce(sum(bytes) FILTER (WHERE state = 'orphan' AND NOT hold_forever
                           AND (hold_until IS NULL OR hold_until <= $2)), 0)::bigint AS "dead!",
                       coalesce(sum(bytes) FILTER (WHERE state = 'orphan'
@@ -197,7 +195,7 @@ pub(super) async fn usage(catalogue: &PgCatalogue, id: MediumId, now: Timestamp)
                       count(*) FILTER (WHERE state = 'pending') AS "pending!",
                       count(*) FILTER (WHERE state = 'sync') AS "sync!",
                       count(*) FILTER (WHERE state = 'orphan') AS "orphan!"
-                 FROM extent e WHERE medium = $1"#,
+                 FROM extent WHERE medium = $1"#,
             id.0, stamp(now) as _
         )
         .fetch_one(&mut *conn)
