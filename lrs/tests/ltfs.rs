@@ -3,6 +3,8 @@
 
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "ltfs/decoders.rs"]
+mod decoders;
 #[path = "ltfs/defects.rs"]
 mod defects;
 #[path = "support/fixtures.rs"]
@@ -17,5 +19,7 @@ mod model;
 mod reading;
 #[path = "ltfs/recovering.rs"]
 mod recovering;
+#[path = "support/spoil.rs"]
+mod spoil;
 #[path = "ltfs/writing.rs"]
 mod writing;

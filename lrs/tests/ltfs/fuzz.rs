@@ -124,14 +124,77 @@ fn absurd_lengths_and_depths_are_refused() {
     assert!(matches!(fault(&long), XmlFault::TooLarge { .. }));
 }
 
+/// A document that goes on for ever after a beginning, and how much of it was taken.
+struct Endless {
+    begin: Vec<u8>,
+    again: &'static [u8],
+    taken: u64,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        for byte in &mut *buffer {
+            let at = self.taken as usize;
+            *byte = match at.checked_sub(self.begin.len()) {
+                None => self.begin[at],
+                Some(behind) => self.again[behind % self.again.len()],
+            };
+            self.taken += 1;
+        }
+        Ok(buffer.len())
+    }
+}
+
+/// Nothing that never ends is taken into memory: not more of it is read than one piece may have.
 #[test]
-fn a_text_that_never_ends_is_not_read_to_its_end() {
-    use std::io::{BufReader, Read};
-    let begin = document("").split("<creator>").next().unwrap().to_owned() + "<creator>";
-    let endless = std::io::repeat(b'c').take(1 << 40);
-    let source = BufReader::new(begin.as_bytes().chain(endless));
-    let error = index::read(source, Keep::Tree).unwrap_err();
-    assert!(matches!(error.fault, XmlFault::TooLarge { .. }), "{error}");
+fn what_never_ends_is_not_read_to_its_end() {
+    let begin = |whole: &str| whole.split("<creator>").next().unwrap().to_owned();
+    let (index, label) = (begin(&document("")), begin(LABEL));
+    let kinds: [(&str, &'static [u8]); 12] = [
+        ("<creator>", b"c"),
+        ("<creator>", b"&amp;"),
+        ("<creator>", b"c<!-- -->"),
+        ("<creator><![CDATA[", b"c"),
+        ("<creator", b"c"),
+        ("<creator a=\"", b"c"),
+        ("<creator a=\"\"", b" "),
+        ("<!--", b"c"),
+        ("<?i ", b"c"),
+        ("<!DOCTYPE d [", b"c"),
+        ("", b" "),
+        ("</creator", b" "),
+    ];
+    for (words, again) in kinds {
+        let endless = |begin: &str| Endless {
+            begin: format!("{begin}{words}").into_bytes(),
+            again,
+            taken: 0,
+        };
+        let mut source = endless(&index);
+        let read = index::read(std::io::BufReader::new(&mut source), Keep::Tree);
+        let fault = read.unwrap_err().fault;
+        assert!(!matches!(fault, XmlFault::Source(_)), "{words}: {fault}");
+        // A label comes as one record.
+        let mut record = vec![0; 2 << 20];
+        std::io::Read::read_exact(&mut endless(&label), &mut record).unwrap();
+        label::read(&record).unwrap_err();
+        // What is small and comes again and again is counted by what is kept of it.
+        let most = if again.len() > 1 {
+            10 << 20
+        } else {
+            (1 << 20) + (64 << 10)
+        };
+        assert!(source.taken < most, "{words}{}: {}", again.escape_ascii(), source.taken);
+    }
+    let many: String = (0..150_000).map(|number| format!(" a{number}=\"\"")).collect();
+    let whole = document("").replace("<creator>", &format!("<creator{}>", &many[..1_000_000]));
+    let started = std::time::Instant::now();
+    fuzz_index(whole.as_bytes());
+    assert!(
+        started.elapsed().as_secs() < 20,
+        "as many attributes as fit cost {:?}",
+        started.elapsed()
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Folders that something happened to.
 
+use super::positions::{log, parameter};
 use super::records::names;
 use super::support::{DRIVE, Host, Rig, SLOT};
 use std::os::unix::fs::PermissionsExt;
@@ -95,4 +96,18 @@ fn more_records_than_files_may_be_open_are_one_flush() {
     for number in 0..600_u16 {
         assert_eq!(drive.read(2).good(), number.to_be_bytes());
     }
+}
+
+/// The load cannot be counted, and nothing that is written could be told from what was there before.
+#[test]
+fn a_memory_that_takes_nothing_is_told_and_the_tape_is_read_and_not_written() {
+    let in_the_way =
+        |name: &'static str| move |folder: &std::path::Path| std::fs::create_dir(folder.join(name)).unwrap();
+    let (_rig, mut drive) = changed(in_the_way("attr_0_3.new"));
+    assert_eq!(parameter(&log(&mut drive, 0x2e), 15), [1]);
+    assert_eq!(drive.read(100).good(), vec![0; 100]);
+    let (_rig, mut drive) = changed(in_the_way("attr_0_9.new"));
+    assert_eq!(parameter(&log(&mut drive, 0x2e), 15), [0], "the load was counted");
+    drive.space(3, 0).good();
+    assert_eq!(drive.write(&[1; 100]).says(), (3, 0x0c, 0));
 }

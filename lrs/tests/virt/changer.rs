@@ -1,7 +1,7 @@
 //! Element status, moves, and what a library remembers.
 
 use super::support::{DRIVE, Host, Rig, SLOT, card, open};
-use lrs::ldm::virt::{Card, Kind, LibraryError, Technology};
+use lrs::ldm::virt::{Card, Kind, LibraryError, SparseCartridge, Technology};
 
 const MAIL: u16 = 16;
 
@@ -130,4 +130,43 @@ fn a_barcode_is_there_once_and_names_no_other_folder() {
         rig.library.blank(&format!("TAP00{number}L8")).unwrap();
     }
     assert!(matches!(rig.library.blank("TAP007L8"), Err(LibraryError::Full)));
+}
+
+/// It goes from drive to drive and back to its slot with everything on it, and does not outlive the library.
+#[test]
+fn a_cartridge_in_memory_is_moved_as_any_other() {
+    let mut rig = Rig::new(Technology::Lto8);
+    let mut tape = SparseCartridge::new(Card::blank("BIG001L8", Technology::Lto8));
+    tape.append_synthetic(0, 1 << 20, 1 << 20, 7).unwrap();
+    rig.library.lend(tape).unwrap();
+    assert!(matches!(rig.library.blank("BIG001L8"), Err(LibraryError::Twice(_))));
+    assert!(matches!(
+        rig.library.cartridge_path("BIG001L8"),
+        Err(LibraryError::Unknown(_))
+    ));
+    rig.changer.drain();
+    rig.changer.moves(SLOT, DRIVE).good();
+    let mut drive = rig.drive(0);
+    drive.space(3, 0).good();
+    assert_eq!(drive.stands().1, 1 << 20);
+    drive.write(b"behind a tebibyte").good();
+    drive.unload().good();
+    rig.changer.moves(DRIVE, DRIVE + 1).good();
+    let mut drive = rig.drive(1);
+    drive.locate(0, 1 << 20).good();
+    assert_eq!(drive.read(17).good(), b"behind a tebibyte");
+    drive.write(b"lost").good();
+    rig.library.power_cut();
+    drive.drain().good();
+    drive.unload().good();
+    rig.changer.drain();
+    rig.changer.moves(DRIVE + 1, SLOT).good();
+    rig.changer.moves(SLOT, DRIVE).good();
+    let mut drive = rig.drive(0);
+    drive.space(3, 0).good();
+    assert_eq!(drive.stands().1, (1 << 20) + 1);
+    let Rig { folder, library, .. } = rig;
+    drop((drive, library));
+    let library = open(folder.path(), "");
+    library.blank("BIG001L8").unwrap();
 }

@@ -113,12 +113,12 @@ fn modes_tell_density_and_compression() {
     assert_eq!(drive.ask(&[0x1a, 0, 0x0a, 0, 64, 0], 64).says(), (5, 0x24, 0));
 }
 
-fn log(drive: &mut Host, page: u8) -> Vec<u8> {
+pub fn log(drive: &mut Host, page: u8) -> Vec<u8> {
     drive.ask(&[0x4d, 0, 0x40 | page, 0, 0, 0, 0, 0x10, 0, 0], 4096).good()
 }
 
 /// The value of a parameter of a log page.
-fn parameter(page: &[u8], code: u16) -> Vec<u8> {
+pub fn parameter(page: &[u8], code: u16) -> Vec<u8> {
     let mut rest = &page[4..];
     while rest.len() >= 4 {
         let end = 4 + usize::from(rest[3]);

@@ -74,6 +74,16 @@ pub enum LibraryError {
 /// What the library answers.
 pub(super) type LibraryResult<T> = Result<T, LibraryError>;
 
+/// What a cartridge is kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// A folder of its own.
+    #[default]
+    Folder,
+    /// Memory: it is gone with the process, and never stands in the file.
+    Memory,
+}
+
 /// A cartridge in an element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +94,8 @@ pub(super) struct Content {
     /// The element it was taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<u16>,
+    #[serde(skip)]
+    pub(super) kept: Kept,
 }
 
 /// The whole inventory.
@@ -150,7 +162,9 @@ impl Inventory {
     /// Replaces the file, durably.
     pub(super) fn store(&self, folder: &Path) -> LibraryResult<()> {
         let (path, draft) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
-        let text = serde_json::to_vec_pretty(self).map_err(|error| io(&path, error.into()))?;
+        let mut lasting = self.clone();
+        lasting.elements.retain(|_, content| content.kept == Kept::Folder);
+        let text = serde_json::to_vec_pretty(&lasting).map_err(|error| io(&path, error.into()))?;
         let written = File::create(&draft).and_then(|mut file| {
             file.write_all(&text)?;
             file.sync_all()?;
@@ -190,8 +204,11 @@ impl Inventory {
         free.next().ok_or(LibraryError::Full)
     }
 
-    pub(super) fn knows(&self, barcode: &str) -> bool {
-        self.elements.values().any(|content| content.barcode == barcode)
+    /// What a cartridge is kept in; None: the library has no such cartridge.
+    pub(super) fn kept(&self, barcode: &str) -> Option<Kept> {
+        let mut all = self.elements.values();
+        all.find(|content| content.barcode == barcode)
+            .map(|content| content.kept)
     }
 }
 

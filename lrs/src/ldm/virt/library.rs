@@ -3,17 +3,19 @@
 //! Each drive has a lock of its own; the box's is held while the arm moves, and takes a drive's then, never the other way
 //! round.
 
-use super::cartridge::{Card, Cartridge, FolderCartridge};
-use super::changer::{Changer, ChangerTransport};
+use super::cartridge::{Card, Cartridge, FolderCartridge, SparseCartridge};
+use super::changer::Changer;
 use super::clock::Pace;
-use super::drive::{Drive, DriveTransport, Identity, lock};
+use super::drive::{Drive, Identity};
 use super::faulting::Faults;
-use super::inventory::{Content, Inventory, LibraryError, LibraryResult, LibrarySpec, check_barcode, io};
+use super::handle::{DeviceTransport, lock};
+use super::inventory::{Content, Inventory, Kept, LibraryError, LibraryResult, LibrarySpec, check_barcode, io};
 use super::sense::Say;
 use super::technology::Technology;
 use crate::ldm::faults::FaultPlan;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Where the cartridges' folders are.
@@ -39,11 +41,13 @@ pub struct VirtualLibrary {
     changer: Arc<Mutex<Changer>>,
 }
 
-/// What the changer and the library share: the inventory, the drives, and the folder.
+/// What the changer and the library share: the inventory, the drives, the folder, and the cartridges in memory that are in
+/// no drive, by barcode.
 pub(super) struct Frame {
     pub(super) folder: PathBuf,
     pub(super) inventory: Inventory,
     pub(super) drives: Vec<Arc<Mutex<Drive>>>,
+    pub(super) shelf: BTreeMap<String, Box<dyn Cartridge>>,
 }
 
 impl Frame {
@@ -52,6 +56,15 @@ impl Frame {
         let path = cartridge_folder(&self.folder, &content.barcode);
         let opened = FolderCartridge::open(&path, &content.barcode, content.technology);
         Ok(Box::new(opened.map_err(|error| io(&path, error.into()))?))
+    }
+
+    /// The slot for a cartridge that the library does not have.
+    fn room_for(&self, barcode: &str) -> LibraryResult<u16> {
+        check_barcode(barcode)?;
+        if self.inventory.kept(barcode).is_some() {
+            return Err(LibraryError::Twice(barcode.to_owned()));
+        }
+        self.inventory.free_slot()
     }
 }
 
@@ -93,6 +106,7 @@ impl VirtualLibrary {
             folder: folder.to_owned(),
             inventory,
             drives: drives.clone(),
+            shelf: BTreeMap::new(),
         };
         for (address, content) in &frame.inventory.elements {
             if let Some(number) = frame.inventory.drive(*address) {
@@ -118,13 +132,14 @@ impl VirtualLibrary {
     }
 
     /// A new initiator of the changer.
-    pub fn changer_transport(&self) -> ChangerTransport {
-        ChangerTransport::new(self.changer.clone())
+    pub fn changer_transport(&self) -> DeviceTransport {
+        DeviceTransport::new(self.changer.clone())
     }
 
     /// A new initiator of a drive, counted from 0. None: it has no such drive.
-    pub fn drive_transport(&self, number: usize) -> Option<DriveTransport> {
-        self.drives.get(number).cloned().map(DriveTransport::new)
+    pub fn drive_transport(&self, number: usize) -> Option<DeviceTransport> {
+        let drive = self.drives.get(number)?;
+        Some(DeviceTransport::new(drive.clone()))
     }
 
     /// A drive's serial number.
@@ -174,12 +189,29 @@ impl VirtualLibrary {
         })
     }
 
-    /// The folder of a cartridge.
+    /// Puts a cartridge in memory into a free slot. It goes through drives as any other, and is gone when the library is.
+    pub fn lend(&self, cartridge: SparseCartridge) -> LibraryResult<()> {
+        let card = cartridge.card().clone();
+        let mut changer = self.changer();
+        let slot = changer.frame.room_for(&card.barcode)?;
+        let content = Content {
+            barcode: card.barcode.clone(),
+            technology: card.technology,
+            source: None,
+            kept: Kept::Memory,
+        };
+        changer.frame.inventory.elements.insert(slot, content);
+        changer.frame.shelf.insert(card.barcode, Box::new(cartridge));
+        changer.tell_change();
+        Ok(())
+    }
+
+    /// The folder of a cartridge that has one.
     pub fn cartridge_path(&self, barcode: &str) -> LibraryResult<PathBuf> {
-        if !self.changer().frame.inventory.knows(barcode) {
-            return Err(LibraryError::Unknown(barcode.to_owned()));
+        match self.changer().frame.inventory.kept(barcode) {
+            Some(Kept::Folder) => Ok(cartridge_folder(&self.folder, barcode)),
+            Some(Kept::Memory) | None => Err(LibraryError::Unknown(barcode.to_owned())),
         }
-        Ok(cartridge_folder(&self.folder, barcode))
     }
 
     /// The power goes, and comes back: drives lose what they had not written.
@@ -197,7 +229,7 @@ impl VirtualLibrary {
     }
 
     fn changer(&self) -> MutexGuard<'_, Changer> {
-        self.changer.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.changer)
     }
 
     /// Makes a cartridge's folder, then says that it is there. A folder that an earlier attempt left is nobody's.
@@ -207,12 +239,8 @@ impl VirtualLibrary {
         technology: Technology,
         make: impl FnOnce(&Path) -> std::io::Result<()>,
     ) -> LibraryResult<()> {
-        check_barcode(barcode)?;
         let mut changer = self.changer();
-        if changer.frame.inventory.knows(barcode) {
-            return Err(LibraryError::Twice(barcode.to_owned()));
-        }
-        let slot = changer.frame.inventory.free_slot()?;
+        let slot = changer.frame.room_for(barcode)?;
         let path = cartridge_folder(&self.folder, barcode);
         if path.exists() {
             std::fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
@@ -222,6 +250,7 @@ impl VirtualLibrary {
             barcode: barcode.to_owned(),
             technology,
             source: None,
+            kept: Kept::Folder,
         };
         let mut next = changer.frame.inventory.clone();
         next.elements.insert(slot, content);

@@ -31,6 +31,7 @@ fn fill(tape: &mut dyn Drive, mounted: &mut Mounted, until: Until) -> u64 {
     let mut appender = Appender::new(tape, mounted).unwrap();
     let mut whole = Vec::new();
     'files: for number in 0.. {
+        assert!(number < 100, "three megabytes do not fit");
         appender.begin();
         for piece in bytes(number, 30_000).chunks(BLOCK) {
             let full = appender.write(tape, piece).unwrap() == Accepted::EndOfMedium;

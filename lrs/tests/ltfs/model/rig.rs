@@ -6,7 +6,7 @@ use lrs::ldm::drive::{Cartridge, Drive, DriveResult, ScsiDrive};
 use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::scsi::reservation::Key;
 use lrs::ldm::scsi::{Completion, Transfer, Transport, TransportError};
-use lrs::ldm::virt::{ChangerTransport, DriveTransport, LibrarySpec, Rehearsal, Technology, VirtualLibrary};
+use lrs::ldm::virt::{DeviceTransport, LibrarySpec, Rehearsal, Technology, VirtualLibrary};
 use nix::errno::Errno;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ impl Line {
 
 /// A drive's wire, as the driver has it.
 pub struct Wire {
-    inner: DriveTransport,
+    inner: DeviceTransport,
     line: Line,
 }
 
@@ -139,7 +139,7 @@ impl Rig {
         Self::opened(folder, "")
     }
 
-    pub fn changer(&self) -> ScsiChanger<ChangerTransport, TestClock> {
+    pub fn changer(&self) -> ScsiChanger<DeviceTransport, TestClock> {
         ScsiChanger::with_clock(self.library.changer_transport(), TestClock::default()).unwrap()
     }
 
@@ -156,7 +156,7 @@ impl Rig {
         match to {
             To::Drive(number) => {
                 let serial = self.library.drive_serial(number).unwrap();
-                ScsiChanger::<ChangerTransport, TestClock>::drive_of(elements, &serial).unwrap()
+                ScsiChanger::<DeviceTransport, TestClock>::drive_of(elements, &serial).unwrap()
             }
             To::Slot => {
                 let free = |element: &&Element| element.kind == ElementKind::Slot && !element.full;

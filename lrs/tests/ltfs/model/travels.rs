@@ -6,6 +6,7 @@ use crate::writing::{BLOCK, append, bytes, empty, file, judged, options, session
 use lrs::ldm::drive::{Drive, DriveFault};
 use lrs::ldm::fs::ltfs::index::{Extent, Node, walk};
 use lrs::ldm::fs::ltfs::volume::{Appender, Contents, State, check, commit, format, mount};
+use lrs::ldm::virt::{Card, SparseCartridge, Technology};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Small files that share records, some of exactly a record and one byte more, and large ones.
@@ -115,6 +116,28 @@ fn the_model_and_the_folder_hold_the_same_records() {
     let mut mounted = format(&mut tape, &options()).unwrap();
     session(&mut tape, &mut mounted, "first", &LENGTHS);
     assert_eq!(blocks(room.path()), blocks(&rig.path(TAPE)));
+}
+
+/// A cartridge of full size, of which only what is written takes room.
+#[test]
+fn a_cartridge_in_memory_holds_a_volume_as_any_other() {
+    let rig = Rig::new();
+    let card = Card::blank(TAPE, Technology::Lto8);
+    rig.library.lend(SparseCartridge::new(card)).unwrap();
+    let mut tape = rig.load(TAPE, 0);
+    let mut mounted = format(&mut tape, &options()).unwrap();
+    let known = session(&mut tape, &mut mounted, "first", &LENGTHS);
+    tape.unload().unwrap();
+    drop(tape);
+    rig.carry(TAPE, To::Drive(1));
+    let mut tape = rig.drive(1);
+    tape.load().unwrap();
+    let again = mount(&mut tape).unwrap();
+    assert_eq!((again.state, &again.tree), (State::Clean, &mounted.tree));
+    let mut digests = Digests::new(known.iter().cloned().collect());
+    assert_eq!(check(&mut tape, &again, Contents::Read(&mut digests)).unwrap(), []);
+    let room = tape.room(again.labels.data).unwrap();
+    assert!(room.remaining.0 > 11_000_000_000_000, "{room:?}");
 }
 
 /// The records, filemarks and ends of a cartridge's folder.

@@ -2,14 +2,12 @@
 
 mod moves;
 mod status;
-mod transport;
-
-pub use transport::ChangerTransport;
 
 use super::bytes::{give, number};
 use super::clock::{Clock, Pace};
 use super::drive::{Command, Need, action, command, designator, look_up, report_codes, standard_inquiry, vital};
 use super::faulting::Faults;
+use super::handle::Device;
 use super::inventory::Place;
 use super::library::Frame;
 use super::reservation::{Initiator, Initiators, Passage};
@@ -54,6 +52,27 @@ const CHANGER: u8 = 8;
 
 const PRODUCT: &str = "VIRTUAL LIBRARY";
 
+/// No answer is longer in bytes: that is what its allocation lengths count.
+const ANSWER_MAX: usize = 0xff_ffff;
+
+impl Device for Changer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn transfer_max(&self) -> usize {
+        ANSWER_MAX
+    }
+
+    fn initiators(&mut self) -> &mut Initiators {
+        &mut self.initiators
+    }
+
+    fn execute(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
+        self.perform(from, cdb, transfer)
+    }
+}
+
 impl Changer {
     pub(super) fn new(name: &str, frame: Frame, faults: Faults, pace: Pace) -> Self {
         Self {
@@ -80,7 +99,7 @@ impl Changer {
         self.initiators.tell_all(Say::new(0x6, 0x28, 0x01));
     }
 
-    fn execute(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
+    fn perform(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
         let command = look_up(COMMANDS, cdb)?;
         self.initiators.check(from, command.passage)?;
         if command.need != Nothing

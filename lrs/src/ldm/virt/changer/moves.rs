@@ -4,9 +4,9 @@
 use super::Changer;
 use crate::ldm::Op;
 use crate::ldm::virt::bytes::number;
-use crate::ldm::virt::drive::lock;
 use crate::ldm::virt::faulting::Twist;
-use crate::ldm::virt::inventory::Place;
+use crate::ldm::virt::handle::lock;
+use crate::ldm::virt::inventory::{Kept, Place};
 use crate::ldm::virt::sense::{Answered, Check, Say};
 use crate::ldm::virt::timing::{MOVE_S, seconds};
 
@@ -37,22 +37,28 @@ impl Changer {
         self.removal_allowed(from, to)?;
         let twist = self.jam(from)?;
         self.clock.spend(seconds(MOVE_S));
+        let (from_drive, to_drive) = (inventory_drive(self, from), inventory_drive(self, to));
         // What cannot be opened is not moved: the arm drops nothing.
-        let opened = match inventory_drive(self, to) {
-            Some(drive) => Some((drive, self.frame.open(&content).map_err(|_| Say::MECHANICAL)?)),
-            None => None,
+        let opened = match (to_drive, content.kept) {
+            (Some(_), Kept::Folder) => Some(self.frame.open(&content).map_err(|_| Say::MECHANICAL)?),
+            (Some(_), Kept::Memory) | (None, _) => None,
         };
         let mut next = self.frame.inventory.clone();
         next.elements.remove(&from);
-        let mut moved = content;
+        let mut moved = content.clone();
         moved.source = Some(from);
         next.elements.insert(to, moved);
         next.store(&self.frame.folder).map_err(|_| Say::MECHANICAL)?;
-        if let Some(drive) = inventory_drive(self, from) {
-            lock(&self.frame.drives[drive]).remove();
-        }
-        if let Some((drive, cartridge)) = opened {
-            lock(&self.frame.drives[drive]).insert(cartridge);
+        let removed = from_drive.and_then(|drive| lock(&self.frame.drives[drive]).remove());
+        // One in memory is never opened anew: it is the one that was taken out, or lay on the shelf.
+        let carried = match content.kept {
+            Kept::Folder => opened,
+            Kept::Memory => removed.or_else(|| self.frame.shelf.remove(&content.barcode)),
+        };
+        match (to_drive, carried) {
+            (Some(drive), Some(cartridge)) => lock(&self.frame.drives[drive]).insert(cartridge),
+            (None, Some(cartridge)) => drop(self.frame.shelf.insert(content.barcode, cartridge)),
+            (_, None) => {}
         }
         self.frame.inventory = next;
         match twist {

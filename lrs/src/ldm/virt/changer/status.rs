@@ -3,7 +3,7 @@
 use super::Changer;
 use crate::ldm::scsi::Transfer;
 use crate::ldm::virt::bytes::{give, number, padded};
-use crate::ldm::virt::drive::lock;
+use crate::ldm::virt::handle::lock;
 use crate::ldm::virt::inventory::Place;
 use crate::ldm::virt::sense::{Answered, Say};
 

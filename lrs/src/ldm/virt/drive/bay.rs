@@ -4,7 +4,7 @@
 use super::Drive;
 use crate::ldm::Op;
 use crate::ldm::drive::{Attribute, AttributeFormat, Position};
-use crate::ldm::virt::cartridge::{Cartridge, Kind};
+use crate::ldm::virt::cartridge::{Cartridge, CartridgeResult, Kind};
 use crate::ldm::virt::clock::Pace;
 use crate::ldm::virt::sense::{Answered, Check, Say};
 use crate::ldm::virt::technology::Access;
@@ -53,8 +53,12 @@ impl Drive {
     }
 
     /// The library takes the cartridge out; ask `holds` before.
-    pub(in crate::ldm::virt) fn remove(&mut self) {
-        self.bay = Bay::Empty;
+    pub(in crate::ldm::virt) fn remove(&mut self) -> Option<Box<dyn Cartridge>> {
+        match std::mem::replace(&mut self.bay, Bay::Empty) {
+            Bay::Empty => None,
+            Bay::Ejected(cartridge) | Bay::Refused(cartridge, _) | Bay::Loading(cartridge, _) => Some(cartridge),
+            Bay::Ready(loaded) => Some(loaded.cartridge),
+        }
     }
 
     /// Power goes and comes back: the buffer is lost, and what lies in the mouth is threaded anew.
@@ -115,8 +119,13 @@ impl Drive {
                     access,
                     touched: false,
                 };
-                count_load(loaded.cartridge.as_mut());
+                let counted = count_load(loaded.cartridge.as_mut());
                 self.statistics.load();
+                // It can be read all the same, as on hardware. A first write has the memory take a new change reference, and
+                // fails where it does not.
+                if counted.is_err() {
+                    self.statistics.memory_failed();
+                }
                 self.bay = Bay::Ready(loaded);
                 self.initiators.tell_all(Say::MEDIUM_MAY_HAVE_CHANGED);
             }
@@ -219,8 +228,8 @@ impl Drive {
     }
 }
 
-/// Counts a load in the cartridge's memory. Where the folder cannot be written to, the count stays: it decides nothing.
-fn count_load(cartridge: &mut dyn Cartridge) {
+/// Counts a load in the cartridge's memory.
+fn count_load(cartridge: &mut dyn Cartridge) -> CartridgeResult<()> {
     let old = cartridge
         .attribute(0, LOAD_COUNT)
         .map(|attribute| attribute.value.clone());
@@ -232,5 +241,5 @@ fn count_load(cartridge: &mut dyn Cartridge) {
         format: AttributeFormat::Binary,
         value: (count + 1).to_be_bytes().to_vec(),
     };
-    let _ = cartridge.set_attribute(0, &attribute);
+    cartridge.set_attribute(0, &attribute)
 }

@@ -155,7 +155,7 @@ fn one_command(found: Option<&Command>) -> Vec<u8> {
 
 impl Drive {
     /// Does a command of an initiator.
-    pub(super) fn execute(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
+    pub(super) fn command(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
         let command = look_up(COMMANDS, cdb)?;
         self.settle()?;
         // Allowing removal again is never refused.

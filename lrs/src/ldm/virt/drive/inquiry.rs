@@ -1,7 +1,6 @@
 //! Who the drive is and what it can do: INQUIRY with its pages, READ BLOCK LIMITS, REPORT DENSITY SUPPORT.
 
-use super::Drive;
-use super::transport::RECORD_MAX;
+use super::{Drive, RECORD_MAX};
 use crate::ldm::scsi::Transfer;
 use crate::ldm::virt::bytes::{give, number, padded};
 use crate::ldm::virt::sense::{Answered, Say};

@@ -14,6 +14,7 @@ mod alert {
     pub(super) const READ_FAILURE: usize = 5;
     pub(super) const WRITE_FAILURE: usize = 6;
     pub(super) const WRITE_PROTECT: usize = 9;
+    pub(super) const MEMORY: usize = 15;
     pub(super) const CLEAN_NOW: usize = 20;
     pub(super) const CLEAN_SOON: usize = 21;
     pub(super) const HARDWARE: usize = 30;
@@ -47,6 +48,11 @@ impl Statistics {
             alerts: self.alerts,
             ..Self::default()
         };
+    }
+
+    /// The cartridge's memory does not take what the drive has for it.
+    pub(super) fn memory_failed(&mut self) {
+        self.alerts |= flag(alert::MEMORY);
     }
 
     pub(super) fn reset(&mut self) {

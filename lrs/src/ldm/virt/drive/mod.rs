@@ -13,26 +13,28 @@ mod log;
 mod mode;
 mod positioning;
 mod reading;
-mod transport;
 mod writing;
 
 pub(super) use commands::{Command, Need, action, command, look_up, report_codes};
 pub(super) use inquiry::{designator, standard_inquiry, vital};
-pub use transport::DriveTransport;
-pub(super) use transport::lock;
 
 use super::cartridge::Cartridge;
 use super::clock::{Clock, Pace};
 use super::faulting::Faults;
-use super::reservation::Initiators;
-use super::sense::{Check, Say};
+use super::handle::Device;
+use super::reservation::{Initiator, Initiators};
+use super::sense::{Answered, Check, Say};
 use super::technology::{Access, Technology};
 use super::timing::{Geometry, Place, seconds};
 use crate::ldm::drive::Position;
+use crate::ldm::scsi::Transfer;
 use bay::Bay;
 use log::Statistics;
 use mode::Modes;
 use std::time::Instant;
+
+/// The largest record of an LTO drive in bytes (READ BLOCK LIMITS).
+const RECORD_MAX: usize = 8 << 20;
 
 /// Who a drive is.
 #[derive(Clone, Debug)]
@@ -64,6 +66,24 @@ pub(super) struct Drive {
     overwrite_allowed: Option<Position>,
     /// With `Pace::Real`: since when it threads.
     loading_since: Option<Instant>,
+}
+
+impl Device for Drive {
+    fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    fn transfer_max(&self) -> usize {
+        RECORD_MAX
+    }
+
+    fn initiators(&mut self) -> &mut Initiators {
+        &mut self.initiators
+    }
+
+    fn execute(&mut self, from: Initiator, cdb: &[u8], transfer: &mut Transfer<'_>) -> Answered {
+        self.command(from, cdb, transfer)
+    }
 }
 
 impl Drive {

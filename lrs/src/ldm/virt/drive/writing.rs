@@ -1,7 +1,6 @@
 //! Everything that changes what is on the tape: records, filemarks, flushes, and erasing (SSC-5, chapter 6).
 
-use super::Drive;
-use super::transport::RECORD_MAX;
+use super::{Drive, RECORD_MAX};
 use crate::ldm::Op;
 use crate::ldm::drive::{Attribute, AttributeFormat, Position};
 use crate::ldm::scsi::Transfer;
