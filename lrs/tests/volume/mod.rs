@@ -100,6 +100,7 @@ impl Put {
             bytes: self.tag.bytes,
             generation,
             inode: None,
+            span: None,
         }
     }
 }
@@ -320,6 +321,7 @@ pub fn an_abandoned_extent_is_a_stranger(maker: &mut dyn Maker) {
         bytes: tag.bytes,
         generation: label.generation,
         inode: None,
+        span: None,
     };
     volume.delete(&wanted).unwrap();
     assert_eq!(volume.delete(&wanted).unwrap(), Deleted::Absent);

@@ -2,14 +2,16 @@
 //! suite holds all of them.
 
 pub mod dir;
+mod line;
 pub mod ltfs;
+mod name;
 
 use super::MediaResult;
 use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, ByteCount, CatalogueId, Digests, EventHead, ExtentId, Generation, MediumId, Oid, Origin, Revision, Seen,
-    Stamp,
+    Span, Stamp,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,9 @@ pub struct IndexEntry {
     pub digests: Digests,
     /// The file's inode (dir).
     pub inode: Option<u64>,
+    /// Where the bytes lie (tape).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
 }
 
 /// An extent to be read or deleted, as the catalogue names it.
@@ -86,6 +91,8 @@ pub struct Wanted {
     pub generation: Generation,
     /// The file's inode, where known.
     pub inode: Option<u64>,
+    /// Where the bytes lie on a tape, where known: they are read there even if the tape's own index does not name them.
+    pub span: Option<Span>,
 }
 
 impl Wanted {
@@ -98,6 +105,7 @@ impl Wanted {
             bytes: extent.bytes,
             generation: extent.generation,
             inode: extent.inode,
+            span: None,
         }
     }
 }

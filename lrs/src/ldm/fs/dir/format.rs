@@ -4,13 +4,13 @@
 use super::ground::Ground;
 use super::label::{self, HOME, LabelFile};
 use super::lines::{self, FOLDER};
-use super::name::OBJECTS;
 use super::removal::ISOLATED;
 use super::survey::segments;
 use super::volume::DirVolume;
 use super::writer::Writer;
 use super::{Expected, FORMAT};
 use crate::ldm::disk::{Disk, LabelRead, OsDisk, ROOT, Role};
+use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::{Label, Volume};
 use crate::ldm::{Fault, MediaResult, Op};
 use nix::errno::Errno;
