@@ -6,7 +6,7 @@ mod line;
 pub mod ltfs;
 mod name;
 
-use super::MediaResult;
+use super::{Fault, MediaResult};
 use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
@@ -34,6 +34,34 @@ pub struct Label {
     pub revision: Revision,
     /// When it was labelled.
     pub created_at: Timestamp,
+}
+
+/// A label in words.
+fn describe(label: &Label) -> String {
+    format!("{} ({}), generation {}", label.name, label.medium, label.generation)
+}
+
+/// Whether a label is that of the medium the catalogue means, in one of the generations that will do.
+fn meant(label: &Label, medium: MediumId, name: &str, generations: &[Generation]) -> Result<(), Fault> {
+    let last = generations.iter().max().copied();
+    if label.medium == medium
+        && let Some(last) = last.filter(|last| label.generation > *last)
+    {
+        return Err(Fault::ErasedSince {
+            expected: last,
+            found: label.generation,
+            revision: label.revision,
+            catalogue: label.catalogue,
+        });
+    }
+    if label.medium == medium && generations.contains(&label.generation) {
+        return Ok(());
+    }
+    let words: Vec<String> = generations.iter().map(ToString::to_string).collect();
+    Err(Fault::WrongMedium {
+        expected: format!("{name} ({medium}), generation {}", words.join(" or ")),
+        found: describe(label),
+    })
 }
 
 /// How much room a medium has.

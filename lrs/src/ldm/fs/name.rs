@@ -118,7 +118,20 @@ impl Names {
 
     /// The name is nobody's and is not given out again.
     pub(super) fn spend(&mut self, name: &str) {
-        self.0.insert(key(name), NOBODY);
+        self.spend_key(key(name));
+    }
+
+    /// The same by its key.
+    pub(super) fn spend_key(&mut self, key: NameKey) {
+        self.0.insert(key, NOBODY);
+    }
+
+    /// The keys of all names that are spent, in order.
+    pub(super) fn spent(&self) -> Vec<NameKey> {
+        let spent = self.0.iter().filter(|(_, owner)| **owner == NOBODY);
+        let mut keys: Vec<NameKey> = spent.map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
     }
 }
 
@@ -163,8 +176,10 @@ mod tests {
         assert_eq!(names.owner("a"), Owner::Free);
         names.claim("a", extent);
         assert_eq!(names.owner("a"), Owner::Extent(extent));
+        assert!(names.spent().is_empty());
         names.spend("a");
         assert_eq!(names.owner("a"), Owner::Spent);
+        assert_eq!(names.spent(), [key("a")]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::writer::Writer;
 use crate::ldm::disk::{Kind, LabelRead, Role, Subject};
 use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::name::Owner;
-use crate::ldm::fs::{EraseStep, Label, Wanted};
+use crate::ldm::fs::{EraseStep, Label, Wanted, describe};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, ExtentId, Generation, Oid};
 
@@ -59,8 +59,8 @@ impl DirVolume {
             return Ok(());
         }
         let fault = Fault::WrongMedium {
-            expected: super::format::describe(label),
-            found: super::format::describe(mine),
+            expected: describe(label),
+            found: describe(mine),
         };
         Err(self.ground.fault(Op::Delete, None, fault))
     }

@@ -1,7 +1,6 @@
 //! One mounted directory: what it knows, who it is, how much room it has. The verbs are in the files beside this one.
 
 use super::entries::{Entries, read_line};
-use super::format::describe;
 use super::ground::Ground;
 use super::index::Index;
 use super::label::{self, LabelFile};
@@ -15,7 +14,7 @@ use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
-    Wanted, WriteHandle,
+    Wanted, WriteHandle, describe,
 };
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};

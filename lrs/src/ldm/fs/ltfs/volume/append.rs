@@ -130,6 +130,11 @@ impl Appender {
         self.block
     }
 
+    /// Bytes that are in memory and in no record yet.
+    pub fn waiting(&self) -> usize {
+        self.record.len()
+    }
+
     /// Whether anything was given that no flush has covered.
     pub fn is_ahead(&self) -> bool {
         self.block > self.durable || !self.record.is_empty()

@@ -202,6 +202,15 @@ fn first_tree(options: &Options, location: Location, previous: Option<Location>)
     }
 }
 
+/// The tree of a volume that was never written.
+pub(in crate::ldm::fs::ltfs) fn empty_tree(options: &Options) -> Index {
+    let location = Location {
+        partition: PartitionId::B,
+        block: LABEL_BLOCKS + 1,
+    };
+    first_tree(options, location, None)
+}
+
 fn first_index(drive: &mut dyn Drive, labels: &Labels, tree: &Index) -> LtfsResult<()> {
     let partition = labels.number(tree.head.location.partition).expect("one of both");
     let at = Position {
