@@ -457,3 +457,38 @@ fn an_index_that_reads_otherwise_than_it_was_written_is_found_out() {
     );
     assert!(put(&mut *volume, "three", b"3").is_err());
 }
+
+#[test]
+fn data_that_look_like_a_seal_are_none() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    put(&mut *volume, "one", b"1").unwrap();
+    volume.sync().unwrap();
+    let seal = std::fs::read(reel.record(reel.end() - 1)).unwrap();
+    put(&mut *volume, "two", b"2").unwrap();
+    volume.sync().unwrap();
+    // A copy of the first seal in a record of its own, the last one on the tape.
+    let copy = put(&mut *volume, "copy", &seal).unwrap();
+    assert_eq!(get(&mut *volume, &copy.wanted(reel.label.generation)).unwrap(), seal);
+    assert_eq!(std::fs::read(reel.record(reel.end() - 1)).unwrap(), seal);
+    drop(volume);
+    assert_eq!(entries(&mut *reel.mounted()).len(), 2);
+}
+
+#[test]
+fn a_name_that_was_taken_away_is_not_given_again_after_a_commit() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let one = put(&mut *volume, "same", b"1").unwrap();
+    volume.commit_index(STAMP).unwrap();
+    volume.delete(&one.wanted(reel.label.generation)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    for _ in 0..2 {
+        drop(volume);
+        volume = reel.mounted();
+        let address = volume.reserve(&one.tag.origin, dss::model::ExtentId::fresh()).unwrap();
+        assert_ne!(address, one.address);
+        put(&mut *volume, "another", b"2").unwrap();
+        volume.commit_index(STAMP).unwrap();
+    }
+}
