@@ -73,6 +73,7 @@ fn media_code(fault: &Fault) -> &'static str {
     match fault {
         Fault::Io(_) if fault.is_of_host() => "host_exhausted",
         Fault::Io(_) => "io_error",
+        Fault::Drive(_) => "drive_error",
         Fault::Short { .. } => "short",
         Fault::NoSpace => "no_space",
         Fault::Absent => "absent",
@@ -95,6 +96,7 @@ fn media_advice(fault: &Fault) -> &'static str {
     match fault {
         Fault::Io(_) if fault.is_of_host() => HOST_ADVICE,
         Fault::Io(_) => "see the kernel's log for the device; repack the medium while it still reads",
+        Fault::Drive(_) => "try the medium in another drive before it is condemned; repack it while it still reads",
         Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_) => {
             "look at the file on the medium; other copies are not concerned"
         }

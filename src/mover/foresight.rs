@@ -72,6 +72,7 @@ mod tests {
             address: Address("objects/o".to_owned()),
             bytes: ByteCount(bytes),
             inode: None,
+            span: None,
         };
         (0..count)
             .map(|number| One(media[number % media.len()], wanted()))

@@ -92,6 +92,7 @@ impl ReadFailure {
             Self::Media(error) => match error.fault {
                 Fault::Damaged(_) | Fault::Miswritten | Fault::NotThisExtent(_) => true,
                 Fault::Io(_)
+                | Fault::Drive(_)
                 | Fault::Short { .. }
                 | Fault::NoSpace
                 | Fault::Absent

@@ -193,6 +193,7 @@ impl Volume for MemVolume {
             address: writing.address,
             digests,
             inode: None,
+            span: None,
         };
         self.finished.push((entry, writing.bytes));
         Ok(receipt)

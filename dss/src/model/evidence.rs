@@ -5,7 +5,7 @@
 //! `commit_put` accept only [`Synced`], so bytes that were never recorded, checked, written or made durable cannot be
 //! referenced.
 
-use super::{Digests, Epoch, Extent, ExtentId, Generation, MediumId, NewExtent, Owner};
+use super::{Digests, Epoch, Extent, ExtentId, Generation, MediumId, NewExtent, Owner, Span};
 
 /// Attests that a *pending* row was committed. Made by catalogues.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct WriteReceipt {
     extent: ExtentId,
     digests: Digests,
     inode: Option<u64>,
+    span: Option<Span>,
     serial: WriteSerial,
 }
 
@@ -45,7 +46,16 @@ impl WriteReceipt {
             extent,
             digests,
             inode,
+            span: None,
             serial,
+        }
+    }
+
+    /// The same for bytes that a tape took, which lie there.
+    pub fn at(self, span: Span) -> Self {
+        Self {
+            span: Some(span),
+            ..self
         }
     }
 
@@ -149,6 +159,7 @@ impl Verified {
 pub struct Written {
     verified: Verified,
     inode: Option<u64>,
+    span: Option<Span>,
     serial: WriteSerial,
 }
 
@@ -162,6 +173,7 @@ impl Written {
         Ok(Self {
             verified,
             inode: receipt.inode,
+            span: receipt.span,
             serial: receipt.serial,
         })
     }
@@ -185,6 +197,7 @@ pub struct Synced {
     epoch: Epoch,
     digests: Digests,
     inode: Option<u64>,
+    span: Option<Span>,
 }
 
 impl Synced {
@@ -206,6 +219,7 @@ impl Synced {
             epoch: recorded.epoch,
             digests: written.verified.digests,
             inode: written.inode,
+            span: written.span,
         })
     }
 
@@ -228,6 +242,10 @@ impl Synced {
     /// The durable file's inode, where there is one.
     pub fn inode(&self) -> Option<u64> {
         self.inode
+    }
+    /// Where its bytes lie on a tape, where they do.
+    pub fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
     }
 }
 

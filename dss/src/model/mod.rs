@@ -13,6 +13,7 @@ pub mod lease;
 pub mod loss;
 pub mod medium;
 pub mod object;
+pub mod span;
 pub mod standing;
 pub mod units;
 pub(crate) mod words;
@@ -33,6 +34,7 @@ pub use job::{
 pub use lease::{Holder, Lease, Resource};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
+pub use span::{Span, Stretch};
 pub use standing::{Compared, EventHead, Known, Seen, Stamp, Standing};
 pub use units::{Blake3, ByteCount, CHUNK_BYTES, Digester, Digests};
 pub use words::UnknownWord;

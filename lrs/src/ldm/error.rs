@@ -1,5 +1,6 @@
 //! What media and drives answer when they do not do what was asked, who is to blame, and what to do about it.
 
+use super::drive::DriveError;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +54,9 @@ pub enum Fault {
     /// The device or its file system failed; or, [`Fault::is_of_host`], what the host lends to every process ran out.
     #[error("{_0}{}", whose(*_0))]
     Io(Errno),
+    /// The drive did not do what it was asked.
+    #[error("{_0}")]
+    Drive(Box<DriveError>),
     /// Fewer bytes than the catalogue says.
     #[error("{got} bytes where the catalogue says {expected}")]
     Short {
@@ -113,7 +117,8 @@ impl Fault {
     pub fn is_of_host(&self) -> bool {
         match self {
             Self::Io(errno) => matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN),
-            Self::Short { .. }
+            Self::Drive(_)
+            | Self::Short { .. }
             | Self::NoSpace
             | Self::Absent
             | Self::WrongMedium { .. }
@@ -202,6 +207,7 @@ impl MediaError {
     pub fn blame(&self) -> Blame {
         match (&self.fault, self.op) {
             (Fault::Unfit(_), _) => Blame::Operator,
+            (Fault::Drive(error), _) => error.blame(),
             (Fault::Miswritten, _) => Blame::Us,
             (fault, _) if fault.is_of_host() => Blame::Us,
             (Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_), _) => Blame::Extent,
@@ -239,6 +245,7 @@ impl MediaError {
             | Fault::Absent
             | Fault::ErasedSince { .. } => true,
             Fault::Io(_)
+            | Fault::Drive(_)
             | Fault::NoSpace
             | Fault::WrongMedium { .. }
             | Fault::Unlabelled(_)

@@ -2,6 +2,7 @@
 
 use super::{Context, Desk, Message};
 use crate::core::scheduler::Event;
+use crate::ldm::drive::DriveFault;
 use crate::ldm::{Fault, MediaError};
 use crate::worker::Worker;
 use dss::catalogue::{CatalogueError, MediumChange};
@@ -106,6 +107,8 @@ fn is_absent(fault: &Fault) -> bool {
             errno,
             Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM
         ),
+        // 2/3A/xx: there is no medium in it (SPC-4, annex F).
+        Fault::Drive(error) => matches!(&error.fault, DriveFault::Sense(sense) if (sense.key, sense.asc) == (2, 0x3a)),
         Fault::Short { .. }
         | Fault::NoSpace
         | Fault::Damaged(_)

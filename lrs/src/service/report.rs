@@ -4,6 +4,7 @@ use super::{Context, Desk, Lrs, Message};
 use crate::core::drive::DriveId;
 use crate::core::health::{Failure, Trouble};
 use crate::core::scheduler::Event;
+use crate::ldm::error::Blame;
 use crate::ldm::{Fault, MediaError, Op};
 use dss::catalogue::CatalogueError;
 use dss::model::{Medium, MediumId, NewEvent};
@@ -41,16 +42,26 @@ fn is_of_device(errno: Errno) -> bool {
     )
 }
 
+/// What a device that failed at something is evidence of.
+fn of_device(op: Op) -> Option<Trouble> {
+    match op {
+        Op::Write | Op::Mount | Op::Load | Op::Unload => Some(Trouble::Hard),
+        Op::Sync => Some(Trouble::Sync),
+        Op::Read | Op::Open | Op::Locate => Some(Trouble::Read),
+        // Its room is taken for none, and a deletion is tried again: neither harms anything.
+        Op::FreeSpace | Op::Delete => None,
+    }
+}
+
 /// What a failure is evidence of, if of anything. What is absent, full, or another medium than expected is no failure of
 /// a device; bytes that fail their digest make a medium suspect without being counted.
 fn trouble(error: &MediaError) -> Option<Trouble> {
     match (&error.fault, error.op) {
-        (Fault::Io(errno), op) if is_of_device(*errno) => match op {
-            Op::Write | Op::Mount | Op::Load | Op::Unload => Some(Trouble::Hard),
-            Op::Sync => Some(Trouble::Sync),
-            Op::Read | Op::Open | Op::Locate => Some(Trouble::Read),
-            // Its room is taken for none, and a deletion is tried again: neither harms anything.
-            Op::FreeSpace | Op::Delete => None,
+        (Fault::Io(errno), op) if is_of_device(*errno) => of_device(op),
+        // A drive that another host holds, or an inventory that is stale, says nothing of either.
+        (Fault::Drive(found), op) => match found.blame() {
+            Blame::Extent | Blame::Medium | Blame::Drive => of_device(op),
+            Blame::Library | Blame::Operator | Blame::Us => None,
         },
         (Fault::Damaged(_), Op::Mount) => Some(Trouble::Hard),
         (

@@ -1,6 +1,6 @@
 //! Directory media in temporary folders.
 
-use crate::volume::Maker;
+use crate::volume::{Deletion, Maker, Measure, Nature, Remnant};
 use dss::model::{ByteCount, CatalogueId, Generation, MediumId, Revision};
 use lrs::ldm::MediaResult;
 use lrs::ldm::disk::Disk;
@@ -112,6 +112,14 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 impl Maker for Bench {
+    fn nature(&self) -> Nature {
+        Nature {
+            deletion: Deletion::Frees,
+            remnant: Remnant::File,
+            measure: Measure::Exact,
+        }
+    }
+
     fn fresh(&mut self, capacity: ByteCount) -> Label {
         self.made += 1;
         self.path = self._folder.path().join(self.made.to_string());

@@ -114,6 +114,7 @@ impl Trouble {
                     ..MediumChange::default()
                 },
                 Fault::Io(_)
+                | Fault::Drive(_)
                 | Fault::Short { .. }
                 | Fault::NoSpace
                 | Fault::Absent

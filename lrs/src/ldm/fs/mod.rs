@@ -2,14 +2,16 @@
 //! suite holds all of them.
 
 pub mod dir;
+mod line;
 pub mod ltfs;
+mod name;
 
-use super::MediaResult;
+use super::{Fault, MediaResult};
 use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, ByteCount, CatalogueId, Digests, EventHead, ExtentId, Generation, MediumId, Oid, Origin, Revision, Seen,
-    Stamp,
+    Span, Stamp,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,34 @@ pub struct Label {
     pub revision: Revision,
     /// When it was labelled.
     pub created_at: Timestamp,
+}
+
+/// A label in words.
+fn describe(label: &Label) -> String {
+    format!("{} ({}), generation {}", label.name, label.medium, label.generation)
+}
+
+/// Whether a label is that of the medium the catalogue means, in one of the generations that will do.
+fn meant(label: &Label, medium: MediumId, name: &str, generations: &[Generation]) -> Result<(), Fault> {
+    let last = generations.iter().max().copied();
+    if label.medium == medium
+        && let Some(last) = last.filter(|last| label.generation > *last)
+    {
+        return Err(Fault::ErasedSince {
+            expected: last,
+            found: label.generation,
+            revision: label.revision,
+            catalogue: label.catalogue,
+        });
+    }
+    if label.medium == medium && generations.contains(&label.generation) {
+        return Ok(());
+    }
+    let words: Vec<String> = generations.iter().map(ToString::to_string).collect();
+    Err(Fault::WrongMedium {
+        expected: format!("{name} ({medium}), generation {}", words.join(" or ")),
+        found: describe(label),
+    })
 }
 
 /// How much room a medium has.
@@ -69,6 +99,9 @@ pub struct IndexEntry {
     pub digests: Digests,
     /// The file's inode (dir).
     pub inode: Option<u64>,
+    /// Where the bytes lie (tape).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
 }
 
 /// An extent to be read or deleted, as the catalogue names it.
@@ -86,6 +119,8 @@ pub struct Wanted {
     pub generation: Generation,
     /// The file's inode, where known.
     pub inode: Option<u64>,
+    /// Where the bytes lie on a tape, where known: they are read there even if the tape's own index does not name them.
+    pub span: Option<Span>,
 }
 
 impl Wanted {
@@ -98,6 +133,7 @@ impl Wanted {
             bytes: extent.bytes,
             generation: extent.generation,
             inode: extent.inode,
+            span: None,
         }
     }
 }

@@ -2,16 +2,17 @@
 //! the next generation makes it true. Every step may be repeated after a crash.
 
 use super::entries::Entries;
-use super::index::{Index, Owner};
+use super::index::Index;
 use super::label::{self, LabelFile};
 use super::lines;
-use super::name::{self, OBJECTS};
 use super::removal::ISOLATED;
 use super::survey::{Change, segments, survey};
 use super::volume::DirVolume;
 use super::writer::Writer;
 use crate::ldm::disk::{Kind, LabelRead, Role, Subject};
-use crate::ldm::fs::{EraseStep, Label, Wanted};
+use crate::ldm::fs::name::OBJECTS;
+use crate::ldm::fs::name::Owner;
+use crate::ldm::fs::{EraseStep, Label, Wanted, describe};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, ExtentId, Generation, Oid};
 
@@ -58,8 +59,8 @@ impl DirVolume {
             return Ok(());
         }
         let fault = Fault::WrongMedium {
-            expected: super::format::describe(label),
-            found: super::format::describe(mine),
+            expected: describe(label),
+            found: describe(mine),
         };
         Err(self.ground.fault(Op::Delete, None, fault))
     }
@@ -110,7 +111,7 @@ impl DirVolume {
         if orphan.generation != self.label.label.generation || self.index.get(orphan.extent).is_some() {
             return Ok(());
         }
-        let name = name::of_address(&self.ground, Op::Delete, &orphan.address)?;
+        let name = self.ground.name_of(Op::Delete, &orphan.address)?;
         match self.index.owner(name) {
             Owner::Extent(other) if other != orphan.extent => Ok(()),
             Owner::Extent(_) | Owner::Free | Owner::Spent => self.remove(
@@ -134,7 +135,7 @@ impl DirVolume {
                 oid: entry.tag.origin.oid.clone(),
                 extent: entry.tag.extent,
             };
-            name::of_address(&self.ground, Op::Delete, &entry.address)?;
+            self.ground.name_of(Op::Delete, &entry.address)?;
             self.remove(&entry.address.0, entry.inode, subject, progress)?;
         }
         Ok(())

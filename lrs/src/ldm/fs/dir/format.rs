@@ -4,14 +4,14 @@
 use super::ground::Ground;
 use super::label::{self, HOME, LabelFile};
 use super::lines::{self, FOLDER};
-use super::name::OBJECTS;
 use super::removal::ISOLATED;
 use super::survey::segments;
 use super::volume::DirVolume;
 use super::writer::Writer;
 use super::{Expected, FORMAT};
 use crate::ldm::disk::{Disk, LabelRead, OsDisk, ROOT, Role};
-use crate::ldm::fs::{Label, Volume};
+use crate::ldm::fs::name::OBJECTS;
+use crate::ldm::fs::{Label, Volume, describe, meant};
 use crate::ldm::{Fault, MediaResult, Op};
 use nix::errno::Errno;
 use std::path::Path;
@@ -51,38 +51,10 @@ pub fn read_label(disk: Box<dyn Disk>, medium: &str) -> MediaResult<Label> {
 pub fn mount(disk: Box<dyn Disk>, expected: Expected) -> MediaResult<Box<dyn Volume>> {
     let ground = Ground::new(disk, &expected.name);
     let label = label::read(&ground, LabelRead::Mount)?;
-    let right = label.label.medium == expected.medium && expected.generations.contains(&label.label.generation);
-    let last = expected.generations.iter().max().copied();
-    if label.label.medium == expected.medium
-        && let Some(last) = last.filter(|last| label.label.generation > *last)
-    {
-        let fault = Fault::ErasedSince {
-            expected: last,
-            found: label.label.generation,
-            revision: label.label.revision,
-            catalogue: label.label.catalogue,
-        };
-        return Err(ground.fault(Op::Mount, Some(label::PATH), fault));
-    }
-    if !right {
-        let generations: Vec<String> = expected.generations.iter().map(ToString::to_string).collect();
-        let fault = Fault::WrongMedium {
-            expected: format!(
-                "{} ({}), generation {}",
-                expected.name,
-                expected.medium,
-                generations.join(" or ")
-            ),
-            found: describe(&label.label),
-        };
+    if let Err(fault) = meant(&label.label, expected.medium, &expected.name, &expected.generations) {
         return Err(ground.fault(Op::Mount, Some(label::PATH), fault));
     }
     Ok(Box::new(DirVolume::mount(ground, label, expected.capacity)?))
-}
-
-/// A label in words.
-pub(super) fn describe(label: &Label) -> String {
-    format!("{} ({}), generation {}", label.name, label.medium, label.generation)
 }
 
 /// Whether a medium can be made of a directory, before anything is: refuses one that holds anything. `medium` is for

@@ -1,7 +1,9 @@
 //! The disk that all parts of one mounted medium share, and how its answers become errors that name the medium.
 
 use crate::ldm::disk::{Disk, DiskResult};
+use crate::ldm::fs::name;
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
+use dss::model::Address;
 use nix::errno::Errno;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -59,5 +61,13 @@ impl Ground {
 
     pub(super) fn damaged(&self, op: Op, at: &str, what: impl Into<String>) -> MediaError {
         self.fault(op, Some(at), Fault::Damaged(what.into()))
+    }
+
+    /// The name in an address; refused when it could mean anything but one entry of the extents' folder.
+    pub(super) fn name_of<'a>(&self, op: Op, address: &'a Address) -> MediaResult<&'a str> {
+        name::of_address(address).ok_or_else(|| {
+            let fault = Fault::NotThisExtent("the address is not one of this format".to_owned());
+            self.fault(op, Some(&address.0), fault)
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! What a mounted medium keeps in memory of its extents: where each one's line is in the manifest, and which names were
 //! used. Tags and digests stay on the medium. About 170 bytes an extent, in two maps.
 
+use crate::ldm::fs::name::{Names, Owner};
 use dss::model::ExtentId;
 use std::collections::HashMap;
-use uuid::Uuid;
 
 /// Where an extent's line is in the manifest, and how large the extent is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,36 +14,12 @@ pub(super) struct Slot {
     pub(super) bytes: u64,
 }
 
-/// 128 bits of a name's BLAKE3: two names never share it, at a cost that does not grow with the name.
-type NameKey = [u8; 16];
-
-/// Who has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// Nobody, ever, in this generation.
-    Free,
-    /// Nobody now: it was deleted or isolated, or a stranger lies there.
-    Spent,
-    /// This extent.
-    Extent(ExtentId),
-}
-
 /// The extents and names of one generation of one medium.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     extents: HashMap<ExtentId, Slot>,
-    names: HashMap<NameKey, ExtentId>,
+    names: Names,
     bytes: u64,
-}
-
-/// Stands for "spent" among the owners: no extent has this id.
-const NOBODY: ExtentId = ExtentId(Uuid::nil());
-
-fn key(name: &str) -> NameKey {
-    *blake3::hash(name.as_bytes())
-        .as_bytes()
-        .first_chunk()
-        .expect("a digest is longer than a key")
 }
 
 impl Index {
@@ -75,38 +51,24 @@ impl Index {
     }
 
     pub(super) fn owner(&self, name: &str) -> Owner {
-        match self.names.get(&key(name)) {
-            None => Owner::Free,
-            Some(&NOBODY) => Owner::Spent,
-            Some(extent) => Owner::Extent(*extent),
-        }
+        self.names.owner(name)
     }
 
     /// The name is this extent's, and nobody else's in this generation.
     pub(super) fn claim(&mut self, name: &str, extent: ExtentId) {
-        self.names.insert(key(name), extent);
+        self.names.claim(name, extent);
     }
 
     /// The name is nobody's and is not given out again.
     pub(super) fn spend(&mut self, name: &str) {
-        self.names.insert(key(name), NOBODY);
+        self.names.spend(name);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_free_once() {
-        let mut index = Index::default();
-        let extent = ExtentId::fresh();
-        assert_eq!(index.owner("a"), Owner::Free);
-        index.claim("a", extent);
-        assert_eq!(index.owner("a"), Owner::Extent(extent));
-        index.spend("a");
-        assert_eq!(index.owner("a"), Owner::Spent);
-    }
+    use crate::ldm::fs::name::NameKey;
 
     #[test]
     fn an_extent_costs_less_than_200_bytes_of_memory() {

@@ -12,7 +12,6 @@ mod ground;
 mod index;
 mod label;
 mod lines;
-mod name;
 mod reading;
 mod record;
 mod removal;

@@ -1,9 +1,8 @@
 //! Reading extents: as many bytes as the catalogue says, or an error that leaves no byte to be used.
 
-use super::index::Owner;
-use super::name;
 use super::volume::DirVolume;
 use crate::ldm::disk::{DIRECT_FROM, FileId, Kind, Role, Subject};
+use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{ReadFrom, ReadHandle, Wanted};
 use crate::ldm::{Fault, MediaResult, Op};
 use nix::errno::Errno;
@@ -81,7 +80,7 @@ impl DirVolume {
                 wanted.generation
             ));
         }
-        let name = name::of_address(&self.ground, op, &wanted.address)?;
+        let name = self.ground.name_of(op, &wanted.address)?;
         match self.index.owner(name) {
             Owner::Extent(other) if other != wanted.extent => refuse(format!("the name belongs to extent {other}")),
             Owner::Extent(_) => Ok(()),

@@ -1,6 +1,6 @@
 //! Lines of the manifest: one JSON object each, which begins with the CRC of the rest of its line.
 
-use crate::ldm::fs::{IndexEntry, IndexStamp};
+use crate::ldm::fs::{IndexEntry, IndexStamp, line};
 use dss::model::{Address, ExtentId, Generation, MediumId};
 use serde::{Deserialize, Serialize};
 
@@ -83,31 +83,16 @@ pub(super) struct Durable {
     pub(super) seal: u64,
 }
 
-/// `{"crc32":"xxxxxxxx"`; the comma that follows is the first byte the CRC covers.
-const HEAD: usize = 19;
-
 /// The line of a record, with its newline.
 pub(super) fn to_line(record: &Record) -> Vec<u8> {
-    let json = serde_json::to_vec(record).expect("a record is plain data");
-    let mut line = Vec::with_capacity(json.len() + HEAD + 2);
-    line.extend_from_slice(b"{\"crc32\":\"00000000\",");
-    line.extend_from_slice(&json[1..]);
-    let crc = crc32fast::hash(&line[HEAD..]);
-    line[10..18].copy_from_slice(format!("{crc:08x}").as_bytes());
+    let mut line = line::write(record);
     line.push(b'\n');
     line
 }
 
 /// What a line says, its newline left off; None when it is damaged.
-pub(super) fn from_line(line: &[u8]) -> Option<Record> {
-    let (head, rest) = line.split_at_checked(HEAD)?;
-    let digits = head.strip_prefix(b"{\"crc32\":\"")?.strip_suffix(b"\"")?;
-    if digits != format!("{:08x}", crc32fast::hash(rest)).as_bytes() {
-        return None;
-    }
-    let mut json = rest.to_vec();
-    *json.first_mut()? = b'{';
-    serde_json::from_slice(&json).ok()
+pub(super) fn from_line(text: &[u8]) -> Option<Record> {
+    line::read(text)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Taking extents away: only the bytes that the catalogue means, by index, inode and generation; anything in doubt stays.
 
-use super::name::{self, OBJECTS};
+use super::entries::read_line;
 use super::record::{Deletion, Isolation, Record};
 use super::volume::DirVolume;
-use super::{entries::read_line, index::Owner};
 use crate::ldm::disk::{Kind, Replace, Role, Stat, Subject};
+use crate::ldm::fs::name::Owner;
+use crate::ldm::fs::name::{self, OBJECTS};
 use crate::ldm::fs::{Deleted, Wanted};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, ExtentId};
@@ -87,7 +88,7 @@ impl DirVolume {
     }
 
     fn take_out(&mut self, wanted: &Wanted, record: &Record) -> MediaResult<()> {
-        let name = name::of_address(&self.ground, Op::Delete, &wanted.address)?;
+        let name = self.ground.name_of(Op::Delete, &wanted.address)?;
         self.index.spend(name);
         if let Err(error) = self.writer.append(Op::Delete, record) {
             self.void_window();

@@ -1,10 +1,10 @@
 //! Making writes durable: files, their names, the manifest's lines, in this order. A failure voids the window.
 
 use super::index::Slot;
-use super::name::OBJECTS;
 use super::removal::ISOLATED;
 use super::volume::DirVolume;
 use crate::ldm::disk::FileId;
+use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::{IndexStamp, Volume};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;

@@ -1,20 +1,20 @@
 //! One mounted directory: what it knows, who it is, how much room it has. The verbs are in the files beside this one.
 
 use super::entries::{Entries, read_line};
-use super::format::describe;
 use super::ground::Ground;
-use super::index::{Index, Owner};
+use super::index::Index;
 use super::label::{self, LabelFile};
-use super::name::OBJECTS;
 use super::reading::Reading;
 use super::survey::{Change, Survey, survey};
 use super::sync::Window;
 use super::writer::Writer;
 use super::writing::Writing;
 use crate::ldm::disk::{LabelRead, Standing};
+use crate::ldm::fs::name::OBJECTS;
+use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
-    Wanted, WriteHandle,
+    Wanted, WriteHandle, describe,
 };
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
@@ -116,7 +116,7 @@ impl DirVolume {
             })
         })?;
         for name in strangers {
-            let path = super::name::address(&name).0;
+            let path = crate::ldm::fs::name::address(&name).0;
             // A name that is not UTF-8 is not found again; it is reported by its listing, and takes what it takes.
             if let Some(found) = self.ground.call(Op::Mount, &path, |disk| disk.stat(&path))? {
                 self.used += found.bytes;

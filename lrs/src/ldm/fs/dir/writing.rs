@@ -1,10 +1,11 @@
 //! Writing extents: a name nobody had, a file nobody made, every byte counted and digested on its way.
 
-use super::name;
+use super::index::Slot;
 use super::volume::DirVolume;
-use super::{index::Owner, index::Slot};
 use crate::ldm::disk::{FileId, Role, Subject};
 use crate::ldm::fs::dir::record::Record;
+use crate::ldm::fs::name;
+use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{Accepted, ExtentTag, IndexEntry, Volume, WriteHandle};
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
 use dss::model::evidence::{WriteReceipt, WriteSerial};
@@ -78,7 +79,7 @@ impl DirVolume {
 
     pub(super) fn create_extent(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.writable(Op::Write)?;
-        let name = name::of_address(&self.ground, Op::Write, address)?;
+        let name = self.ground.name_of(Op::Write, address)?;
         if self.index.owner(name) != Owner::Extent(tag.extent) || self.index.get(tag.extent).is_some() {
             let fault = Fault::NotThisExtent("the address was not reserved for it".to_owned());
             return Err(self.ground.fault(Op::Write, Some(&address.0), fault));
@@ -185,6 +186,7 @@ impl DirVolume {
             address: writing.address,
             digests: digests.clone(),
             inode: Some(inode),
+            span: None,
         };
         let named = self.writer.append(Op::Write, &Record::Extent(Box::new(entry)));
         let at = match named.and_then(|at| self.start_writing_back(writing.file, bytes).map(|()| at)) {

@@ -20,6 +20,8 @@ pub const TEXT_ENCODING: u16 = 0x0805;
 pub const BARCODE: u16 = 0x0806;
 /// Media pool, 160 bytes.
 pub const POOL: u16 = 0x0808;
+/// Medium globally unique identifier, 36 bytes: which medium of respool's the cartridge is.
+pub const MEDIUM_ID: u16 = 0x0820;
 /// Application format version, 16 bytes.
 pub const FORMAT: u16 = 0x080b;
 /// Volume coherency information, 70 bytes.
@@ -60,8 +62,18 @@ fn ascii(id: u16, text: &str, length: usize) -> Attribute {
     }
 }
 
+/// The attribute that says which medium the cartridge is.
+pub fn medium_id(id: uuid::Uuid) -> Attribute {
+    binary(MEDIUM_ID, id.hyphenated().to_string().into_bytes())
+}
+
+/// The attribute that has the barcode.
+pub fn barcode(text: &str) -> Attribute {
+    ascii(BARCODE, text, 32)
+}
+
 /// An attribute of text: UTF-8, cut at a character, filled up with zeros.
-fn text(id: u16, text: &str) -> Attribute {
+pub fn text(id: u16, text: &str) -> Attribute {
     let mut length = text.len().min(TEXT);
     while !text.is_char_boundary(length) {
         length -= 1;
@@ -103,7 +115,7 @@ pub fn of_volume(told: Told<'_>) -> Vec<Attribute> {
         ascii(APPLICATION_VERSION, env!("CARGO_PKG_VERSION"), 8),
         text(VOLUME_NAME, told.name),
         binary(TEXT_ENCODING, vec![UTF8]),
-        ascii(BARCODE, told.barcode, 32),
+        barcode(told.barcode),
         text(POOL, told.pool),
         ascii(FORMAT, FORMAT_VERSION, 16),
         binary(LOCK, vec![0]),

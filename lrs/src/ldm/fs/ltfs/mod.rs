@@ -9,6 +9,7 @@ pub mod coherency;
 pub mod finding;
 pub mod index;
 pub mod label;
+pub mod medium;
 pub mod name;
 pub mod time;
 pub mod vol1;

@@ -8,8 +8,8 @@ use crate::ldm::fs::ltfs::PartitionId;
 use crate::ldm::fs::ltfs::index::Extent;
 
 /// A file that is being appended.
-#[derive(Default)]
-struct Open {
+#[derive(Debug, Default)]
+pub struct OpenFile {
     length: u64,
     extents: Vec<Extent>,
     /// The next byte follows the last extent's last one on the tape.
@@ -33,7 +33,7 @@ pub struct Appender {
     block_size: usize,
     block: u64,
     durable: u64,
-    file: Option<Open>,
+    file: Option<OpenFile>,
     early_warning: bool,
     over: Option<Over>,
 }
@@ -67,7 +67,13 @@ impl Appender {
 
     /// Begins a file; one that was begun and not finished is given up, and its bytes are dead ones.
     pub fn begin(&mut self) {
-        self.file = Some(Open::default());
+        self.file = Some(OpenFile::default());
+    }
+
+    /// Puts the file that was begun aside, and goes on with another one. What follows of it does not adjoin what it has.
+    pub fn swap(&mut self, other: Option<OpenFile>) -> Option<OpenFile> {
+        let other = other.map(|file| OpenFile { adjoins: false, ..file });
+        std::mem::replace(&mut self.file, other)
     }
 
     /// Appends bytes to the file that was begun. `EndOfMedium`: no more fits, and everything from block `lost_from` on
@@ -119,15 +125,49 @@ impl Appender {
         self.early_warning
     }
 
+    /// The block that is written next.
+    pub fn end(&self) -> u64 {
+        self.block
+    }
+
+    /// Bytes that are in memory and in no record yet.
+    pub fn waiting(&self) -> usize {
+        self.record.len()
+    }
+
+    /// Whether anything was given that no flush has covered.
+    pub fn is_ahead(&self) -> bool {
+        self.block > self.durable || !self.record.is_empty()
+    }
+
+    /// Writes what is left in memory as a short record: what comes next begins a record.
+    ///
+    /// # Errors
+    /// The drive's, as for `write`.
+    pub fn cut(&mut self, drive: &mut dyn Drive) -> LtfsResult<()> {
+        if !self.over()? && !self.record.is_empty() {
+            self.put(drive)?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the end of data, after something else was read; it must be where this left it. Everything given
+    /// before must have been flushed.
+    ///
+    /// # Errors
+    /// `Moved`, or the drive's.
+    pub fn resume(&mut self, drive: &mut dyn Drive) -> LtfsResult<()> {
+        debug_assert!(!self.is_ahead(), "flushed before the tape was moved");
+        stand_at_end(drive, self.partition, self.block)
+    }
+
     /// Writes what is left in memory as a short record, waits for the tape, and makes sure of the place. Answers the end
     /// of data, which `commit` is to expect. On a full tape that is the place where the tape ended.
     ///
     /// # Errors
     /// The drive's, or `Moved`: everything since the last good flush is void.
     pub fn flush(&mut self, drive: &mut dyn Drive) -> LtfsResult<u64> {
-        if !self.over()? && !self.record.is_empty() {
-            self.put(drive)?;
-        }
+        self.cut(drive)?;
         if let Err(error) = self.settle(drive) {
             self.over = Some(Over::Failed);
             return Err(error);

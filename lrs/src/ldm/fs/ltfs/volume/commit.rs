@@ -151,12 +151,9 @@ pub fn commit(drive: &mut dyn Drive, mounted: &mut Mounted, what: &Commit) -> Lt
     let (on_index, on_data) = (label.index, label.data);
     let (files, used) = used(&mounted.tree, on_index, label.block_size);
     let begin = place(mounted, used)?;
-    let newest = [&mounted.index, &mounted.data]
-        .into_iter()
-        .filter_map(PartitionView::generation)
-        .max();
+    let generation = mounted.next_generation();
     let head = &mut mounted.tree.head;
-    head.generation = newest.unwrap_or(0).max(head.generation) + 1;
+    head.generation = generation;
     head.creator.clone_from(&what.creator);
     head.update_time = what.now;
     head.previous = mounted.data.last.as_ref().map(|last| last.head.location);
@@ -164,7 +161,6 @@ pub fn commit(drive: &mut dyn Drive, mounted: &mut Mounted, what: &Commit) -> Lt
         partition: on_data,
         block: what.expected_end + 1,
     };
-    let generation = head.generation;
     let first = head.location;
 
     stand_at_end(drive, mounted.labels.data, what.expected_end)?;

@@ -4,7 +4,7 @@ use super::commit::construct;
 use super::{Labels, LtfsError, LtfsResult, Mounted, memory, mount};
 use crate::ldm::drive::{Drive, Layout, Partition, Position, WriteOutcome};
 use crate::ldm::fs::ltfs::attributes::{self, Told};
-use crate::ldm::fs::ltfs::index::{Directory, Head, Index, Location, Lock, Meta, ROOT_UID, Times};
+use crate::ldm::fs::ltfs::index::{Directory, Head, Index, Location, Lock, Meta, ROOT_UID, Times, Xattr};
 use crate::ldm::fs::ltfs::label::{self, Label, PartitionId};
 use crate::ldm::fs::ltfs::{BLOCK_MAX, BLOCK_MIN, FORMAT_VERSION, LABEL_BLOCKS, Time, name, vol1};
 use uuid::Uuid;
@@ -52,15 +52,45 @@ fn refusal(drive: &dyn Drive, options: &Options) -> Option<String> {
     name::check(&options.name).err().map(|fault| fault.to_string())
 }
 
+/// How far a format is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormatStep {
+    /// Nothing of what was on the tape is left, and nothing is written.
+    LaidOut,
+    /// It has labels and no index.
+    Labelled,
+}
+
+/// What a format does beside making an empty volume.
+pub struct Extra<'a> {
+    /// Attributes that the root has from its first index on.
+    pub xattrs: Vec<Xattr>,
+    /// Told of each step once it is done.
+    pub between: &'a mut dyn FnMut(&mut dyn Drive, FormatStep) -> LtfsResult<()>,
+}
+
 /// Formats the tape in a drive, writes labels and first indexes, and mounts what it wrote.
 ///
 /// # Errors
 /// `Refused` before anything is touched; the drive's; or what mounting finds wrong afterwards.
 pub fn format(drive: &mut dyn Drive, options: &Options) -> LtfsResult<Mounted> {
+    let extra = Extra {
+        xattrs: Vec::new(),
+        between: &mut |_, _| Ok(()),
+    };
+    format_with(drive, options, extra)
+}
+
+/// The same, with more in its root and somebody told of each step.
+///
+/// # Errors
+/// As of `format`, and what is answered to a step.
+pub fn format_with(drive: &mut dyn Drive, options: &Options, extra: Extra<'_>) -> LtfsResult<Mounted> {
     if let Some(words) = refusal(drive, options) {
         return Err(LtfsError::Refused(words));
     }
     drive.format(Layout::IndexAndData)?;
+    (extra.between)(drive, FormatStep::LaidOut)?;
     let labels = Labels {
         serial: options.serial.clone(),
         label: new_label(options, PartitionId::B),
@@ -73,14 +103,20 @@ pub fn format(drive: &mut dyn Drive, options: &Options) -> LtfsResult<Mounted> {
     for attribute in attributes::of_volume(told(options)) {
         drive.set_attribute(Partition(0), &attribute)?;
     }
+    (extra.between)(drive, FormatStep::Labelled)?;
     let place = |partition| Location {
         partition,
         block: LABEL_BLOCKS + 1,
     };
     let (on_data, on_index) = (place(PartitionId::B), place(PartitionId::A));
-    first_index(drive, &labels, &first_tree(options, on_data, None))?;
+    let tree = |location, previous| {
+        let mut tree = first_tree(options, location, previous);
+        tree.root.meta.xattrs.clone_from(&extra.xattrs);
+        tree
+    };
+    first_index(drive, &labels, &tree(on_data, None))?;
     let told = memory::tell(drive, &labels, labels.data, 1, on_data.block)?;
-    first_index(drive, &labels, &first_tree(options, on_index, Some(on_data)))?;
+    first_index(drive, &labels, &tree(on_index, Some(on_data)))?;
     let now = memory::tell(drive, &labels, labels.index, 1, on_index.block)?;
     if now != told {
         memory::tell(drive, &labels, labels.data, 1, on_data.block)?;
@@ -164,6 +200,15 @@ fn first_tree(options: &Options, location: Location, previous: Option<Location>)
             contents: Vec::new(),
         },
     }
+}
+
+/// The tree of a volume that was never written.
+pub(in crate::ldm::fs::ltfs) fn empty_tree(options: &Options) -> Index {
+    let location = Location {
+        partition: PartitionId::B,
+        block: LABEL_BLOCKS + 1,
+    };
+    first_tree(options, location, None)
 }
 
 fn first_index(drive: &mut dyn Drive, labels: &Labels, tree: &Index) -> LtfsResult<()> {

@@ -60,7 +60,7 @@ enum Block {
 }
 
 /// Whether an error is of this block alone; any other ends everything.
-pub(super) fn of_block(fault: &DriveFault) -> bool {
+pub(in crate::ldm::fs::ltfs) fn of_block(fault: &DriveFault) -> bool {
     match fault {
         DriveFault::Sense(sense) => matches!(sense.blame(), Blame::Extent | Blame::Medium),
         DriveFault::TooLong { .. } => true,

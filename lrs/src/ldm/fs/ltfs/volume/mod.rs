@@ -16,12 +16,14 @@ mod read;
 mod records;
 mod state;
 
-pub use append::Appender;
+pub use append::{Appender, OpenFile};
 pub use check::{Contents, Known, check};
 pub use commit::{Commit, Committed, commit};
 pub use error::{LtfsError, LtfsResult};
 pub use find::{Found, PartitionView, Run, Unproven, Why, generations};
-pub use format::{Options, format};
+pub(super) use format::empty_tree;
+pub use format::{Extra, FormatStep, Options, format, format_with};
+pub(super) use labels::of_block;
 pub use labels::{Labels, read_labels};
 pub use memory::Memory;
 pub use mount::{Mounted, mount};

@@ -28,6 +28,14 @@ impl Mounted {
         self.tree.head.location
     }
 
+    /// The number that the next index gets: above every one that is known.
+    pub fn next_generation(&self) -> u64 {
+        let newest = [&self.index, &self.data]
+            .into_iter()
+            .filter_map(PartitionView::generation);
+        newest.max().unwrap_or(0).max(self.tree.head.generation) + 1
+    }
+
     /// Where data can be on it.
     pub fn bounds(&self) -> Bounds {
         let run = |view: &PartitionView| {

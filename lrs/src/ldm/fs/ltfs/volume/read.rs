@@ -4,6 +4,7 @@
 use super::{Labels, Mounted};
 use crate::ldm::drive::{Drive, DriveError, Partition, Position, ReadOutcome};
 use crate::ldm::fs::ltfs::index::{Bounds, Extent, File, LENGTH_MAX, extent_fault};
+use std::borrow::Cow;
 
 /// Why bytes of a file cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +89,7 @@ pub fn order(labels: &Labels, file: &File) -> Option<(Partition, u64, u64)> {
 /// A file being read, from its beginning to its end.
 #[derive(Debug)]
 pub struct FileReader<'f> {
-    file: &'f File,
+    file: Cow<'f, File>,
     block_size: u64,
     index: (crate::ldm::fs::ltfs::PartitionId, Partition),
     data: (crate::ldm::fs::ltfs::PartitionId, Partition),
@@ -124,16 +125,34 @@ impl<'f> FileReader<'f> {
     /// # Errors
     /// `Extents`: they cannot be true. Nothing is moved.
     pub fn new(mounted: &Mounted, file: &'f File) -> Result<Self, ReadError> {
-        plausible(file, &mounted.bounds())?;
-        let label = &mounted.labels.label;
+        Self::within(&mounted.labels, &mounted.bounds(), Cow::Borrowed(file))
+    }
+
+    /// Begins to read a file that lies within these bounds, whether an index names it or not.
+    ///
+    /// # Errors
+    /// As of `new`.
+    pub fn within(labels: &Labels, bounds: &Bounds, file: Cow<'f, File>) -> Result<Self, ReadError> {
+        plausible(&file, bounds)?;
+        let label = &labels.label;
         Ok(Self {
             file,
             block_size: u64::from(label.block_size),
-            index: (label.index, mounted.labels.index),
-            data: (label.data, mounted.labels.data),
+            index: (label.index, labels.index),
+            data: (label.data, labels.data),
             position: 0,
             extent: 0,
         })
+    }
+
+    /// The byte that is read next.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Goes to a byte of the file, or to its end.
+    pub fn seek(&mut self, position: u64) {
+        (self.position, self.extent) = (position, 0);
     }
 
     /// Fills the buffer as far as bytes remain; 0 only at the end, or for an empty buffer. An error means that the buffer
@@ -165,14 +184,14 @@ impl<'f> FileReader<'f> {
         records: &mut RecordReader,
         buffer: &mut [u8],
     ) -> Result<usize, ReadError> {
-        while let Some(extent) = self.file.extents.get(self.extent) {
+        while let Some(extent) = self.file.extents.get(self.extent).copied() {
             if self.position < extent.file_offset + extent.bytes {
                 break;
             }
             self.extent += 1;
         }
-        let length = match self.file.extents.get(self.extent) {
-            Some(extent) if self.position >= extent.file_offset => self.of_extent(drive, records, *extent, buffer)?,
+        let length = match self.file.extents.get(self.extent).copied() {
+            Some(extent) if self.position >= extent.file_offset => self.of_extent(drive, records, extent, buffer)?,
             next => {
                 let end = next.map_or(self.file.length, |extent| extent.file_offset);
                 zeros(buffer, end - self.position)

@@ -1,9 +1,8 @@
 //! Names of extents: readable, plain ASCII, at most 200 bytes before an attempt's suffix, and the same on every file
-//! system. A name says for whom the bytes were written; identity is in the manifest, never in the name.
+//! system. A name says for whom the bytes were written; identity is in the medium's index, never in the name.
 
-use super::ground::Ground;
-use crate::ldm::{Fault, MediaResult, Op};
-use dss::model::{Address, Oid, Origin};
+use dss::model::{Address, ExtentId, Oid, Origin};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// The folder of the extents.
@@ -64,18 +63,76 @@ pub(super) fn address(name: &str) -> Address {
     Address(format!("{OBJECTS}/{name}"))
 }
 
-/// The name in an address; refused when it could mean anything but one entry of the extents' folder.
-pub(super) fn of_address<'a>(ground: &Ground, op: Op, address: &'a Address) -> MediaResult<&'a str> {
+/// The name in an address; None: it could mean anything but one entry of the extents' folder.
+pub(super) fn of_address(address: &Address) -> Option<&str> {
     address
         .0
         .strip_prefix(OBJECTS)
         .and_then(|rest| rest.strip_prefix('/'))
         .filter(|name| !matches!(*name, "" | "." | "..") && name.len() <= NAME_MAX)
         .filter(|name| !name.contains(['/', '\0']))
-        .ok_or_else(|| {
-            let fault = Fault::NotThisExtent("the address is not one of this format".to_owned());
-            ground.fault(op, Some(&address.0), fault)
-        })
+}
+
+/// 128 bits of a name's BLAKE3: two names never share it, at a cost that does not grow with the name.
+pub(super) type NameKey = [u8; 16];
+
+/// The key of a name.
+fn key(name: &str) -> NameKey {
+    *blake3::hash(name.as_bytes())
+        .as_bytes()
+        .first_chunk()
+        .expect("a digest is longer than a key")
+}
+
+/// Who has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody, ever, in this generation.
+    Free,
+    /// Nobody now: it was deleted or isolated, or a stranger lies there.
+    Spent,
+    /// This extent.
+    Extent(ExtentId),
+}
+
+/// Stands for "spent" among the owners: no extent has this id.
+const NOBODY: ExtentId = ExtentId(uuid::Uuid::nil());
+
+/// The names of one generation of one medium.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(HashMap<NameKey, ExtentId>);
+
+impl Names {
+    pub(super) fn owner(&self, name: &str) -> Owner {
+        match self.0.get(&key(name)) {
+            None => Owner::Free,
+            Some(&NOBODY) => Owner::Spent,
+            Some(extent) => Owner::Extent(*extent),
+        }
+    }
+
+    /// The name is this extent's, and nobody else's in this generation.
+    pub(super) fn claim(&mut self, name: &str, extent: ExtentId) {
+        self.0.insert(key(name), extent);
+    }
+
+    /// The name is nobody's and is not given out again.
+    pub(super) fn spend(&mut self, name: &str) {
+        self.spend_key(key(name));
+    }
+
+    /// The same by its key.
+    pub(super) fn spend_key(&mut self, key: NameKey) {
+        self.0.insert(key, NOBODY);
+    }
+
+    /// The keys of all names that are spent, in order.
+    pub(super) fn spent(&self) -> Vec<NameKey> {
+        let spent = self.0.iter().filter(|(_, owner)| **owner == NOBODY);
+        let mut keys: Vec<NameKey> = spent.map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +167,37 @@ mod tests {
         let (one, two) = (format!("{}1", "x".repeat(1022)), format!("{}2", "x".repeat(1022)));
         assert_ne!(named(&one), named(&two));
         assert_eq!(named(&one).len(), 200);
+    }
+
+    #[test]
+    fn a_name_is_free_once() {
+        let mut names = Names::default();
+        let extent = ExtentId::fresh();
+        assert_eq!(names.owner("a"), Owner::Free);
+        names.claim("a", extent);
+        assert_eq!(names.owner("a"), Owner::Extent(extent));
+        assert!(names.spent().is_empty());
+        names.spend("a");
+        assert_eq!(names.owner("a"), Owner::Spent);
+        assert_eq!(names.spent(), [key("a")]);
+    }
+
+    #[test]
+    fn an_address_is_one_entry_of_the_folder() {
+        let of = |text: &str| of_address(&Address(text.to_owned())).map(str::to_owned);
+        assert_eq!(of("objects/a@1.0.0").as_deref(), Some("a@1.0.0"));
+        for wrong in [
+            "",
+            "objects",
+            "objects/",
+            "objects/..",
+            "objects/a/b",
+            "objects/a\0",
+            "other/a",
+            "objectsa",
+        ] {
+            assert_eq!(of(wrong), None, "{wrong:?}");
+        }
     }
 
     proptest! {

@@ -1,0 +1,258 @@
+//! Makes a medium of a blank tape, and finds one again. A tape that holds anything is never made a medium to make room.
+
+use super::condition::Condition;
+use super::deck::{Deck, SharedDrive};
+use super::shelf::Shelf;
+use super::sync::creator;
+use super::tag::{self, LABEL, Record};
+use super::volume::{LtfsVolume, Survey, survey};
+use super::{Erasing, Expected, FORMAT};
+use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
+use crate::ldm::fs::ltfs::attributes;
+use crate::ldm::fs::ltfs::label::{Label as VolumeLabel, PartitionId};
+use crate::ldm::fs::ltfs::volume::{self, Extra, FormatStep, Labels, LtfsResult, Memory, Mounted, Options, State};
+use crate::ldm::fs::ltfs::{FORMAT_VERSION, Time, vol1};
+use crate::ldm::fs::{Label, Volume, describe, meant};
+use crate::ldm::{Fault, MediaResult, Op};
+use dss::model::MediumId;
+
+/// How a new volume is laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The barcode on the cartridge. The serial number of the volume is made of it.
+    pub barcode: String,
+    /// Length of a full record in bytes.
+    pub block_size: u32,
+    /// Whether the drive is to compress.
+    pub compression: bool,
+}
+
+impl Shape {
+    /// Records as other LTFS software makes them, without compression.
+    pub fn usual(barcode: &str) -> Self {
+        Self {
+            barcode: barcode.to_owned(),
+            block_size: 512 << 10,
+            compression: false,
+        }
+    }
+
+    fn options(&self, label: &Label) -> Options {
+        let serial: String = self.barcode.chars().take(vol1::SERIAL_MAX).collect();
+        Options {
+            serial: if vol1::is_serial(&serial) {
+                serial
+            } else {
+                String::new()
+            },
+            barcode: self.barcode.clone(),
+            name: label.name.clone(),
+            pool: String::new(),
+            // Any id that was never used will do.
+            volume: MediumId::fresh().0,
+            block_size: self.block_size,
+            compression: self.compression,
+            creator: creator("Format"),
+            now: Time::from(label.created_at),
+        }
+    }
+}
+
+/// Begins the text in the cartridge's memory while its tape is erased.
+const ERASING: &str = "respool: erasing";
+
+/// Tells the cartridge which medium it is, and that it is being erased: its tape cannot say so for a while.
+fn mark(drive: &mut dyn Drive, label: &Label, barcode: &str) -> LtfsResult<()> {
+    let words = format!("{ERASING} {}, generation {}", label.name, label.generation);
+    for attribute in [
+        attributes::medium_id(label.medium.0),
+        attributes::barcode(barcode),
+        attributes::text(attributes::VOLUME_NAME, &words),
+    ] {
+        drive.set_attribute(Partition(0), &attribute)?;
+    }
+    Ok(())
+}
+
+fn is_marked(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<bool> {
+    let id = drive.attribute(Partition(0), attributes::MEDIUM_ID)?;
+    let words = drive.attribute(Partition(0), attributes::VOLUME_NAME)?;
+    let is_ours = id.is_some_and(|id| id.value == attributes::medium_id(medium.0).value);
+    Ok(is_ours && words.is_some_and(|words| words.value.starts_with(ERASING.as_bytes())))
+}
+
+/// Formats a tape with a label in its first index.
+pub(super) fn lay_out(
+    drive: &mut dyn Drive,
+    label: &Label,
+    shape: &Shape,
+    told: &mut dyn FnMut(FormatStep),
+) -> LtfsResult<Mounted> {
+    mark(drive, label, &shape.barcode)?;
+    let options = shape.options(label);
+    let extra = Extra {
+        xattrs: vec![tag::xattr(LABEL, &Record::Label(label.clone()).to_line())],
+        between: &mut |drive, step| {
+            // A format may have cleared the cartridge's memory, and gives it the volume's name.
+            mark(drive, label, &shape.barcode)?;
+            told(step);
+            Ok(())
+        },
+    };
+    let mounted = volume::format_with(drive, &options, extra)?;
+    // The label is there: nothing is being erased any more.
+    drive.set_attribute(Partition(0), &attributes::text(attributes::VOLUME_NAME, &options.name))?;
+    Ok(mounted)
+}
+
+/// Makes a medium of a blank tape.
+///
+/// # Errors
+/// `Unfit`: the tape holds something, which is told, and nothing was touched.
+pub fn format(drive: &SharedDrive, label: &Label, shape: &Shape) -> MediaResult<()> {
+    let deck = Deck::new(drive.clone(), &label.name);
+    let unfit = |why: String| Err(deck.fault(Op::Mount, None, Fault::Unfit(why)));
+    if label.format != FORMAT {
+        return unfit(format!("a tape cannot be of format '{}'", label.format));
+    }
+    if let Some(holds) = deck.work(Op::Mount, |drive| held(drive, label.medium))? {
+        return unfit(holds);
+    }
+    let mounted = deck.work(Op::Mount, |drive| lay_out(drive, label, shape, &mut |_| {}))?;
+    match label_of(&mounted) {
+        Some(found) if found == *label => Ok(()),
+        _ => Err(deck.damaged(Op::Mount, "the label reads back otherwise than it was written")),
+    }
+}
+
+/// What a tape holds; None: nothing, or what a format of the same medium has left.
+fn held(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>> {
+    let at = Position::at(0, 0);
+    drive.locate(at)?;
+    let first = drive.read(&mut vec![0; 1 << 20]);
+    if matches!(first, Ok(ReadOutcome::EndOfData)) {
+        return Ok(None);
+    }
+    Ok(match volume::mount(drive) {
+        Ok(mounted) => Some(match label_of(&mounted) {
+            Some(label) => format!("it is a medium already: {}", describe(&label)),
+            None => format!("it holds an LTFS volume, '{}'", mounted.tree.root.meta.name),
+        }),
+        Err(_) if is_marked(drive, medium)? => None,
+        Err(error) => Some(format!("it is not blank: {error}")),
+    })
+}
+
+/// The label in a volume's root; None: it is not one of respool's.
+fn label_of(mounted: &Mounted) -> Option<Label> {
+    match tag::read(&mounted.tree.root.meta, LABEL) {
+        Some(Record::Label(label)) if label.format == FORMAT => Some(label),
+        _ => None,
+    }
+}
+
+fn labelled(deck: &Deck, mounted: &Mounted) -> MediaResult<Label> {
+    label_of(mounted).ok_or_else(|| {
+        let name = &mounted.tree.root.meta.name;
+        let words = match tag::value(&mounted.tree.root.meta, LABEL) {
+            None => format!("the tape holds an LTFS volume, '{name}', that is not respool's"),
+            Some(_) => return deck.damaged(Op::Mount, "the label in its root"),
+        };
+        deck.fault(Op::Mount, None, Fault::Unlabelled(words))
+    })
+}
+
+/// The label on a tape, whichever medium it names. `medium` is for messages.
+pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
+    let deck = Deck::new(drive.clone(), medium);
+    let mounted = deck.work(Op::Mount, volume::mount)?;
+    labelled(&deck, &mounted)
+}
+
+/// Mounts the medium that is expected, or says which one is there. Nothing is written.
+pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Volume>> {
+    let deck = Deck::new(drive.clone(), &expected.name);
+    let found = deck
+        .work(Op::Mount, volume::mount)
+        .and_then(|mounted| Ok((labelled(&deck, &mounted)?, mounted)));
+    let (label, mounted) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let unlabelled = matches!(error.fault, Fault::Unlabelled(_) | Fault::Damaged(_));
+            let may_be = unlabelled && expected.erasing == Erasing::Begun;
+            if !may_be || !deck.work(Op::Mount, |drive| is_marked(drive, expected.medium))? {
+                return Err(error);
+            }
+            let (label, survey) = half_erased(&expected);
+            return Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?));
+        }
+    };
+    if let Err(fault) = meant(&label, expected.medium, &expected.name, &expected.generations) {
+        return Err(deck.fault(Op::Mount, None, fault));
+    }
+    let survey = deck.work(Op::Mount, |drive| survey(drive, mounted, &label, expected.least_end))?;
+    Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?))
+}
+
+/// A tape whose erasure did not come to its end: nothing of it counts, and its label would be the last that is expected.
+fn half_erased(expected: &Expected) -> (Label, Survey) {
+    let now = (expected.clock)();
+    let label = Label {
+        format: FORMAT.to_owned(),
+        medium: expected.medium,
+        name: expected.name.clone(),
+        generation: expected
+            .generations
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or(dss::model::Generation(0)),
+        catalogue: dss::model::CatalogueId(uuid::Uuid::nil()),
+        revision: dss::model::Revision(0),
+        created_at: now,
+    };
+    let nothing = |id, number| volume::PartitionView {
+        id,
+        number,
+        end: 0,
+        last: None,
+        tail: Vec::new(),
+        unproven: Vec::new(),
+        memory: Memory::Absent,
+    };
+    let shape = Shape::usual("");
+    let options = shape.options(&label);
+    let labels = Labels {
+        serial: String::new(),
+        label: VolumeLabel {
+            version: FORMAT_VERSION.to_owned(),
+            creator: String::new(),
+            format_time: options.now,
+            volume: options.volume,
+            location: PartitionId::B,
+            index: PartitionId::A,
+            data: PartitionId::B,
+            block_size: shape.block_size,
+            compression: shape.compression,
+        },
+        index: Partition(0),
+        data: Partition(1),
+        findings: Vec::new(),
+    };
+    let mounted = Mounted {
+        tree: volume::empty_tree(&options),
+        state: State::Incomplete,
+        index: nothing(PartitionId::A, Partition(0)),
+        data: nothing(PartitionId::B, Partition(1)),
+        labels,
+    };
+    let survey = Survey {
+        mounted,
+        shelf: Shelf::default(),
+        stamped: None,
+        last: None,
+        used: 0,
+        condition: Condition::HalfErased,
+    };
+    (label, survey)
+}

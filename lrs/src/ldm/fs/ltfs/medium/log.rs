@@ -1,0 +1,225 @@
+//! The log behind the last index of the data partition: what was made durable since. Found from the end of data backwards,
+//! read along its chain, and believed only where every part fits the others. Nothing is written.
+
+use super::tag::{Record, Seal};
+use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
+use crate::ldm::fs::Label;
+use crate::ldm::fs::ltfs::volume::{LtfsResult, Mounted, of_block};
+
+/// What was found behind the last index.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Every change, in its order.
+    pub(super) changes: Vec<Record>,
+    /// The last seal.
+    pub(super) last: Option<Seal>,
+    /// Why it cannot be relied on; what is answered beside is then nothing to go by.
+    pub(super) damage: Option<String>,
+    /// Blocks behind the last seal, or behind the index where there is none. Nobody relies on them.
+    pub(super) dead: u64,
+}
+
+/// Which volume a seal must be of.
+#[derive(Clone, Copy)]
+pub(super) struct Proof<'a> {
+    pub(super) mounted: &'a Mounted,
+    pub(super) label: &'a Label,
+}
+
+/// A seal's record is shorter than this in bytes: a longer one is not even looked at.
+const SEAL_MAX: usize = 4096;
+
+/// Records that are read at once on the way back, to begin with. Each step reads twice as many: what was not synced when
+/// the power went is at most some minutes of writing.
+const FIRST_STEP: u64 = 1;
+
+/// Reads the log of a volume.
+pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
+    let mut log = Log::default();
+    let data = &proof.mounted.data;
+    let Some(index) = &data.last else {
+        return Ok(log);
+    };
+    log.dead = data.end - index.end;
+    let Some(last) = last_seal(drive, proof, index.end, &mut log)? else {
+        return Ok(log);
+    };
+    log.dead = data.end - last.at - 1;
+    log.last = Some(last);
+    let mut windows = Vec::new();
+    let mut next = Some(last);
+    while let Some(seal) = next {
+        match window(drive, proof, &seal)? {
+            Ok(lines) => windows.push(lines),
+            Err(words) => return Ok(damaged(log, words)),
+        }
+        next = match (seal.after, seal.number) {
+            (None, 1) => None,
+            (Some(block), number) if index.end <= block && block < seal.first && number > 1 => {
+                match seal_at(drive, proof, block)? {
+                    Some(before) if before.number + 1 == number && before.index == seal.index => Some(before),
+                    Some(_) | None => {
+                        let words = format!("seal {} should be at block {block}, and is not", number - 1);
+                        return Ok(damaged(log, words));
+                    }
+                }
+            }
+            _ => {
+                return Ok(damaged(
+                    log,
+                    format!("the seal at block {} does not fit before it", seal.at),
+                ));
+            }
+        };
+    }
+    windows.reverse();
+    log.changes = windows.concat();
+    Ok(log)
+}
+
+fn damaged(log: Log, words: String) -> Log {
+    let damage = Some(format!("the log behind its last index: {words}"));
+    Log { damage, ..log }
+}
+
+/// The last seal between a block and the end of data.
+fn last_seal(drive: &mut dyn Drive, proof: Proof<'_>, base: u64, log: &mut Log) -> LtfsResult<Option<Seal>> {
+    let (mut upper, mut step) = (proof.mounted.data.end, FIRST_STEP);
+    let mut unreadable = None;
+    while upper > base {
+        let from = base.max(upper.saturating_sub(step));
+        let found = scan(drive, proof, from, upper)?;
+        // What cannot be read behind a seal may have been a later one.
+        unreadable = unreadable.or(found.unreadable);
+        if found.last.is_some() || from == base {
+            log.damage =
+                unreadable.map(|block| format!("block {block} cannot be read, and may have been a part of its log"));
+            return Ok(found.last);
+        }
+        (upper, step) = (from, step * 2);
+    }
+    Ok(None)
+}
+
+#[derive(Default)]
+struct Scanned {
+    last: Option<Seal>,
+    /// A block behind the last seal that cannot be read.
+    unreadable: Option<u64>,
+}
+
+fn scan(drive: &mut dyn Drive, proof: Proof<'_>, from: u64, upper: u64) -> LtfsResult<Scanned> {
+    let partition = proof.mounted.labels.data;
+    let mut buffer = vec![0; proof.mounted.labels.label.block_size as usize];
+    let index = proof.mounted.data.generation().unwrap_or_default();
+    let mut found = Scanned::default();
+    let mut stands = false;
+    for block in from..upper {
+        if !stands {
+            drive.locate(Position { partition, block })?;
+        }
+        match drive.read(&mut buffer) {
+            Ok(ReadOutcome::Record(length)) => {
+                stands = true;
+                match proved(&buffer[..length], proof, block) {
+                    Some(seal) if seal.index == index => {
+                        found = Scanned {
+                            last: Some(seal),
+                            unreadable: None,
+                        };
+                    }
+                    // It follows an index that was not found: that one is as good as unread.
+                    Some(_) => found.unreadable = Some(block),
+                    None => {}
+                }
+            }
+            // An index that was begun and not ended has one before it.
+            Ok(ReadOutcome::Filemark) => stands = true,
+            Ok(ReadOutcome::EndOfData) => {
+                stands = false;
+                found.unreadable = Some(block);
+            }
+            Err(error) if of_block(&error.fault) => {
+                stands = false;
+                found.unreadable = Some(block);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// A record that is a seal of this volume, and says that it is where it is.
+fn proved(record: &[u8], proof: Proof<'_>, block: u64) -> Option<Seal> {
+    if record.len() > SEAL_MAX {
+        return None;
+    }
+    let Some(Record::Seal(seal)) = Record::from_line(record) else {
+        return None;
+    };
+    let index = proof.mounted.data.last.as_ref()?;
+    let ours = seal.at == block
+        && seal.volume == proof.mounted.labels.label.volume
+        && seal.medium == proof.label.medium
+        && seal.generation == proof.label.generation
+        && (index.end..=block).contains(&seal.first);
+    ours.then_some(seal)
+}
+
+/// The records of a run as bytes; None: one of them is none, or cannot be read.
+fn bytes(
+    drive: &mut dyn Drive,
+    partition: Partition,
+    blocks: std::ops::Range<u64>,
+    most: usize,
+) -> LtfsResult<Option<Vec<u8>>> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; most];
+    let block = blocks.start;
+    if !blocks.is_empty() {
+        drive.locate(Position { partition, block })?;
+    }
+    for _ in blocks {
+        match drive.read(&mut buffer) {
+            Ok(ReadOutcome::Record(length)) => all.extend_from_slice(&buffer[..length]),
+            Ok(ReadOutcome::Filemark | ReadOutcome::EndOfData) => return Ok(None),
+            Err(error) if of_block(&error.fault) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(all))
+}
+
+fn seal_at(drive: &mut dyn Drive, proof: Proof<'_>, block: u64) -> LtfsResult<Option<Seal>> {
+    let labels = &proof.mounted.labels;
+    let read = bytes(drive, labels.data, block..block + 1, labels.label.block_size as usize)?;
+    Ok(read.and_then(|record| proved(&record, proof, block)))
+}
+
+/// The lines that a seal seals.
+fn window(drive: &mut dyn Drive, proof: Proof<'_>, seal: &Seal) -> LtfsResult<Result<Vec<Record>, String>> {
+    let labels = &proof.mounted.labels;
+    let Some(text) = bytes(
+        drive,
+        labels.data,
+        seal.first..seal.at,
+        labels.label.block_size as usize,
+    )?
+    else {
+        return Ok(Err(format!("a block from {} on cannot be read", seal.first)));
+    };
+    if (text.len() as u64, crc32fast::hash(&text)) != (seal.bytes, seal.crc32) {
+        return Ok(Err(format!(
+            "the lines from block {} on are not those that were sealed",
+            seal.first
+        )));
+    }
+    let lines: Option<Vec<Record>> = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| Record::from_line(line.strip_suffix(b"\n")?))
+        .collect();
+    Ok(match lines {
+        Some(lines) if lines.len() as u64 == seal.lines => Ok(lines),
+        Some(_) | None => Err(format!("a line from block {} on is damaged", seal.first)),
+    })
+}

@@ -1,0 +1,396 @@
+//! One mounted volume: what it knows, who it is. The verbs are in the files beside this one.
+
+use super::condition::{Condition, judge};
+use super::deck::Deck;
+use super::log::{self, Log, Proof};
+use super::reading::Reading;
+use super::room::Estimate;
+use super::shelf::Shelf;
+use super::sync::Window;
+use super::tag::{self, Record, STAMP, Seal, Stamped};
+use super::writing::Writing;
+use super::{Clock, home};
+use crate::ldm::drive::{Drive, Partition};
+use crate::ldm::fs::ltfs::attributes;
+use crate::ldm::fs::ltfs::volume::{Appender, LtfsResult, Mounted, RecordReader};
+use crate::ldm::fs::name::{NameKey, OBJECTS};
+use crate::ldm::fs::{
+    Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
+    Wanted, WriteHandle,
+};
+use crate::ldm::{Fault, MediaResult, Op};
+use dss::model::evidence::{SyncReceipt, WriteReceipt};
+use dss::model::{Address, Digests, ExtentId, Origin, Revision};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Mounts of this process so far. A write serial of one is never covered by a sync of another.
+static MOUNTS: AtomicU64 = AtomicU64::new(1);
+
+/// The medium's own serial number in the cartridge's memory (SPC-4, table 319).
+const SERIAL: u16 = 0x0401;
+
+/// A volume as it was read: tree, extents, log.
+pub(super) struct Survey {
+    /// Without the files of extents.
+    pub(super) mounted: Mounted,
+    pub(super) shelf: Shelf,
+    pub(super) stamped: Option<Stamped>,
+    pub(super) last: Option<Seal>,
+    pub(super) used: u64,
+    pub(super) condition: Condition,
+}
+
+/// Where the log stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LogEnd {
+    /// The number of the last seal; 0: there is none since the index.
+    pub(super) number: u64,
+    /// Its block.
+    pub(super) at: Option<u64>,
+}
+
+/// A mounted volume.
+pub(super) struct LtfsVolume {
+    pub(super) deck: Deck,
+    pub(super) clock: Clock,
+    pub(super) label: Label,
+    pub(super) mounted: Mounted,
+    pub(super) shelf: Shelf,
+    pub(super) condition: Condition,
+    pub(super) mount: u64,
+    /// Extents finished since the mount.
+    pub(super) finished: u64,
+    pub(super) revision: Revision,
+    pub(super) stamp: Option<IndexStamp>,
+    pub(super) log: LogEnd,
+    /// Bytes of extents written in this generation.
+    pub(super) used: u64,
+    pub(super) appender: Option<Appender>,
+    /// The tape was moved since the last append.
+    pub(super) away: bool,
+    /// The extent whose bytes the appender takes now.
+    pub(super) pen: Option<WriteHandle>,
+    pub(super) window: Window,
+    pub(super) writing: BTreeMap<WriteHandle, Writing>,
+    pub(super) reading: BTreeMap<ReadHandle, Reading>,
+    pub(super) records: RecordReader,
+    pub(super) estimate: Option<Estimate>,
+    /// Early warning was passed: no further extents.
+    pub(super) full: bool,
+    /// An earlier write, sync or identification failed: nothing is written.
+    pub(super) broken: bool,
+    /// The cartridge may be another one: nothing is read either.
+    pub(super) lost: bool,
+    /// The index in memory is what was read from the tape last, and nothing was written since.
+    pub(super) fresh: bool,
+    /// What the cartridge's memory said it was.
+    identity: [Option<Vec<u8>>; 2],
+    handles: u64,
+}
+
+/// What of the cartridge's memory tells one cartridge from another.
+fn identity(drive: &mut dyn Drive) -> LtfsResult<[Option<Vec<u8>>; 2]> {
+    let mut value = |id| -> LtfsResult<Option<Vec<u8>>> {
+        let attribute = drive.attribute(Partition(0), id)?;
+        Ok(attribute.map(|attribute| attribute.value))
+    };
+    Ok([value(SERIAL)?, value(attributes::MEDIUM_ID)?])
+}
+
+/// Reads everything of a volume whose labels and indexes were found: the extents, and the log behind the last index.
+pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label, least_end: u64) -> LtfsResult<Survey> {
+    let proof = Proof {
+        mounted: &mounted,
+        label,
+    };
+    let mut log = log::read(drive, proof)?;
+    let stamped = match tag::read(&mounted.tree.root.meta, STAMP) {
+        Some(Record::Stamped(stamped)) => Some(stamped),
+        _ => None,
+    };
+    let shelf = fill(&mut mounted, &mut log);
+    let condition = judge(&mounted, &log, stamped.as_ref(), least_end);
+    let sealed = log.last.map(|seal| seal.used).or(stamped.map(|stamped| stamped.used));
+    let dead = log.dead * u64::from(mounted.labels.label.block_size);
+    Ok(Survey {
+        mounted,
+        shelf,
+        stamped,
+        last: log.last,
+        used: sealed.unwrap_or(0) + dead,
+        condition,
+    })
+}
+
+/// The extents that index and log name together.
+fn fill(mounted: &mut Mounted, log: &mut Log) -> Shelf {
+    let spent = home::objects(&mounted.tree).and_then(|objects| tag::value(&objects.meta, tag::SPENT));
+    let (spent, _) = spent.unwrap_or_default().as_chunks::<{ size_of::<NameKey>() }>();
+    let spent = spent.to_vec();
+    let (files, isolated) = home::take_out(&mut mounted.tree);
+    let (mut shelf, strangers, mut fault) = Shelf::of(files, &mounted.labels);
+    shelf.isolated = isolated;
+    spent.into_iter().for_each(|key| shelf.names.spend_key(key));
+    if !strangers.is_empty() {
+        let now = mounted.tree.head.update_time;
+        home::made(&mut mounted.tree.root, OBJECTS, now).contents = strangers;
+    }
+    let mut changes = log.changes.iter();
+    while let (None, Some(change)) = (&fault, changes.next()) {
+        fault = shelf.apply(change, &mounted.labels).err();
+    }
+    log.damage = log.damage.take().or(fault);
+    shelf
+}
+
+impl LtfsVolume {
+    pub(super) fn new(deck: Deck, clock: Clock, label: Label, survey: Survey) -> MediaResult<Self> {
+        let identity = deck.work(Op::Mount, identity)?;
+        let records = RecordReader::new(&survey.mounted.labels);
+        let revision = survey
+            .stamped
+            .map_or(label.revision, |stamped| stamped.revision.max(label.revision));
+        Ok(Self {
+            deck,
+            clock,
+            mount: MOUNTS.fetch_add(1, Ordering::Relaxed),
+            finished: 0,
+            revision,
+            stamp: survey.stamped.and_then(|stamped| stamped.stamp),
+            log: survey.last.map_or(LogEnd::default(), |seal| LogEnd {
+                number: seal.number,
+                at: Some(seal.at),
+            }),
+            used: survey.used,
+            label,
+            mounted: survey.mounted,
+            shelf: survey.shelf,
+            condition: survey.condition,
+            appender: None,
+            away: false,
+            pen: None,
+            window: Window::default(),
+            writing: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            records,
+            estimate: None,
+            full: false,
+            broken: false,
+            lost: false,
+            fresh: true,
+            identity,
+            handles: 0,
+        })
+    }
+
+    /// Refuses when nothing may be written.
+    pub(super) fn writable(&self, op: Op) -> MediaResult<()> {
+        if self.broken || self.lost {
+            return Err(self.deck.fault(op, None, Fault::NeedsReopen));
+        }
+        match &self.condition {
+            Condition::ReadOnly(why) => Err(self.deck.fault(op, None, Fault::Unfit(why.clone()))),
+            Condition::Whole | Condition::Recover | Condition::Damaged(_) | Condition::HalfErased => self.legible(op),
+        }
+    }
+
+    /// Refuses when the index is not to be relied on.
+    pub(super) fn legible(&self, op: Op) -> MediaResult<()> {
+        match &self.condition {
+            Condition::Whole | Condition::Recover | Condition::ReadOnly(_) => self.present(op),
+            Condition::Damaged(what) => Err(self.deck.damaged(op, what.clone())),
+            Condition::HalfErased => Err(self
+                .deck
+                .damaged(op, "an erasure was not ended: it must be erased again")),
+        }
+    }
+
+    /// Refuses when another cartridge may be in the drive.
+    pub(super) fn present(&self, op: Op) -> MediaResult<()> {
+        if self.lost {
+            return Err(self.deck.fault(op, None, Fault::NeedsReopen));
+        }
+        Ok(())
+    }
+
+    /// Passes an answer on, and remembers when it says that the cartridge may be another one.
+    pub(super) fn heed<T>(&mut self, answer: MediaResult<T>) -> MediaResult<T> {
+        if let Err(error) = &answer
+            && let Fault::Drive(error) = &error.fault
+            && error.lost_position()
+        {
+            self.lost = true;
+            self.broken = true;
+        }
+        answer
+    }
+
+    pub(super) fn next_handle(&mut self) -> u64 {
+        self.handles += 1;
+        self.handles
+    }
+
+    /// The block behind the last one that was given to the data partition.
+    pub(super) fn end(&self) -> u64 {
+        self.appender.as_ref().map_or(self.mounted.data.end, Appender::end)
+    }
+
+    /// Asks the cartridge who it is, through the drive that the bytes go through. No tape is moved: a change of cartridge,
+    /// or a reset, is told by the drive before it does anything else.
+    fn compare_identity(&mut self) -> MediaResult<()> {
+        self.present(Op::Mount)?;
+        let found = self.deck.work(Op::Mount, |drive| {
+            drive.position()?;
+            identity(drive)
+        })?;
+        if found == self.identity {
+            return Ok(());
+        }
+        let fault = Fault::WrongMedium {
+            expected: crate::ldm::fs::describe(&self.label),
+            found: "another cartridge, by its memory".to_owned(),
+        };
+        Err(self.deck.fault(Op::Mount, None, fault))
+    }
+
+    /// Takes what was read of the same cartridge anew.
+    pub(super) fn remember_identity(&mut self) -> MediaResult<()> {
+        self.identity = self.deck.work(Op::Mount, identity)?;
+        Ok(())
+    }
+
+    /// Reads the index from the tape again where anything was written since, and makes sure that it says what is known
+    /// here.
+    pub(super) fn refresh(&mut self) -> MediaResult<()> {
+        if self.fresh {
+            return Ok(());
+        }
+        self.set_aside(Op::Read)?;
+        let label = &self.label;
+        let read = self.deck.work(Op::Read, |drive| {
+            let mounted = crate::ldm::fs::ltfs::volume::mount(drive)?;
+            survey(drive, mounted, label, 0)
+        });
+        let found = self.heed(read)?;
+        let trusted = matches!(found.condition, Condition::Whole | Condition::Recover);
+        if !trusted || !found.shelf.agrees(&self.shelf) {
+            let words = "its index reads otherwise than it was written".to_owned();
+            self.condition = Condition::Damaged(words.clone());
+            return Err(self.deck.damaged(Op::Read, words));
+        }
+        self.fresh = true;
+        Ok(())
+    }
+}
+
+impl Volume for LtfsVolume {
+    fn label(&self) -> &Label {
+        &self.label
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn stamp(&self) -> Option<IndexStamp> {
+        self.stamp
+    }
+
+    fn identify(&mut self) -> MediaResult<()> {
+        let answer = self.compare_identity();
+        // Whatever happened to the medium, only a new mount can tell what is true of it.
+        self.broken |= answer.is_err();
+        self.heed(answer)
+    }
+
+    fn space(&mut self) -> MediaResult<Space> {
+        self.ask_space()
+    }
+
+    fn reserve(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address> {
+        self.reserve_name(origin, extent)
+    }
+
+    fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
+        self.create_extent(tag, address)
+    }
+
+    fn write(&mut self, handle: WriteHandle, bytes: &[u8]) -> MediaResult<Accepted> {
+        self.write_extent(handle, bytes)
+    }
+
+    fn finish(&mut self, handle: WriteHandle, digests: Digests) -> MediaResult<WriteReceipt> {
+        self.finish_extent(handle, digests)
+    }
+
+    fn abandon(&mut self, handle: WriteHandle) {
+        self.abandon_extent(handle);
+    }
+
+    fn open(&mut self, wanted: &Wanted, _from: ReadFrom) -> MediaResult<ReadHandle> {
+        self.open_extent(wanted)
+    }
+
+    fn read(&mut self, handle: ReadHandle, buffer: &mut [u8]) -> MediaResult<usize> {
+        self.read_extent(handle, buffer)
+    }
+
+    fn seek(&mut self, handle: ReadHandle, offset: u64) -> MediaResult<()> {
+        self.seek_extent(handle, offset)
+    }
+
+    fn close(&mut self, handle: ReadHandle) {
+        self.reading.remove(&handle);
+    }
+
+    fn sync(&mut self) -> MediaResult<SyncReceipt> {
+        self.sync_window()
+    }
+
+    fn commit_index(&mut self, stamp: IndexStamp) -> MediaResult<()> {
+        self.commit_stamp(stamp)
+    }
+
+    fn lookup(&mut self, extent: ExtentId) -> MediaResult<Option<IndexEntry>> {
+        self.legible(Op::Read)?;
+        self.refresh()?;
+        Ok(self.shelf.entry(extent, &self.mounted.labels))
+    }
+
+    fn index(&mut self) -> MediaResult<Box<dyn Iterator<Item = MediaResult<IndexEntry>> + Send>> {
+        self.legible(Op::Read)?;
+        self.refresh()?;
+        let (files, labels) = (self.shelf.files.clone(), self.mounted.labels.clone());
+        Ok(Box::new(files.into_iter().map(move |file| {
+            Ok(tag::entry(&file, &labels).expect("only what is an extent is on the shelf"))
+        })))
+    }
+
+    fn delete(&mut self, wanted: &Wanted) -> MediaResult<Deleted> {
+        self.delete_extent(wanted)
+    }
+
+    fn isolate(&mut self, wanted: &Wanted, reason: &str) -> MediaResult<()> {
+        self.isolate_extent(wanted, reason)
+    }
+
+    fn strangers(&mut self) -> MediaResult<Vec<Address>> {
+        self.legible(Op::Read)?;
+        let mut strangers: Vec<Address> = home::strangers(&self.mounted.tree)
+            .iter()
+            .map(|name| crate::ldm::fs::name::address(name))
+            .collect();
+        strangers.sort();
+        Ok(strangers)
+    }
+
+    fn erase(
+        &mut self,
+        label: Label,
+        _orphans: &mut dyn Iterator<Item = Wanted>,
+        between: &mut dyn FnMut(EraseStep),
+    ) -> MediaResult<Vec<Address>> {
+        self.erase_all(label, between)
+    }
+}

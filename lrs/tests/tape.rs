@@ -1,0 +1,27 @@
+//! The tape family: the conformance suite over a drive of folders and over the driver of real drives, what is special to
+//! tapes, and rehearsed disasters.
+
+#[macro_use]
+#[path = "volume/mod.rs"]
+mod volume;
+
+// Shared with the tests of LTFS itself, which look at more of it.
+#[path = "tape/disasters.rs"]
+mod disasters;
+#[allow(dead_code)]
+#[path = "ltfs/folder_drive.rs"]
+mod folder_drive;
+#[path = "tape/format.rs"]
+mod format;
+#[path = "tape/library.rs"]
+mod library;
+#[path = "tape/rigged.rs"]
+mod rigged;
+
+mod on_folders {
+    volume_conformance!(crate::rigged::Reel::new());
+}
+
+mod in_a_library {
+    volume_conformance!(crate::library::Slots::new());
+}

@@ -1,0 +1,346 @@
+//! What may become a medium, which medium is there, and what others find on it.
+
+use crate::rigged::{Reel, Rigged, expected, label};
+use crate::volume::{Maker, entries, get, pattern, put, tag};
+use dss::model::{ByteCount, Digests, Generation, MediumId, Revision};
+use lrs::ldm::fs::ltfs::index::{Directory, Entry, File, Meta, Node, Times, walk};
+use lrs::ldm::fs::ltfs::medium::{FORMAT, Shape, SharedDrive, format, mount, read_label};
+use lrs::ldm::fs::ltfs::volume::{self as ltfs, Appender, Commit, Options, State};
+use lrs::ldm::fs::{IndexStamp, ReadFrom};
+use lrs::ldm::{Fault, Op};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+pub const STAMP: IndexStamp = IndexStamp {
+    revision: Revision(9),
+    event_head: None,
+};
+
+/// Runs the checker of no common code, if it is there.
+pub fn judged(cartridge: &Path) {
+    let folder = match std::env::var_os("RESPOOL_FIXTURES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/ltfs"),
+    };
+    let checker = folder.join("check_volume.py");
+    if !checker.exists() {
+        println!("not run: no checker");
+        return;
+    }
+    let done = Command::new("python3")
+        .arg(checker)
+        .args(["--require-clean", "--require-mam"])
+        .arg(cartridge)
+        .output();
+    match done {
+        Err(error) => println!("not run: python3: {error}"),
+        Ok(done) => assert!(
+            done.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        ),
+    }
+}
+
+/// A volume of somebody else on a blank tape.
+fn foreign(folder: &Path) -> SharedDrive {
+    for partition in 0..2 {
+        std::fs::write(folder.join(format!("{partition}_0_E")), []).unwrap();
+    }
+    let mut drive = Rigged::open(folder, 64 << 20);
+    let options = Options {
+        serial: "XYZ001".to_owned(),
+        barcode: "XYZ001L8".to_owned(),
+        name: "holidays".to_owned(),
+        pool: String::new(),
+        volume: uuid::Uuid::from_u128(5),
+        block_size: 4096,
+        compression: false,
+        creator: "other - Linux - other - Format".to_owned(),
+        now: "2020-01-01T00:00:00.000000000Z".parse().unwrap(),
+    };
+    ltfs::format(&mut drive, &options).unwrap();
+    Arc::new(Mutex::new(drive))
+}
+
+/// Other software adds a file and an index.
+pub fn touched_by_others(reel: &mut Reel) {
+    let mut drive = Rigged::open(reel.folder(), reel.capacity);
+    let mut mounted = ltfs::mount(&mut drive).unwrap();
+    let mut appender = Appender::new(&mut drive, &mounted).unwrap();
+    appender.begin();
+    appender.write(&mut drive, b"theirs").unwrap();
+    let extents = appender.finish().unwrap();
+    let end = appender.flush(&mut drive).unwrap();
+    let now = "2026-12-01T00:00:00.000000000Z".parse().unwrap();
+    mounted.tree.root.contents.push(Entry::File(File {
+        meta: Meta {
+            name: "theirs.txt".to_owned(),
+            times: Times::all(now),
+            ..Meta::default()
+        },
+        length: 6,
+        extents,
+        ..File::default()
+    }));
+    let what = Commit {
+        expected_end: end,
+        creator: "other - Linux - other - Unmount".to_owned(),
+        now,
+    };
+    ltfs::commit(&mut drive, &mut mounted, &what).unwrap();
+}
+
+#[test]
+fn others_find_an_ordinary_volume_with_readable_names() {
+    let mut reel = Reel::formatted();
+    judged(reel.folder());
+    let mut volume = reel.mounted();
+    let mut puts = Vec::new();
+    for round in 0..3 {
+        for number in 0..40 {
+            let bytes = pattern(number * 977, round);
+            puts.push(put(&mut *volume, &format!("run {round}/file {number}"), &bytes).unwrap());
+        }
+        volume.sync().unwrap();
+    }
+    let gone = puts.swap_remove(3);
+    volume.delete(&gone.wanted(reel.label.generation)).unwrap();
+    let bad = puts.swap_remove(4);
+    volume
+        .isolate(&bad.wanted(reel.label.generation), "digest mismatch")
+        .unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    judged(reel.folder());
+    let mut drive = Rigged::open(reel.folder(), reel.capacity);
+    let mounted = ltfs::mount(&mut drive).unwrap();
+    assert_eq!(
+        (mounted.state, mounted.tree.root.meta.name.as_str()),
+        (State::Clean, "TAP001L8")
+    );
+    let mut paths = Vec::new();
+    walk(&mounted.tree.root, |path, node| {
+        if let Node::File(_) = node {
+            paths.push(path.to_owned());
+        }
+    });
+    paths.sort();
+    let mut expected: Vec<String> = puts.iter().map(|put| put.address.0.clone()).collect();
+    expected.push(format!(".respool/isolated/{}", bad.tag.extent));
+    expected.sort();
+    assert_eq!(paths, expected);
+    assert!(expected[1].starts_with("objects/run%200%2Ffile%20"), "{}", expected[1]);
+    // Small ones share records: 120 files of 2.3 MB take little more than their bytes.
+    assert!(mounted.data.end < 220, "{}", mounted.data.end);
+    let findings = ltfs::check(&mut drive, &mounted, ltfs::Contents::Unread).unwrap();
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_commit_with_nothing_new_writes_nothing() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    put(&mut *volume, "one", b"1").unwrap();
+    volume.commit_index(STAMP).unwrap();
+    let end = reel.end();
+    volume.commit_index(STAMP).unwrap();
+    volume.sync().unwrap();
+    drop(volume);
+    let mut volume = reel.mounted();
+    volume.commit_index(STAMP).unwrap();
+    assert_eq!((reel.end(), volume.stamp()), (end, Some(STAMP)));
+    let later = IndexStamp {
+        revision: Revision(10),
+        ..STAMP
+    };
+    volume.commit_index(later).unwrap();
+    assert!(reel.end() > end);
+}
+
+#[test]
+fn what_holds_anything_is_not_made_a_medium() {
+    let room = tempfile::tempdir().unwrap();
+    let drive = foreign(room.path());
+    let shape = Shape::usual("XYZ001L8");
+    let refused = format(&drive, &label(), &shape).unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("holidays")),
+        "{refused}"
+    );
+    let refused = read_label(&drive, "x").unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unlabelled(why) if why.contains("holidays")),
+        "{refused}"
+    );
+    let refused = mount(&drive, expected(&label())).err().expect("it has no label");
+    assert!(matches!(&refused.fault, Fault::Unlabelled(_)), "{refused}");
+
+    let mut reel = Reel::formatted();
+    let drive = reel.load();
+    let refused = format(&drive, &label(), &shape).unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("a medium already")),
+        "{refused}"
+    );
+    assert_eq!(read_label(&drive, "x").unwrap(), reel.label);
+    let wrong = lrs::ldm::fs::Label {
+        format: "respool-dir-1".to_owned(),
+        ..label()
+    };
+    assert!(format(&drive, &wrong, &shape).is_err());
+    drop(reel.mounted());
+}
+
+#[test]
+fn another_medium_or_generation_is_told() {
+    let mut reel = Reel::formatted();
+    let drive = reel.load();
+    let mut other = reel.label.clone();
+    other.medium = MediumId::fresh();
+    let refused = mount(&drive, expected(&other)).err().expect("another medium");
+    assert!(matches!(refused.fault, Fault::WrongMedium { .. }), "{refused}");
+    let mut later = reel.label.clone();
+    later.generation = Generation(5);
+    let refused = mount(&drive, expected(&later)).err().expect("another generation");
+    assert!(matches!(refused.fault, Fault::WrongMedium { .. }), "{refused}");
+    let mut volume = reel.mounted();
+    let mut next = reel.label.clone();
+    next.generation = Generation(1);
+    volume.erase(next, &mut std::iter::empty(), &mut |_| {}).unwrap();
+    drop(volume);
+    let mut early = expected(&reel.label);
+    early.generations = vec![Generation(0)];
+    let refused = mount(&reel.load(), early).err().expect("it was erased since");
+    assert!(
+        matches!(
+            refused.fault,
+            Fault::ErasedSince {
+                found: Generation(1),
+                ..
+            }
+        ),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_other_software_wrote_to_is_read_and_not_written() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let ours = put(&mut *volume, "ours", &pattern(100_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    touched_by_others(&mut reel);
+    let mut volume = reel.mounted();
+    assert_eq!(volume.stamp(), Some(STAMP));
+    assert_eq!(entries(&mut *volume).len(), 1);
+    assert_eq!(
+        get(&mut *volume, &ours.wanted(reel.label.generation)).unwrap(),
+        ours.bytes
+    );
+    let refused = put(&mut *volume, "more", b"1").unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("other software")),
+        "{refused}"
+    );
+    // Their file is nobody's to destroy.
+    let mut next = reel.label.clone();
+    next.generation = Generation(1);
+    let refused = volume.erase(next, &mut std::iter::empty(), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("theirs.txt")),
+        "{refused}"
+    );
+    drop(volume);
+    assert_eq!(entries(&mut *reel.mounted()).len(), 1);
+}
+
+#[test]
+fn a_renamed_file_is_a_stranger_and_its_bytes_are_where_the_catalogue_says() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let ours = put(&mut *volume, "ours", &pattern(50_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    let span = volume.lookup(ours.tag.extent).unwrap().unwrap().span;
+    drop(volume);
+    let mut drive = Rigged::open(reel.folder(), reel.capacity);
+    let mut mounted = ltfs::mount(&mut drive).unwrap();
+    for entry in &mut mounted.tree.root.contents {
+        if let Entry::Directory(Directory { contents, .. }) = entry
+            && let Some(Entry::File(file)) = contents.first_mut()
+        {
+            file.meta.name = "renamed".to_owned();
+        }
+    }
+    let what = Commit {
+        expected_end: mounted.data.end,
+        creator: "other - Linux - other - Unmount".to_owned(),
+        now: mounted.tree.head.update_time,
+    };
+    ltfs::commit(&mut drive, &mut mounted, &what).unwrap();
+    let mut volume = reel.mounted();
+    assert!(entries(&mut *volume).is_empty());
+    assert_eq!(volume.strangers().unwrap()[0].0, "objects/renamed");
+    let mut wanted = ours.wanted(reel.label.generation);
+    assert_eq!(volume.open(&wanted, ReadFrom::Medium).unwrap_err().fault, Fault::Absent);
+    wanted.span = span;
+    assert_eq!(get(&mut *volume, &wanted).unwrap(), ours.bytes);
+}
+
+#[test]
+fn metadata_that_no_index_takes_is_refused_and_harms_no_other_extent() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let good = put(&mut *volume, "good", b"1").unwrap();
+    let mut large = tag("large", 1);
+    large
+        .header
+        .metadata
+        .user
+        .insert("note".to_owned(), "x".repeat(200_000));
+    let address = volume.reserve(&large.origin, large.extent).unwrap();
+    let handle = volume.create(large, &address).unwrap().unwrap();
+    volume.write(handle, b"2").unwrap();
+    let refused = volume.finish(handle, Digests::of(b"2")).unwrap_err();
+    assert!(
+        matches!(refused.fault, Fault::Unfit(_)) && refused.op == Op::Write,
+        "{refused}"
+    );
+    let mut odd = tag("odd", 1);
+    odd.header
+        .metadata
+        .user
+        .insert("note".to_owned(), "\u{1}<&>\u{ffff}\r\n".to_owned());
+    let address = volume.reserve(&odd.origin, odd.extent).unwrap();
+    let handle = volume.create(odd.clone(), &address).unwrap().unwrap();
+    volume.write(handle, b"3").unwrap();
+    volume.finish(handle, Digests::of(b"3")).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    judged(reel.folder());
+    let mut volume = reel.mounted();
+    assert_eq!(entries(&mut *volume).len(), 2);
+    assert_eq!(volume.lookup(odd.extent).unwrap().unwrap().tag, odd);
+    assert!(volume.lookup(good.tag.extent).unwrap().is_some());
+}
+
+#[test]
+fn a_blank_tape_of_another_size_becomes_a_medium() {
+    let mut reel = Reel::new();
+    reel.block_size = 1 << 20;
+    let label = reel.fresh(ByteCount(100 << 20));
+    assert_eq!(label.format, FORMAT);
+    let mut volume = reel.mounted();
+    let put = put(&mut *volume, "one", &pattern(3_000_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    judged(reel.folder());
+    assert_eq!(
+        get(&mut *reel.mounted(), &put.wanted(label.generation)).unwrap(),
+        put.bytes
+    );
+    assert_eq!(reel.load().lock().unwrap().record_max(), 1 << 20);
+}
