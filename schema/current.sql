@@ -94,6 +94,17 @@ CREATE FUNCTION public.copies_that_share(of_objects uuid[], of_copies smallint[]
                     WHERE l.copy_no <> n.copy_no AND e.medium = n.medium)
      LIMIT 1
 $$;
+CREATE FUNCTION public.deleted_bytes(of_medium uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(e.bytes), 0)::bigint FROM extent e
+             WHERE e.medium = of_medium AND e.state = 'sync' AND NOT EXISTS
+                   (SELECT FROM (SELECT l.object_id FROM layout l WHERE l.extent = e.id OFFSET 0) l
+                      CROSS JOIN LATERAL (SELECT o.deleted_at FROM object o WHERE o.id = l.object_id OFFSET 0) o
+                     WHERE o.deleted_at IS NULL));
+END $$;
 CREATE FUNCTION public.extent_begins_unindexed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
