@@ -309,8 +309,9 @@ DECLARE
     struck bigint;
 BEGIN
     DELETE FROM extent_unindexed WHERE ctid = ANY (ARRAY(
-        SELECT u.ctid FROM extent_unindexed u WHERE u.medium = of_medium AND u.extent = ANY (of_extents)
-         ORDER BY u.extent FOR UPDATE));
+        SELECT u.ctid FROM (SELECT DISTINCT x.extent FROM unnest(of_extents) AS x (extent) ORDER BY x.extent) n
+         CROSS JOIN LATERAL (SELECT u.ctid FROM extent_unindexed u
+                              WHERE u.medium = of_medium AND u.extent = n.extent FOR UPDATE) u));
     GET DIAGNOSTICS struck = ROW_COUNT;
     RETURN struck;
 END $$;

@@ -46,7 +46,8 @@ BEGIN
 END $$;
 
 -- Strikes extents of a medium off the list; how many were on it. Whoever strikes some that another one strikes as well
--- takes them in the same order. The rows that were locked are never updated, so they are where they were found.
+-- takes them in the same order. The rows that were locked are never updated, so they are where they were found. Each is
+-- looked up for itself: asked for all at once, the whole list of the medium may be held against all of them.
 CREATE FUNCTION strike_unindexed(of_medium uuid, of_extents uuid[]) RETURNS bigint
     LANGUAGE plpgsql STRICT SET enable_seqscan TO off
 AS $$
@@ -54,8 +55,9 @@ DECLARE
     struck bigint;
 BEGIN
     DELETE FROM extent_unindexed WHERE ctid = ANY (ARRAY(
-        SELECT u.ctid FROM extent_unindexed u WHERE u.medium = of_medium AND u.extent = ANY (of_extents)
-         ORDER BY u.extent FOR UPDATE));
+        SELECT u.ctid FROM (SELECT DISTINCT x.extent FROM unnest(of_extents) AS x (extent) ORDER BY x.extent) n
+         CROSS JOIN LATERAL (SELECT u.ctid FROM extent_unindexed u
+                              WHERE u.medium = of_medium AND u.extent = n.extent FOR UPDATE) u));
     GET DIAGNOSTICS struck = ROW_COUNT;
     RETURN struck;
 END $$;

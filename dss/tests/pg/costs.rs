@@ -137,6 +137,22 @@ async fn e13_a_list_that_grew_is_not_read_for_another_medium() {
     assert!(read <= 20 * 12, "{read} rows, 20 times for one");
 }
 
+/// Nor is a medium's own list when one extent of it is named that was not: so are small puts beside a large move.
+#[tokio::test]
+async fn e13_to_name_one_extent_does_not_read_what_else_is_unnamed() {
+    let (fresh, disk) = full().await;
+    let read = rows_read(&fresh, async |pg| {
+        for round in 0..20 {
+            if round == 10 {
+                list_anything(&fresh, disk).await;
+            }
+            let marked = pg.mark_indexed(disk, Revision(1), &[ExtentId::fresh()]).await;
+            assert_eq!(marked.unwrap(), 0);
+        }
+    });
+    assert_eq!(read.await, 0);
+}
+
 /// A long list for a medium, of ids that nobody has: to make it reads nothing.
 async fn list_anything(fresh: &Fresh, medium: MediumId) {
     let list = format!(
