@@ -4,7 +4,7 @@
 use dss::model::ByteCount;
 use lrs::ldm::drive::{
     Attribute, AttributeFormat, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout,
-    Partition, PartitionRoom, Position, ReadOutcome, WriteOutcome,
+    Partition, PartitionRoom, Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use lrs::ldm::scsi::Sense;
 use std::collections::BTreeMap;
@@ -37,6 +37,7 @@ pub struct FolderDrive {
     at: Position,
     /// Every command since it was sent to a place, or asked for one, did what it should.
     known: bool,
+    tenure: Tenure,
     changed: bool,
     /// The tape is full at this block of partition 1.
     pub full_at: Option<u64>,
@@ -80,6 +81,7 @@ impl FolderDrive {
             blocks,
             at: Position::at(0, 0),
             known: false,
+            tenure: Tenure::default(),
             changed: false,
             full_at: None,
             moves: 0,
@@ -94,6 +96,12 @@ impl FolderDrive {
             doing: format!("{doing} at {}", self.at),
             fault,
         })
+    }
+
+    /// Another cartridge may be in it.
+    pub fn lose(&mut self) {
+        self.known = false;
+        self.tenure = self.tenure.next();
     }
 
     /// Refuses what needs a known position.
@@ -166,6 +174,15 @@ impl Drive for FolderDrive {
         1 << 20
     }
 
+    fn take_up(&mut self) -> Tenure {
+        self.lose();
+        self.tenure
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
     fn load(&mut self) -> DriveResult<Cartridge> {
         self.known = true;
         Ok(Cartridge {
@@ -193,7 +210,7 @@ impl Drive for FolderDrive {
     }
 
     fn position(&mut self) -> DriveResult<Position> {
-        Ok(self.arrive(self.at))
+        Ok(self.at)
     }
 
     fn rewind(&mut self) -> DriveResult<()> {

@@ -6,6 +6,7 @@ use crate::rigged::Reel;
 use crate::volume::{Put, entries, get, is_covered, pattern, put, tag};
 use dss::model::{ByteCount, Generation};
 use lrs::ldm::Fault;
+use lrs::ldm::drive::Drive;
 use lrs::ldm::error::Blame;
 use lrs::ldm::fs::ltfs::medium::Erasing;
 use lrs::ldm::fs::{Accepted, EraseStep, Label, ReadFrom, Volume, Wanted};
@@ -366,6 +367,53 @@ fn a_cartridge_that_may_have_changed_is_neither_read_nor_written() {
     assert!(volume.identify().is_err());
     drop(volume);
     assert_eq!(get(&mut *reel.mounted(), &wanted).unwrap(), one.bytes);
+}
+
+/// Another program of this host rewinds the drive: no attention is told, and the cartridge is the same.
+#[test]
+fn a_tape_that_was_moved_by_somebody_else_is_not_written() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+    volume.sync().unwrap();
+    let before = records(reel.folder());
+    volume.identify().unwrap();
+    reel.drive.as_ref().unwrap().lock().unwrap().rewind().unwrap();
+    let failed = volume.identify().unwrap_err();
+    assert!(failed.to_string().contains("it stands at p0:0"), "{failed}");
+    assert_eq!(put_fault(&mut *volume), Fault::NeedsReopen);
+    assert!(volume.sync().is_err() && volume.commit_index(STAMP).is_err());
+    let wanted = one.wanted(reel.label.generation);
+    assert_eq!(get(&mut *volume, &wanted).unwrap_err().fault, Fault::NeedsReopen);
+    drop(volume);
+    assert_eq!(records(reel.folder()), before);
+    assert_eq!(get(&mut *reel.mounted(), &wanted).unwrap(), one.bytes);
+}
+
+/// The one attention of a change goes to whoever asks first.
+#[test]
+fn a_loss_that_somebody_else_was_told_of_stops_the_volume() {
+    for taken_up in [false, true] {
+        let mut reel = Reel::formatted();
+        let mut volume = reel.mounted();
+        let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+        volume.sync().unwrap();
+        let before = records(reel.folder());
+        reel.plan(|plan| plan.all = Some((6, 0x29, 0)));
+        let drive = reel.drive.clone().unwrap();
+        assert!(drive.lock().unwrap().position().is_err());
+        reel.plan(|plan| plan.all = None);
+        if taken_up {
+            drive.lock().unwrap().take_up();
+        }
+        drive.lock().unwrap().rewind().unwrap();
+        assert_eq!(volume.identify().unwrap_err().fault, Fault::NeedsReopen);
+        assert_eq!(put_fault(&mut *volume), Fault::NeedsReopen);
+        let wanted = one.wanted(reel.label.generation);
+        assert_eq!(get(&mut *volume, &wanted).unwrap_err().fault, Fault::NeedsReopen);
+        drop(volume);
+        assert_eq!(records(reel.folder()), before);
+    }
 }
 
 #[test]

@@ -75,7 +75,6 @@ impl Slots {
         }
         let mut drive = ScsiDrive::open(transport, Key::new(7).unwrap()).unwrap();
         drive.load().unwrap();
-        let _ = drive.position();
         Arc::new(Mutex::new(drive))
     }
 }

@@ -6,7 +6,7 @@ use dss::model::{ByteCount, CatalogueId, Generation, MediumId, Revision};
 use lrs::ldm::MediaResult;
 use lrs::ldm::drive::{
     Attribute, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout, Partition, PartitionRoom,
-    Position, ReadOutcome, WriteOutcome,
+    Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use lrs::ldm::fs::ltfs::medium::{Erasing, Expected, FORMAT, Shape, SharedDrive, format, mount};
 use lrs::ldm::fs::{Label, Volume};
@@ -58,7 +58,7 @@ impl Rigged {
         }
     }
 
-    fn sense<T>(&self, doing: &str, (key, asc, ascq): (u8, u8, u8)) -> DriveResult<T> {
+    fn sense<T>(&mut self, doing: &str, (key, asc, ascq): (u8, u8, u8)) -> DriveResult<T> {
         let sense = Sense {
             key,
             asc,
@@ -66,7 +66,10 @@ impl Rigged {
             ..Sense::default()
         };
         let fault = match key {
-            6 => DriveFault::PositionLost(sense),
+            6 => {
+                self.inner.lose();
+                DriveFault::PositionLost(sense)
+            }
             _ => DriveFault::Sense(sense),
         };
         Err(DriveError {
@@ -76,7 +79,7 @@ impl Rigged {
         })
     }
 
-    fn works(&self, doing: &str) -> DriveResult<()> {
+    fn works(&mut self, doing: &str) -> DriveResult<()> {
         match self.plan.all {
             None => Ok(()),
             Some(sense) => self.sense(doing, sense),
@@ -99,6 +102,14 @@ impl Drive for Rigged {
 
     fn record_max(&self) -> usize {
         self.inner.record_max()
+    }
+
+    fn take_up(&mut self) -> Tenure {
+        self.inner.take_up()
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.inner.tenure()
     }
 
     fn load(&mut self) -> DriveResult<Cartridge> {
