@@ -125,6 +125,7 @@ impl LtfsVolume {
     pub(super) fn void_window(&mut self) {
         self.broken = true;
         self.window = Window::default();
+        self.records.forget();
     }
 
     pub(super) fn commit_stamp(&mut self, stamp: IndexStamp) -> MediaResult<()> {
@@ -160,6 +161,7 @@ impl LtfsVolume {
             creator: creator("Commit"),
             now,
         };
+        self.records.forget();
         let strangers = self.put_in(now);
         let mounted = &mut self.mounted;
         let committed = self.deck.work(op, |drive| commit(drive, mounted, &what));

@@ -277,6 +277,7 @@ impl LtfsVolume {
             return Ok(());
         }
         self.set_aside(Op::Read)?;
+        self.records.forget();
         let label = &self.label;
         let read = self.deck.work(Op::Read, |drive| {
             let mounted = crate::ldm::fs::ltfs::volume::mount(drive)?;
