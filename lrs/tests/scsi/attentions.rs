@@ -96,6 +96,21 @@ fn a_loss_ends_the_tenure_of_everybody() {
 }
 
 #[test]
+fn a_loss_is_told_whatever_waits_behind_it() {
+    let timed_out = || no_answer(TransportError::TimedOut(Duration::from_secs(1)));
+    for behind in [timed_out(), check(3, 0x0c, 0).deferred()] {
+        let (device, mut drive) = standing();
+        device
+            .on(Cdb::write(4), check(6, 0x29, 0))
+            .on(Cdb::test_unit_ready(), behind);
+        let error = drive.write(b"data").unwrap_err();
+        assert_eq!(error.fault, DriveFault::PositionLost(Sense::of(6, 0x29, 0)));
+        assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
+        device.done();
+    }
+}
+
+#[test]
 fn the_question_for_the_position_tells_it_too() {
     let (device, mut drive) = standing();
     device
