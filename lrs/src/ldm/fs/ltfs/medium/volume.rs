@@ -9,11 +9,11 @@ use super::shelf::Shelf;
 use super::sync::Window;
 use super::tag::{self, Record, STAMP, Seal, Stamped};
 use super::writing::Writing;
-use super::{Clock, home};
+use super::{Clock, home, spent};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::volume::{Appender, LtfsResult, Mounted, RecordReader};
-use crate::ldm::fs::name::{NameKey, OBJECTS};
+use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
     Wanted, WriteHandle,
@@ -129,9 +129,7 @@ pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label,
 
 /// The extents that index and log name together.
 fn fill(mounted: &mut Mounted, log: &mut Log) -> Shelf {
-    let spent = home::objects(&mounted.tree).and_then(|objects| tag::value(&objects.meta, tag::SPENT));
-    let (spent, _) = spent.unwrap_or_default().as_chunks::<{ size_of::<NameKey>() }>();
-    let spent = spent.to_vec();
+    let spent = home::objects(&mounted.tree).map_or_else(Vec::new, |objects| spent::read(&objects.meta));
     let (files, isolated) = home::take_out(&mut mounted.tree);
     let (mut shelf, strangers, mut fault) = Shelf::of(files, &mounted.labels);
     shelf.isolated = isolated;
