@@ -25,6 +25,8 @@ pub struct Plan {
     pub index_writes: Option<usize>,
     /// Everything fails with this sense.
     pub all: Option<(u8, u8, u8)>,
+    /// The movement of this number fails with this sense, and no other one.
+    pub glitch: Option<(usize, (u8, u8, u8))>,
 }
 
 pub struct Rigged {
@@ -80,6 +82,14 @@ impl Rigged {
     }
 
     fn works(&mut self, doing: &str) -> DriveResult<()> {
+        if doing == "locate"
+            && let Some((number, sense)) = self.plan.glitch.take()
+        {
+            if number == 0 {
+                return self.sense(doing, sense);
+            }
+            self.plan.glitch = Some((number - 1, sense));
+        }
         match self.plan.all {
             None => Ok(()),
             Some(sense) => self.sense(doing, sense),
