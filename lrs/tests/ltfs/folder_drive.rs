@@ -41,6 +41,8 @@ pub struct FolderDrive {
     changed: bool,
     /// The tape is full at this block of partition 1.
     pub full_at: Option<u64>,
+    /// The largest record that it takes.
+    pub record_max: usize,
     /// Locates and spaces so far.
     pub moves: usize,
 }
@@ -84,6 +86,7 @@ impl FolderDrive {
             tenure: Tenure::default(),
             changed: false,
             full_at: None,
+            record_max: 1 << 20,
             moves: 0,
         }
     }
@@ -171,7 +174,7 @@ impl Drive for FolderDrive {
     }
 
     fn record_max(&self) -> usize {
-        1 << 20
+        self.record_max
     }
 
     fn take_up(&mut self) -> Tenure {
@@ -280,6 +283,7 @@ impl Drive for FolderDrive {
 
     fn write(&mut self, record: &[u8]) -> DriveResult<WriteOutcome> {
         assert!(!record.is_empty(), "a record of no bytes is none");
+        assert!(record.len() <= self.record_max, "it takes no such record");
         self.known("write")?;
         Ok(self.put(Kind::Record, record))
     }

@@ -403,6 +403,23 @@ fn count(folder: &Path) -> usize {
     std::fs::read_dir(folder).unwrap().count()
 }
 
+/// A volume of another host, whose way to the drive carried more.
+#[test]
+fn records_that_the_way_does_not_carry_are_told_before_anything_is_read_or_written() {
+    let (_room, mut drive, mut mounted) = empty();
+    let end = mounted.data.end;
+    drive.record_max = BLOCK;
+    mount(&mut drive).unwrap();
+    drive.record_max = BLOCK - 1;
+    let refused = mount(&mut drive).unwrap_err();
+    assert!(matches!(refused, LtfsError::RecordsTooLong { .. }), "{refused}");
+    assert!(refused.to_string().contains("up to 4096 bytes"), "{refused}");
+    let appended = Appender::new(&mut drive, &mounted).map(drop);
+    assert_eq!(appended.unwrap_err(), refused);
+    let committed = commit(&mut drive, &mut mounted, &what(end)).map(drop);
+    assert_eq!(committed.unwrap_err(), refused);
+}
+
 #[test]
 fn a_locked_volume_is_not_written() {
     let (room, mut drive, mut mounted) = empty();

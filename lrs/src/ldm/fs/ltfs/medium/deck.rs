@@ -102,7 +102,9 @@ fn of_volume(error: LtfsError) -> Fault {
     match error {
         LtfsError::Drive(error) => of_drive(error),
         LtfsError::Unformatted | LtfsError::NotLtfs(_) => Fault::Unlabelled(error.to_string()),
-        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::Refused(_) => Fault::Unfit(error.to_string()),
+        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::RecordsTooLong { .. } | LtfsError::Refused(_) => {
+            Fault::Unfit(error.to_string())
+        }
         LtfsError::LabelDamaged(_) | LtfsError::LabelsDisagree(_) | LtfsError::NoIndex(_) | LtfsError::Moved { .. } => {
             Fault::Damaged(error.to_string())
         }

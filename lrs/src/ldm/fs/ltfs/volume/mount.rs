@@ -56,8 +56,9 @@ impl Mounted {
     /// Whether it may be written at all, whatever state it is in.
     ///
     /// # Errors
-    /// `NotWritable` with the reason, or the drive's.
+    /// `NotWritable` or `RecordsTooLong` with the reason, or the drive's.
     pub fn may_be_written(&self, drive: &mut dyn Drive) -> LtfsResult<()> {
+        carried(drive, &self.labels)?;
         if !self.labels.findings.is_empty() {
             let words = super::labels::words_of(&self.labels.findings);
             return Err(LtfsError::NotWritable(words));
@@ -79,12 +80,23 @@ impl Mounted {
     }
 }
 
+/// Refuses a volume of records that are too long for this drive, or this way to it. A record that cannot be read would be
+/// blamed on the extent in it, and one that cannot be written is nobody's request.
+fn carried(drive: &dyn Drive, labels: &Labels) -> LtfsResult<()> {
+    let (block_size, most) = (labels.label.block_size, drive.record_max());
+    match block_size as usize > most {
+        true => Err(LtfsError::RecordsTooLong { block_size, most }),
+        false => Ok(()),
+    }
+}
+
 /// Mounts the volume in a drive.
 ///
 /// # Errors
-/// Those of `read_labels`, `NoIndex`, or the drive's.
+/// Those of `read_labels`, `RecordsTooLong`, `NoIndex`, or the drive's.
 pub fn mount(drive: &mut dyn Drive) -> LtfsResult<Mounted> {
     let labels = read_labels(drive)?;
+    carried(drive, &labels)?;
     let (index, tree) = look(drive, &labels, labels.label.index, Keep::Tree)?;
     let (data, _) = look(drive, &labels, labels.label.data, Keep::Head)?;
     let tree = match (tree, &data.last) {
