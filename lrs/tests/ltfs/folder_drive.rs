@@ -186,6 +186,10 @@ impl Drive for FolderDrive {
         self.tenure
     }
 
+    fn guard(&mut self) -> DriveResult<()> {
+        Ok(())
+    }
+
     fn load(&mut self) -> DriveResult<Cartridge> {
         self.known = true;
         Ok(Cartridge {

@@ -122,6 +122,10 @@ impl Drive for Rigged {
         self.inner.tenure()
     }
 
+    fn guard(&mut self) -> DriveResult<()> {
+        self.inner.guard()
+    }
+
     fn load(&mut self) -> DriveResult<Cartridge> {
         self.inner.load()
     }

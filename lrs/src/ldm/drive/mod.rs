@@ -172,6 +172,10 @@ pub trait Drive: Send {
     /// Whose word on the cartridge holds. Asked of nothing but memory.
     fn tenure(&self) -> Tenure;
 
+    /// Has the drive write nowhere but behind the end of data, except where `allow_overwrite` or `format` says, until it is
+    /// reset or the cartridge goes out: as far as it knows such a mode. Goes to the beginning, where alone it is changed.
+    fn guard(&mut self) -> DriveResult<()>;
+
     /// Makes the cartridge that the changer put in, or that lies in the mouth, ready; waits as long as it takes (a new LTO-9
     /// cartridge up to two hours). Ready already is success. Where a position was known and the cartridge may be another one
     /// now, that position is lost.

@@ -3,6 +3,7 @@
 //! Called by the file system of tapes, one thread for each drive.
 
 mod clock;
+mod guarding;
 mod holding;
 mod layout;
 pub(crate) mod link;
@@ -20,6 +21,7 @@ use super::{
     Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use crate::ldm::scsi::log::{Alert, VolumeStatistics};
+use crate::ldm::scsi::mode::WriteMode;
 use crate::ldm::scsi::reservation::Key;
 use crate::ldm::scsi::{Cdb, Malformed, SenseClass, Transfer, Transport, inquiry, limits};
 use link::{Answer, Link};
@@ -37,6 +39,7 @@ pub struct ScsiDrive<T: Transport, C: Clock = SystemClock> {
     hold: Hold,
     standing: Standing,
     tenure: Tenure,
+    write_mode: WriteMode,
     unflushed: bool,
     wants_cleaning: bool,
 }
@@ -83,6 +86,7 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             hold: Hold::Nothing,
             standing: Standing::Unsure,
             tenure: Tenure::default(),
+            write_mode: WriteMode::Anywhere,
             unflushed: false,
             wants_cleaning: false,
         })
@@ -267,6 +271,13 @@ impl<T: Transport, C: Clock> Drive for ScsiDrive<T, C> {
 
     fn tenure(&self) -> Tenure {
         self.tenure
+    }
+
+    fn guard(&mut self) -> DriveResult<()> {
+        self.told("having it append only", |drive| {
+            drive.go_to_beginning()?;
+            drive.set_write_mode(WriteMode::AppendOnly)
+        })
     }
 
     fn load(&mut self) -> DriveResult<Cartridge> {

@@ -202,6 +202,7 @@ pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
 /// Mounts the medium that is expected, or says which one is there. Nothing is written.
 pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Volume>> {
     let deck = Deck::new(drive.clone(), &expected.name);
+    deck.ask(Op::Mount, |drive| drive.guard())?;
     let found = deck
         .work(Op::Mount, volume::mount)
         .and_then(|mounted| Ok((labelled(&deck, &mounted)?, mounted)));
