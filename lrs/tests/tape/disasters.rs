@@ -2,13 +2,13 @@
 //! is doubtful stops the writing.
 
 use crate::format::{STAMP, judged};
-use crate::rigged::Reel;
+use crate::rigged::{Reel, expected};
 use crate::volume::{Put, entries, get, is_covered, pattern, put, tag};
 use dss::model::{ByteCount, Generation};
 use lrs::ldm::Fault;
-use lrs::ldm::drive::Drive;
+use lrs::ldm::drive::{Drive, Partition};
 use lrs::ldm::error::Blame;
-use lrs::ldm::fs::ltfs::medium::Erasing;
+use lrs::ldm::fs::ltfs::medium::{Erasing, mount};
 use lrs::ldm::fs::{Accepted, EraseStep, Label, ReadFrom, Volume, Wanted};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -238,6 +238,37 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     bytes
+}
+
+/// What a power cut leaves of a tape that was being written: the drive does not find the end any more (3/14/03, 8/14/03).
+#[test]
+fn a_lost_end_of_data_costs_no_extent_and_stops_the_writing() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    let two = put(&mut *volume, "two", &pattern(40_000, 2)).unwrap();
+    volume.sync().unwrap();
+    let wanted = [placed(&reel, &mut *volume, &one), placed(&reel, &mut *volume, &two)];
+    drop(volume);
+    let before = records(reel.folder());
+    for (partition, key) in [(0, 3), (1, 3), (1, 8)] {
+        let drive = reel.load();
+        reel.plan(|plan| plan.lost_end = Some((Partition(partition), key)));
+        let mut volume = mount(&drive, expected(&reel.label)).unwrap();
+        for (wanted, put) in wanted.iter().zip([&one, &two]) {
+            assert_eq!(get(&mut *volume, wanted).unwrap(), put.bytes, "{partition}");
+        }
+        let refused = put_fault(&mut *volume);
+        assert!(
+            matches!(&refused, Fault::Damaged(why) if why.contains("an end of data is lost")),
+            "{refused}"
+        );
+        assert!(volume.index().is_err() && volume.commit_index(STAMP).is_err());
+        volume.identify().unwrap();
+    }
+    assert_eq!(records(reel.folder()), before);
+    assert_eq!(entries(&mut *reel.mounted()).len(), 2);
 }
 
 #[test]

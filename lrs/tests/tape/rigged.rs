@@ -25,6 +25,8 @@ pub struct Plan {
     pub index_writes: Option<usize>,
     /// Everything fails with this sense.
     pub all: Option<(u8, u8, u8)>,
+    /// The end of this partition is not found, with this sense key.
+    pub lost_end: Option<(Partition, u8)>,
     /// The movement of this number fails with this sense, and no other one.
     pub glitch: Option<(usize, (u8, u8, u8))>,
 }
@@ -160,7 +162,14 @@ impl Drive for Rigged {
     fn locate_end(&mut self, partition: Partition) -> DriveResult<Position> {
         self.works("locate")?;
         self.at = partition;
-        self.inner.locate_end(partition)
+        match self.plan.lost_end {
+            Some((lost, key)) if lost == partition => {
+                // It is not known any more where it stands.
+                self.inner.locate_end(partition)?;
+                self.sense("locate", (key, 0x14, 3))
+            }
+            _ => self.inner.locate_end(partition),
+        }
     }
 
     fn space_filemarks(&mut self, count: i64) -> DriveResult<Position> {

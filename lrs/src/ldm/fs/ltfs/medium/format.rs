@@ -246,6 +246,7 @@ fn half_erased(expected: &Expected) -> (Label, Survey) {
         id,
         number,
         end: 0,
+        lost_end: None,
         last: None,
         tail: Vec::new(),
         unproven: Vec::new(),

@@ -36,7 +36,7 @@ impl LtfsVolume {
         let mut bounds = self.mounted.bounds();
         let end = self.end() + u64::from(self.appender.as_ref().is_some_and(|appender| appender.waiting() > 0));
         for (id, limit) in &mut bounds.ends {
-            if *id == self.mounted.data.id {
+            if *id == self.mounted.data.id && self.mounted.data.lost_end.is_none() {
                 *limit = Some(end);
             }
         }

@@ -45,10 +45,9 @@ impl Mounted {
         };
         Bounds {
             block_size: self.labels.label.block_size,
-            ends: vec![
-                (self.index.id, Some(self.index.end)),
-                (self.data.id, Some(self.data.end)),
-            ],
+            ends: [&self.index, &self.data]
+                .map(|view| (view.id, view.lost_end.is_none().then_some(view.end)))
+                .to_vec(),
             indexes: [&self.index, &self.data].into_iter().filter_map(run).collect(),
         }
     }
@@ -59,6 +58,9 @@ impl Mounted {
     /// `NotWritable` or `RecordsTooLong` with the reason, or the drive's.
     pub fn may_be_written(&self, drive: &mut dyn Drive) -> LtfsResult<()> {
         carried(drive, &self.labels)?;
+        if let Some(words) = [&self.index, &self.data].iter().find_map(|view| view.lost_end.clone()) {
+            return Err(LtfsError::NotWritable(words));
+        }
         if !self.labels.findings.is_empty() {
             let words = super::labels::words_of(&self.labels.findings);
             return Err(LtfsError::NotWritable(words));
@@ -112,7 +114,9 @@ pub fn mount(drive: &mut dyn Drive) -> LtfsResult<Mounted> {
                 .iter()
                 .chain(&data.unproven)
                 .map(|unproven| unproven.why.to_string());
-            let words = why.next_back().unwrap_or_else(|| "nothing on it is one".to_owned());
+            let lost = [&index, &data].iter().find_map(|view| view.lost_end.clone());
+            let words = lost.or_else(|| why.next_back());
+            let words = words.unwrap_or_else(|| "nothing on it is one".to_owned());
             return Err(LtfsError::NoIndex(words));
         }
     };
