@@ -4,7 +4,7 @@
 use dss::model::ByteCount;
 use lrs::ldm::drive::{
     Attribute, AttributeFormat, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout,
-    Partition, PartitionRoom, Position, ReadOutcome, WriteOutcome,
+    Partition, PartitionRoom, Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use lrs::ldm::scsi::Sense;
 use std::collections::BTreeMap;
@@ -37,9 +37,12 @@ pub struct FolderDrive {
     at: Position,
     /// Every command since it was sent to a place, or asked for one, did what it should.
     known: bool,
+    tenure: Tenure,
     changed: bool,
     /// The tape is full at this block of partition 1.
     pub full_at: Option<u64>,
+    /// The largest record that it takes.
+    pub record_max: usize,
     /// Locates and spaces so far.
     pub moves: usize,
 }
@@ -80,8 +83,10 @@ impl FolderDrive {
             blocks,
             at: Position::at(0, 0),
             known: false,
+            tenure: Tenure::default(),
             changed: false,
             full_at: None,
+            record_max: 1 << 20,
             moves: 0,
         }
     }
@@ -94,6 +99,12 @@ impl FolderDrive {
             doing: format!("{doing} at {}", self.at),
             fault,
         })
+    }
+
+    /// Another cartridge may be in it.
+    pub fn lose(&mut self) {
+        self.known = false;
+        self.tenure = self.tenure.next();
     }
 
     /// Refuses what needs a known position.
@@ -163,7 +174,20 @@ impl Drive for FolderDrive {
     }
 
     fn record_max(&self) -> usize {
-        1 << 20
+        self.record_max
+    }
+
+    fn take_up(&mut self) -> Tenure {
+        self.lose();
+        self.tenure
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
+    fn guard(&mut self) -> DriveResult<()> {
+        Ok(())
     }
 
     fn load(&mut self) -> DriveResult<Cartridge> {
@@ -193,7 +217,7 @@ impl Drive for FolderDrive {
     }
 
     fn position(&mut self) -> DriveResult<Position> {
-        Ok(self.arrive(self.at))
+        Ok(self.at)
     }
 
     fn rewind(&mut self) -> DriveResult<()> {
@@ -263,6 +287,7 @@ impl Drive for FolderDrive {
 
     fn write(&mut self, record: &[u8]) -> DriveResult<WriteOutcome> {
         assert!(!record.is_empty(), "a record of no bytes is none");
+        assert!(record.len() <= self.record_max, "it takes no such record");
         self.known("write")?;
         Ok(self.put(Kind::Record, record))
     }

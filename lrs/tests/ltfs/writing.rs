@@ -352,6 +352,74 @@ fn unknown_elements_survive() {
     judged(room.path());
 }
 
+/// A commit that returns has left an index that can be read.
+#[test]
+fn an_index_that_no_reader_takes_is_refused_before_anything_is_written() {
+    let value = |length: usize| Xattr {
+        key: "long".to_owned(),
+        value: XattrValue::Binary(bytes(1, length)),
+    };
+    let mut deep = Directory {
+        meta: meta("d"),
+        contents: Vec::new(),
+    };
+    for _ in 0..600 {
+        deep = Directory {
+            meta: meta("d"),
+            contents: vec![Entry::Directory(deep)],
+        };
+    }
+    let (room, mut drive, mounted) = empty();
+    let before = count(room.path());
+    let mut long = mounted.clone();
+    long.tree.root.meta.xattrs.push(value(1 << 20));
+    let mut nested = mounted.clone();
+    nested.tree.root.contents.push(Entry::Directory(deep));
+    let mut unknown = mounted.clone();
+    unknown
+        .tree
+        .head
+        .unknown
+        .push(format!("<x>{}</x>", "y".repeat(1 << 20)));
+    for tree in [&mut long, &mut nested, &mut unknown] {
+        let end = tree.data.end;
+        let refused = commit(&mut drive, tree, &what(end)).unwrap_err();
+        assert!(
+            matches!(&refused, LtfsError::Refused(why) if why.contains("could not be read again")),
+            "{refused}"
+        );
+        assert_eq!(count(room.path()), before);
+        assert!(mount(&mut drive).unwrap().state.is_clean());
+    }
+    // Base64 is a third longer, and has ends of lines.
+    let mut fits = mounted;
+    fits.tree.root.meta.xattrs.push(value(750_000));
+    let end = fits.data.end;
+    commit(&mut drive, &mut fits, &what(end)).unwrap();
+    assert_eq!(mount(&mut drive).unwrap().tree, fits.tree);
+}
+
+fn count(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+/// A volume of another host, whose way to the drive carried more.
+#[test]
+fn records_that_the_way_does_not_carry_are_told_before_anything_is_read_or_written() {
+    let (_room, mut drive, mut mounted) = empty();
+    let end = mounted.data.end;
+    drive.record_max = BLOCK;
+    mount(&mut drive).unwrap();
+    drive.record_max = BLOCK - 1;
+    let refused = mount(&mut drive).unwrap_err();
+    assert!(matches!(refused, LtfsError::RecordsTooLong { .. }), "{refused}");
+    assert!(refused.to_string().contains("up to 4096 bytes"), "{refused}");
+    let appended = Appender::new(&mut drive, &mounted).map(drop);
+    assert_eq!(appended.unwrap_err(), refused);
+    let committed = commit(&mut drive, &mut mounted, &what(end)).map(drop);
+    assert_eq!(committed.unwrap_err(), refused);
+}
+
 #[test]
 fn a_locked_volume_is_not_written() {
     let (room, mut drive, mut mounted) = empty();

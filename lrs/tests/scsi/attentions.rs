@@ -4,10 +4,12 @@ use super::script::*;
 use lrs::ldm::drive::scsi::{Hold, timeouts};
 use lrs::ldm::drive::{Drive, DriveFault, Position, ReadOutcome, WriteOutcome};
 use lrs::ldm::scsi::cdb::ReserveAction;
-use lrs::ldm::scsi::{Cdb, Sense, Status};
+use lrs::ldm::scsi::{Cdb, Sense, Status, TransportError};
+use nix::errno::Errno;
+use std::time::Duration;
 
 #[test]
-fn a_changed_medium_is_told_once_and_nothing_goes_on_before_the_position_was_asked() {
+fn a_changed_medium_is_told_once_and_nothing_goes_on_before_it_was_taken_up_anew() {
     for (asc, ascq) in [(0x28, 0), (0x29, 0), (0x29, 2)] {
         let (device, mut drive) = standing();
         device
@@ -34,13 +36,76 @@ fn a_changed_medium_is_told_once_and_nothing_goes_on_before_the_position_was_ask
         drive.locate(to).unwrap();
         assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
 
+        // So is asking where it stands.
+        device.on(Cdb::read_position(), position(0, 5));
+        assert_eq!(drive.position(), Ok(to));
+        assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
+
         device
+            .on(Cdb::locate(to), good())
             .on(Cdb::read_position(), position(0, 5))
             .on(Cdb::read(4), data(b"next"))
             .on(Cdb::write(4), good());
-        assert_eq!(drive.position(), Ok(Position::at(0, 5)));
+        drive.take_up();
+        assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
+        drive.locate(to).unwrap();
         assert_eq!(drive.read(&mut buffer), Ok(ReadOutcome::Record(4)));
         assert_eq!(drive.write(b"data"), Ok(WriteOutcome::Taken));
+        device.done();
+    }
+}
+
+/// A host that gives a command up may reset the drive, and be told of that itself.
+#[test]
+fn a_command_without_an_answer_loses_position_and_cartridge() {
+    for error in [
+        TransportError::TimedOut(Duration::from_secs(1)),
+        TransportError::Host(Errno::EIO),
+        TransportError::Link { host: 5, driver: 0 },
+    ] {
+        let (device, mut drive) = standing();
+        let tenure = drive.take_up();
+        let to = Position::at(0, 5);
+        device
+            .on(Cdb::read_position(), no_answer(error))
+            .on(Cdb::read_position(), position(0, 0))
+            .on(Cdb::locate(to), good())
+            .on(Cdb::read_position(), position(0, 5));
+        assert_eq!(drive.position().unwrap_err().fault, DriveFault::Transport(error));
+        assert_ne!(drive.tenure(), tenure);
+        drive.position().unwrap();
+        drive.locate(to).unwrap();
+        assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
+        device.done();
+    }
+}
+
+/// Several may share a drive, and one alone hears of a loss.
+#[test]
+fn a_loss_ends_the_tenure_of_everybody() {
+    let (device, mut drive) = standing();
+    let mine = drive.take_up();
+    assert_eq!(drive.tenure(), mine);
+    device
+        .on(Cdb::read_position(), check(6, 0x28, 0))
+        .on(Cdb::test_unit_ready(), good());
+    drive.position().unwrap_err();
+    assert_ne!(drive.tenure(), mine);
+    let theirs = drive.take_up();
+    assert!(theirs != mine && drive.tenure() == theirs);
+}
+
+#[test]
+fn a_loss_is_told_whatever_waits_behind_it() {
+    let timed_out = || no_answer(TransportError::TimedOut(Duration::from_secs(1)));
+    for behind in [timed_out(), check(3, 0x0c, 0).deferred()] {
+        let (device, mut drive) = standing();
+        device
+            .on(Cdb::write(4), check(6, 0x29, 0))
+            .on(Cdb::test_unit_ready(), behind);
+        let error = drive.write(b"data").unwrap_err();
+        assert_eq!(error.fault, DriveFault::PositionLost(Sense::of(6, 0x29, 0)));
+        assert_eq!(drive.write(b"data").unwrap_err().fault, DriveFault::PositionUnknown);
         device.done();
     }
 }

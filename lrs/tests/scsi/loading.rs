@@ -3,7 +3,7 @@
 
 use super::script::*;
 use lrs::ldm::drive::scsi::timeouts;
-use lrs::ldm::drive::{Drive, DriveFault, ScsiDrive, WriteOutcome};
+use lrs::ldm::drive::{Drive, DriveFault, Position, ScsiDrive, WriteOutcome};
 use lrs::ldm::scsi::cdb::{AttributeQuery, Immediate, LoadAction, Removal, ReserveAction};
 use lrs::ldm::scsi::{Cdb, Sense};
 use std::time::Duration;
@@ -100,10 +100,13 @@ fn a_load_that_finds_another_cartridge_does_not_tell_where_it_stands_to_who_knew
         drive.load().unwrap();
         assert_eq!(drive.write(b"more").unwrap_err().fault, DriveFault::PositionUnknown);
         assert_eq!(drive.flush().unwrap_err().fault, DriveFault::PositionUnknown);
+        let to = Position::at(0, 0);
         device
+            .on(Cdb::locate(to), good())
             .on(Cdb::read_position(), position(0, 0))
             .on(Cdb::write(4), good());
-        drive.position().unwrap();
+        drive.take_up();
+        drive.locate(to).unwrap();
         drive.write(b"anew").unwrap();
         device.done();
     }

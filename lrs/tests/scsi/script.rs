@@ -2,7 +2,7 @@
 //! and does not come, fails the test.
 
 pub use crate::clock::TestClock;
-use lrs::ldm::drive::{Drive, ScsiDrive};
+use lrs::ldm::drive::{Drive, Position, ScsiDrive};
 use lrs::ldm::scsi::reservation::Key;
 use lrs::ldm::scsi::{Cdb, Completion, Status, Transfer, Transport, TransportError};
 use std::collections::VecDeque;
@@ -223,7 +223,10 @@ pub fn position(partition: u8, block: u64) -> Reply {
 /// A drive that was opened and knows where it stands.
 pub fn standing() -> (Device, TestDrive) {
     let (device, _, mut drive) = opened();
-    device.on(Cdb::read_position(), position(1, 100));
-    drive.position().unwrap();
+    let at = Position::at(1, 100);
+    device
+        .on(Cdb::locate(at), good())
+        .on(Cdb::read_position(), position(1, 100));
+    drive.locate(at).unwrap();
     (device, drive)
 }

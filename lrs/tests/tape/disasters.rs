@@ -2,12 +2,13 @@
 //! is doubtful stops the writing.
 
 use crate::format::{STAMP, judged};
-use crate::rigged::Reel;
+use crate::rigged::{Reel, expected};
 use crate::volume::{Put, entries, get, is_covered, pattern, put, tag};
 use dss::model::{ByteCount, Generation};
 use lrs::ldm::Fault;
+use lrs::ldm::drive::{Drive, Partition};
 use lrs::ldm::error::Blame;
-use lrs::ldm::fs::ltfs::medium::Erasing;
+use lrs::ldm::fs::ltfs::medium::{Erasing, mount};
 use lrs::ldm::fs::{Accepted, EraseStep, Label, ReadFrom, Volume, Wanted};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -239,6 +240,37 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What a power cut leaves of a tape that was being written: the drive does not find the end any more (3/14/03, 8/14/03).
+#[test]
+fn a_lost_end_of_data_costs_no_extent_and_stops_the_writing() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    let two = put(&mut *volume, "two", &pattern(40_000, 2)).unwrap();
+    volume.sync().unwrap();
+    let wanted = [placed(&reel, &mut *volume, &one), placed(&reel, &mut *volume, &two)];
+    drop(volume);
+    let before = records(reel.folder());
+    for (partition, key) in [(0, 3), (1, 3), (1, 8)] {
+        let drive = reel.load();
+        reel.plan(|plan| plan.lost_end = Some((Partition(partition), key)));
+        let mut volume = mount(&drive, expected(&reel.label)).unwrap();
+        for (wanted, put) in wanted.iter().zip([&one, &two]) {
+            assert_eq!(get(&mut *volume, wanted).unwrap(), put.bytes, "{partition}");
+        }
+        let refused = put_fault(&mut *volume);
+        assert!(
+            matches!(&refused, Fault::Damaged(why) if why.contains("an end of data is lost")),
+            "{refused}"
+        );
+        assert!(volume.index().is_err() && volume.commit_index(STAMP).is_err());
+        volume.identify().unwrap();
+    }
+    assert_eq!(records(reel.folder()), before);
+    assert_eq!(entries(&mut *reel.mounted()).len(), 2);
+}
+
 #[test]
 fn a_tape_that_ends_before_what_the_catalogue_knows_is_not_written() {
     let mut reel = Reel::formatted();
@@ -366,6 +398,53 @@ fn a_cartridge_that_may_have_changed_is_neither_read_nor_written() {
     assert!(volume.identify().is_err());
     drop(volume);
     assert_eq!(get(&mut *reel.mounted(), &wanted).unwrap(), one.bytes);
+}
+
+/// Another program of this host rewinds the drive: no attention is told, and the cartridge is the same.
+#[test]
+fn a_tape_that_was_moved_by_somebody_else_is_not_written() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+    volume.sync().unwrap();
+    let before = records(reel.folder());
+    volume.identify().unwrap();
+    reel.drive.as_ref().unwrap().lock().unwrap().rewind().unwrap();
+    let failed = volume.identify().unwrap_err();
+    assert!(failed.to_string().contains("it stands at p0:0"), "{failed}");
+    assert_eq!(put_fault(&mut *volume), Fault::NeedsReopen);
+    assert!(volume.sync().is_err() && volume.commit_index(STAMP).is_err());
+    let wanted = one.wanted(reel.label.generation);
+    assert_eq!(get(&mut *volume, &wanted).unwrap_err().fault, Fault::NeedsReopen);
+    drop(volume);
+    assert_eq!(records(reel.folder()), before);
+    assert_eq!(get(&mut *reel.mounted(), &wanted).unwrap(), one.bytes);
+}
+
+/// The one attention of a change goes to whoever asks first.
+#[test]
+fn a_loss_that_somebody_else_was_told_of_stops_the_volume() {
+    for taken_up in [false, true] {
+        let mut reel = Reel::formatted();
+        let mut volume = reel.mounted();
+        let one = put(&mut *volume, "one", &pattern(40_000, 1)).unwrap();
+        volume.sync().unwrap();
+        let before = records(reel.folder());
+        reel.plan(|plan| plan.all = Some((6, 0x29, 0)));
+        let drive = reel.drive.clone().unwrap();
+        assert!(drive.lock().unwrap().position().is_err());
+        reel.plan(|plan| plan.all = None);
+        if taken_up {
+            drive.lock().unwrap().take_up();
+        }
+        drive.lock().unwrap().rewind().unwrap();
+        assert_eq!(volume.identify().unwrap_err().fault, Fault::NeedsReopen);
+        assert_eq!(put_fault(&mut *volume), Fault::NeedsReopen);
+        let wanted = one.wanted(reel.label.generation);
+        assert_eq!(get(&mut *volume, &wanted).unwrap_err().fault, Fault::NeedsReopen);
+        drop(volume);
+        assert_eq!(records(reel.folder()), before);
+    }
 }
 
 #[test]

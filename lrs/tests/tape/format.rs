@@ -3,6 +3,7 @@
 use crate::rigged::{Reel, Rigged, expected, label};
 use crate::volume::{Maker, entries, get, pattern, put, tag};
 use dss::model::{ByteCount, Digests, Generation, MediumId, Revision};
+use lrs::ldm::drive::{Drive, Partition};
 use lrs::ldm::fs::ltfs::index::{Directory, Entry, File, Meta, Node, Times, walk};
 use lrs::ldm::fs::ltfs::medium::{FORMAT, Shape, SharedDrive, format, mount, read_label};
 use lrs::ldm::fs::ltfs::volume::{self as ltfs, Appender, Commit, Options, State};
@@ -192,6 +193,79 @@ fn what_holds_anything_is_not_made_a_medium() {
     };
     assert!(format(&drive, &wrong, &shape).is_err());
     drop(reel.mounted());
+}
+
+/// A tape is blank where all of it is.
+#[test]
+fn a_partition_that_is_empty_makes_no_blank_tape() {
+    let blank = || {
+        let room = tempfile::tempdir().unwrap();
+        for partition in 0..2 {
+            std::fs::write(room.path().join(format!("{partition}_0_E")), []).unwrap();
+        }
+        room
+    };
+    let tried = |room: &Path, label: &lrs::ldm::fs::Label| {
+        let drive: SharedDrive = Arc::new(Mutex::new(Rigged::open(room, 64 << 20)));
+        format(&drive, label, &Shape::usual("XYZ001L8"))
+    };
+    let label = label();
+    // Somebody's data, and a first partition that was cut off at its beginning.
+    let room = blank();
+    std::fs::rename(room.path().join("1_0_E"), room.path().join("1_1_E")).unwrap();
+    std::fs::write(room.path().join("1_0_R"), b"theirs").unwrap();
+    let refused = tried(room.path(), &label).unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("the data of p1 end at block 1")),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read(room.path().join("1_0_R")).unwrap(), b"theirs");
+    // A cartridge that says that it is something, on a tape that says nothing.
+    let attributes = [
+        (0, lrs::ldm::fs::ltfs::attributes::medium_id(MediumId::fresh().0)),
+        (0, lrs::ldm::fs::ltfs::attributes::binary(0x080c, vec![1; 70])),
+        (1, lrs::ldm::fs::ltfs::attributes::binary(0x080c, vec![1; 70])),
+    ];
+    for (partition, attribute) in attributes {
+        let room = blank();
+        Rigged::open(room.path(), 64 << 20)
+            .set_attribute(Partition(partition), &attribute)
+            .unwrap();
+        let refused = tried(room.path(), &label).unwrap_err();
+        assert!(
+            matches!(&refused.fault, Fault::Unfit(why) if why.contains("the cartridge's memory")),
+            "{refused}"
+        );
+    }
+    // Its own name it may have: a format of the same medium was cut off.
+    let room = blank();
+    let own = lrs::ldm::fs::ltfs::attributes::medium_id(label.medium.0);
+    Rigged::open(room.path(), 64 << 20)
+        .set_attribute(Partition(0), &own)
+        .unwrap();
+    tried(room.path(), &label).unwrap();
+}
+
+/// A drive that fails while a tape is looked at is no reason to format it, even one that is marked.
+#[test]
+fn a_drive_that_fails_makes_no_blank_tape() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    put(&mut *volume, "kept", b"1").unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    let marked = lrs::ldm::fs::ltfs::attributes::text(0x0803, "respool: erasing TAP001L8");
+    for sense in [(4, 0x44, 0), (0xb, 0x4b, 0), (6, 0x29, 0)] {
+        let drive = reel.load();
+        drive.lock().unwrap().set_attribute(Partition(0), &marked).unwrap();
+        // Once where the ends of data are asked for, and once where the labels are read.
+        for after in [0, 1, 2] {
+            reel.plan(|plan| plan.glitch = Some((after, sense)));
+            let failed = format(&drive, &reel.label, &Shape::usual("TAP001L8")).unwrap_err();
+            assert!(matches!(failed.fault, Fault::Drive(_)), "{after}: {failed}");
+        }
+    }
+    assert_eq!(entries(&mut *reel.mounted()).len(), 1);
 }
 
 #[test]

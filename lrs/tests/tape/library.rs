@@ -3,9 +3,9 @@
 
 use crate::rigged::{expected, label};
 use crate::volume::{Deletion, Maker, Measure, Nature, Remnant, entries, get, is_covered, pattern, put};
-use dss::model::ByteCount;
+use dss::model::{ByteCount, Generation};
 use lrs::ldm::MediaResult;
-use lrs::ldm::drive::{Drive, ScsiDrive};
+use lrs::ldm::drive::{Drive, DriveFault, Position, ScsiDrive};
 use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::fs::ltfs::medium::{Shape, SharedDrive, format, mount};
 use lrs::ldm::fs::{Label, Volume};
@@ -75,7 +75,6 @@ impl Slots {
         }
         let mut drive = ScsiDrive::open(transport, Key::new(7).unwrap()).unwrap();
         drive.load().unwrap();
-        let _ = drive.position();
         Arc::new(Mutex::new(drive))
     }
 }
@@ -142,4 +141,37 @@ fn a_power_cut_takes_what_was_not_synced_and_nothing_else() {
                 .is_err()
         );
     }
+}
+
+/// Between two looks at where the drive stands only the drive itself can refuse.
+#[test]
+fn a_drive_with_a_volume_in_it_writes_nowhere_but_behind_the_end() {
+    let mut slots = Slots::new();
+    let label = slots.fresh(ByteCount(64 << 20));
+    let drive = slots.drive();
+    let mut volume = mount(&drive, expected(&label)).unwrap();
+    let one = put(&mut *volume, "one", &pattern(300_000, 1)).unwrap();
+    volume.sync().unwrap();
+    for at in [Position::at(0, 0), Position::at(1, 0), Position::at(1, 5)] {
+        let mut drive = drive.lock().unwrap();
+        drive.locate(at).unwrap();
+        let refused = drive.write(b"astray").unwrap_err();
+        assert!(
+            matches!(refused.fault, DriveFault::Sense(sense) if sense.key == 7),
+            "{refused}"
+        );
+    }
+    // An erasure, and what is written after it, is not hindered, and guarded as well.
+    let next = Label {
+        generation: Generation(1),
+        ..label.clone()
+    };
+    let mut volume = mount(&drive, expected(&label)).unwrap();
+    assert_eq!(get(&mut *volume, &one.wanted(label.generation)).unwrap(), one.bytes);
+    volume.erase(next, &mut std::iter::empty(), &mut |_| {}).unwrap();
+    put(&mut *volume, "two", b"2").unwrap();
+    volume.sync().unwrap();
+    drive.lock().unwrap().rewind().unwrap();
+    assert!(drive.lock().unwrap().write(b"astray").is_err());
+    assert_eq!(entries(&mut *mount(&drive, expected(&label)).unwrap()).len(), 1);
 }

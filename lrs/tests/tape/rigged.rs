@@ -6,7 +6,7 @@ use dss::model::{ByteCount, CatalogueId, Generation, MediumId, Revision};
 use lrs::ldm::MediaResult;
 use lrs::ldm::drive::{
     Attribute, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout, Partition, PartitionRoom,
-    Position, ReadOutcome, WriteOutcome,
+    Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use lrs::ldm::fs::ltfs::medium::{Erasing, Expected, FORMAT, Shape, SharedDrive, format, mount};
 use lrs::ldm::fs::{Label, Volume};
@@ -25,6 +25,10 @@ pub struct Plan {
     pub index_writes: Option<usize>,
     /// Everything fails with this sense.
     pub all: Option<(u8, u8, u8)>,
+    /// The end of this partition is not found, with this sense key.
+    pub lost_end: Option<(Partition, u8)>,
+    /// The movement of this number fails with this sense, and no other one.
+    pub glitch: Option<(usize, (u8, u8, u8))>,
 }
 
 pub struct Rigged {
@@ -58,7 +62,7 @@ impl Rigged {
         }
     }
 
-    fn sense<T>(&self, doing: &str, (key, asc, ascq): (u8, u8, u8)) -> DriveResult<T> {
+    fn sense<T>(&mut self, doing: &str, (key, asc, ascq): (u8, u8, u8)) -> DriveResult<T> {
         let sense = Sense {
             key,
             asc,
@@ -66,7 +70,10 @@ impl Rigged {
             ..Sense::default()
         };
         let fault = match key {
-            6 => DriveFault::PositionLost(sense),
+            6 => {
+                self.inner.lose();
+                DriveFault::PositionLost(sense)
+            }
             _ => DriveFault::Sense(sense),
         };
         Err(DriveError {
@@ -76,7 +83,15 @@ impl Rigged {
         })
     }
 
-    fn works(&self, doing: &str) -> DriveResult<()> {
+    fn works(&mut self, doing: &str) -> DriveResult<()> {
+        if doing == "locate"
+            && let Some((number, sense)) = self.plan.glitch.take()
+        {
+            if number == 0 {
+                return self.sense(doing, sense);
+            }
+            self.plan.glitch = Some((number - 1, sense));
+        }
         match self.plan.all {
             None => Ok(()),
             Some(sense) => self.sense(doing, sense),
@@ -99,6 +114,18 @@ impl Drive for Rigged {
 
     fn record_max(&self) -> usize {
         self.inner.record_max()
+    }
+
+    fn take_up(&mut self) -> Tenure {
+        self.inner.take_up()
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.inner.tenure()
+    }
+
+    fn guard(&mut self) -> DriveResult<()> {
+        self.inner.guard()
     }
 
     fn load(&mut self) -> DriveResult<Cartridge> {
@@ -135,7 +162,14 @@ impl Drive for Rigged {
     fn locate_end(&mut self, partition: Partition) -> DriveResult<Position> {
         self.works("locate")?;
         self.at = partition;
-        self.inner.locate_end(partition)
+        match self.plan.lost_end {
+            Some((lost, key)) if lost == partition => {
+                // It is not known any more where it stands.
+                self.inner.locate_end(partition)?;
+                self.sense("locate", (key, 0x14, 3))
+            }
+            _ => self.inner.locate_end(partition),
+        }
     }
 
     fn space_filemarks(&mut self, count: i64) -> DriveResult<Position> {

@@ -77,7 +77,7 @@ macro_rules! volume_conformance {
             what_does_not_fit_is_not_begun, an_erasure_takes_what_is_named_and_tells_the_rest,
             an_erasure_may_be_repeated, an_index_in_many_windows_is_whole, a_deletion_frees_what_its_nature_says,
             extents_side_by_side_are_each_whole, what_is_written_after_a_read_lies_where_it_is_found,
-            a_place_says_where_the_bytes_are,
+            a_place_says_where_the_bytes_are, a_read_goes_on_after_others_were_written,
         );
     };
     (@each $maker:expr; $($rule:ident),+ $(,)?) => {
@@ -92,6 +92,11 @@ macro_rules! volume_conformance {
 
 /// Of a receipt that is only carried.
 const SERIAL: WriteSerial = WriteSerial { mount: 0, count: 0 };
+
+const STAMP: IndexStamp = IndexStamp {
+    revision: Revision(9),
+    event_head: None,
+};
 
 const ROOM: ByteCount = ByteCount(64 << 20);
 
@@ -730,6 +735,35 @@ pub fn what_is_written_after_a_read_lies_where_it_is_found(maker: &mut dyn Maker
     (wanted.extent, wanted.address, wanted.bytes) = (tag.extent, address, tag.bytes);
     wanted.span = found.span;
     assert_eq!(get(&mut *volume, &wanted).unwrap(), bytes);
+}
+
+/// Whatever is done between two parts of a read, the second one goes on where the first ended.
+pub fn a_read_goes_on_after_others_were_written(maker: &mut dyn Maker) {
+    let (label, mut volume) = mounted(maker);
+    let read = put(&mut *volume, "read", &pattern(600_000, 3)).unwrap();
+    volume.sync().unwrap();
+    let handle = volume.open(&read.wanted(label.generation), ReadFrom::Medium).unwrap();
+    let mut bytes = Vec::new();
+    for between in 0..6_u8 {
+        let mut piece = vec![0; 100_000];
+        let count = volume.read(handle, &mut piece).unwrap();
+        bytes.extend_from_slice(&piece[..count]);
+        let other = put(&mut *volume, &format!("other {between}"), &pattern(70_000, between)).unwrap();
+        match between {
+            0 => {}
+            1 => drop(volume.sync().unwrap()),
+            2 => {
+                volume.sync().unwrap();
+                assert!(volume.lookup(other.tag.extent).unwrap().is_some());
+            }
+            3 => volume.commit_index(STAMP).unwrap(),
+            _ => {
+                let wanted = other.wanted(label.generation);
+                assert_eq!(get(&mut *volume, &wanted).unwrap(), other.bytes);
+            }
+        }
+    }
+    assert!(bytes == read.bytes, "every byte is its own");
 }
 
 /// Where a family tells one, it is the same everywhere, no other is believed, and no two share a byte.

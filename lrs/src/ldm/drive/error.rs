@@ -25,8 +25,9 @@ pub enum DriveFault {
     /// identified anew before anything is read or written.
     #[error("the medium may have changed, or the drive was reset ({_0})")]
     PositionLost(Sense),
-    /// Nothing is read or written before its position was asked for: it was lost, or an earlier command failed.
-    #[error("it is not known where it stands since an earlier command failed: the position must be asked for first")]
+    /// Nothing is read or written before it was sent to a place, or taken up anew where its position was lost: an earlier
+    /// command failed.
+    #[error("it is not known where it stands since an earlier command failed: it must be mounted anew")]
     PositionUnknown,
     /// It stands elsewhere than it was sent.
     #[error("it stands at {found}, and was sent to {wanted}")]

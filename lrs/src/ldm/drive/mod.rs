@@ -59,6 +59,18 @@ pub struct DriveIdentity {
     pub serial: String,
 }
 
+/// Who made sure of the cartridge in a drive, and of where it stands. It holds until somebody else takes the drive up, or
+/// until either may be another one; whoever holds an old one reads and writes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tenure(pub u64);
+
+impl Tenure {
+    /// The one after it.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
@@ -142,8 +154,10 @@ pub enum AttributeFormat {
 }
 
 /// A tape drive. Calls block; one thread calls. Unit attentions are drained inside: one that says that the medium may have
-/// changed or the drive was reset (6/28, 6/29) is told as an error whose `lost_position` holds, once, and from then on
-/// everything but `load`, `rewind`, `locate` and questions is refused until `position` was asked.
+/// changed or the drive was reset (6/28, 6/29) is told as an error whose `lost_position` holds, once. A command without an
+/// answer means the same: the host may have reset the drive for it, and heard the attention in our place. From then on
+/// everything but `load`, `rewind`, `locate` and questions is refused until somebody takes the drive up anew. No question
+/// and no movement ends a loss, as the cartridge may be another one.
 pub trait Drive: Send {
     /// Who it is.
     fn identity(&self) -> &DriveIdentity;
@@ -151,9 +165,20 @@ pub trait Drive: Send {
     /// The largest record in bytes, by the drive and by the way to it.
     fn record_max(&self) -> usize;
 
+    /// For who knows nothing of the cartridge and of where it stands, and finds both out. It ends a loss, and everybody
+    /// else's tenure; what comes first is a movement.
+    fn take_up(&mut self) -> Tenure;
+
+    /// Whose word on the cartridge holds. Asked of nothing but memory.
+    fn tenure(&self) -> Tenure;
+
+    /// Has the drive write nowhere but behind the end of data, except where `allow_overwrite` or `format` says, until it is
+    /// reset or the cartridge goes out: as far as it knows such a mode. Goes to the beginning, where alone it is changed.
+    fn guard(&mut self) -> DriveResult<()>;
+
     /// Makes the cartridge that the changer put in, or that lies in the mouth, ready; waits as long as it takes (a new LTO-9
     /// cartridge up to two hours). Ready already is success. Where a position was known and the cartridge may be another one
-    /// now, that position is lost: it must be asked for by itself.
+    /// now, that position is lost.
     fn load(&mut self) -> DriveResult<Cartridge>;
 
     /// Lets the cartridge out, after everything written is on the tape.
@@ -166,7 +191,8 @@ pub trait Drive: Send {
     /// Gives it back.
     fn release(&mut self) -> DriveResult<()>;
 
-    /// Where it stands, by its own word: READ POSITION, long form.
+    /// Where it stands, by its own word: READ POSITION, long form. A question: a position that was not known is not known
+    /// by it, as nobody has said where it should be.
     fn position(&mut self) -> DriveResult<Position>;
 
     /// To the beginning of partition 0.
@@ -184,7 +210,7 @@ pub trait Drive: Send {
 
     /// Reads the next block. A record longer than the buffer is an error, and the buffer of a failed read holds nothing.
     /// Behind a record that was too long the next one follows; after any other error nobody knows what does, and nothing
-    /// but a locate, a rewind or a question for the position is answered.
+    /// but a locate, a rewind or a question is answered.
     fn read(&mut self, buffer: &mut [u8]) -> DriveResult<ReadOutcome>;
 
     /// Writes a record. `Taken` says that the drive has it, not the tape: see `flush`. An error may be of an earlier record

@@ -3,6 +3,7 @@
 //! Called by the file system of tapes, one thread for each drive.
 
 mod clock;
+mod guarding;
 mod holding;
 mod layout;
 pub(crate) mod link;
@@ -17,9 +18,10 @@ pub use holding::Hold;
 
 use super::{
     Attribute, Cartridge, Drive, DriveError, DriveFault, DriveIdentity, DriveResult, Layout, Partition, PartitionRoom,
-    Position, ReadOutcome, WriteOutcome,
+    Position, ReadOutcome, Tenure, WriteOutcome,
 };
 use crate::ldm::scsi::log::{Alert, VolumeStatistics};
+use crate::ldm::scsi::mode::WriteMode;
 use crate::ldm::scsi::reservation::Key;
 use crate::ldm::scsi::{Cdb, Malformed, SenseClass, Transfer, Transport, inquiry, limits};
 use link::{Answer, Link};
@@ -36,6 +38,8 @@ pub struct ScsiDrive<T: Transport, C: Clock = SystemClock> {
     key: Key,
     hold: Hold,
     standing: Standing,
+    tenure: Tenure,
+    write_mode: WriteMode,
     unflushed: bool,
     wants_cleaning: bool,
 }
@@ -47,7 +51,7 @@ enum Standing {
     Known,
     /// Nobody asked yet, or a command failed: neither reads nor writes, but it may be sent to a place.
     Unsure,
-    /// The medium may have changed, or the drive was reset: only the position asked for by the caller, who identifies the
+    /// The medium may have changed, or the drive was reset: only a caller who takes the drive up, and identifies the
     /// cartridge, ends it.
     Lost,
 }
@@ -81,6 +85,8 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             key,
             hold: Hold::Nothing,
             standing: Standing::Unsure,
+            tenure: Tenure::default(),
+            write_mode: WriteMode::Anywhere,
             unflushed: false,
             wants_cleaning: false,
         })
@@ -128,12 +134,15 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             }
             Ok(_) => {}
             Err(DriveFault::PositionLost(sense)) => {
-                self.standing = Standing::Lost;
+                self.lose();
                 // A reset may have ended the hold; `reserve` takes it anew, and is harmless when it had not.
                 if sense.class() == SenseClass::Reset {
                     self.hold = Hold::Nothing;
                 }
             }
+            // A host that gives a command up resets the drive, and may take the attention of that for itself: then nobody
+            // tells any more that the drive stands at the beginning.
+            Err(DriveFault::Transport(_)) => self.lose(),
             Err(fault) => {
                 if matches!(fault, DriveFault::Reserved(_)) {
                     self.hold = Hold::Nothing;
@@ -164,6 +173,12 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             Err(fault) if is_refusal(&fault) => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Another cartridge may be in it, and it may stand anywhere: nobody's word on either holds.
+    fn lose(&mut self) {
+        self.standing = Standing::Lost;
+        self.tenure = self.tenure.next();
     }
 
     fn unsure(&mut self) {
@@ -248,6 +263,23 @@ impl<T: Transport, C: Clock> Drive for ScsiDrive<T, C> {
         self.record_max
     }
 
+    fn take_up(&mut self) -> Tenure {
+        self.standing = Standing::Unsure;
+        self.tenure = self.tenure.next();
+        self.tenure
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
+    fn guard(&mut self) -> DriveResult<()> {
+        self.told("having it append only", |drive| {
+            drive.go_to_beginning()?;
+            drive.set_write_mode(WriteMode::AppendOnly)
+        })
+    }
+
     fn load(&mut self) -> DriveResult<Cartridge> {
         self.told("loading", Self::load_cartridge)
     }
@@ -265,11 +297,7 @@ impl<T: Transport, C: Clock> Drive for ScsiDrive<T, C> {
     }
 
     fn position(&mut self) -> DriveResult<Position> {
-        self.told("asking for the position", |drive| {
-            let position = drive.ask_position()?;
-            drive.standing = Standing::Known;
-            Ok(position)
-        })
+        self.told("asking for the position", Self::ask_position)
     }
 
     fn rewind(&mut self) -> DriveResult<()> {

@@ -113,6 +113,31 @@ pub fn early_warning_mb(page: &[u8]) -> Result<u16, Malformed> {
     Data::new("mode page 10h/01h", page).u16(6)
 }
 
+/// Where a drive writes (page 10h, subpage 01h: WRITE MODE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Wherever it is sent.
+    Anywhere,
+    /// Behind the end of data, and where ALLOW OVERWRITE says.
+    AppendOnly,
+}
+
+/// MODE SELECT's list that changes this of page 10h, subpage 01h, as it was answered, and nothing else.
+pub fn with_write_mode(page: &[u8], device_specific: u8, mode: WriteMode) -> Vec<u8> {
+    /// The field is the upper half of this byte.
+    const AT: usize = 5;
+    let mut page = page.to_vec();
+    // The saveable bit is reserved here.
+    page[0] &= 0x7f;
+    if let Some(byte) = page.get_mut(AT) {
+        *byte = *byte & 0x0f | u8::from(mode == WriteMode::AppendOnly) << 4;
+    }
+    // The length is reserved, and the write protection is not to be set (bit 7).
+    let mut list = vec![0, 0, 0, device_specific & 0x7f, 0, 0, 0, 0];
+    list.extend(page);
+    list
+}
+
 /// Page 11h.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediumPartitions {

@@ -185,9 +185,6 @@ fn a_cartridge_that_was_exchanged_is_told_before_anything_is_written() {
     tape.load().unwrap();
     assert_eq!(tape.write(&[1; 100]).unwrap_err().fault, DriveFault::PositionUnknown);
     let refused = append(&mut tape, &mut mounted, "never", &[10]).unwrap_err();
-    assert!(
-        refused.to_string().contains("position must be asked for first"),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains("it must be mounted anew"), "{refused}");
     assert_eq!(blocks(&rig.path("TAP002L8")), before);
 }

@@ -1,6 +1,6 @@
 //! Laying a tape out anew. Everything on it is lost.
 
-use super::{Clock, DriveFault, Layout, ScsiDrive, is_refusal, timeouts};
+use super::{Clock, DriveFault, Layout, ScsiDrive, WriteMode, is_refusal, timeouts};
 use crate::ldm::scsi::cdb::FormatType;
 use crate::ldm::scsi::{Cdb, Transfer, Transport};
 
@@ -25,12 +25,21 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             }
         };
         self.go_to_beginning()?;
+        // A drive that only appends refuses a format.
+        let write_mode = self.write_mode;
+        if write_mode != WriteMode::Anywhere {
+            self.set_write_mode(WriteMode::Anywhere)?;
+        }
         // From here on what is on the tape is not what it was, whatever fails.
         let formatted = self.destroy(split);
         self.unsure();
         formatted?;
         self.check_partitions(layout)?;
-        self.go_to_beginning()
+        self.go_to_beginning()?;
+        match write_mode {
+            WriteMode::Anywhere => Ok(()),
+            WriteMode::AppendOnly => self.set_write_mode(write_mode),
+        }
     }
 
     fn destroy(&mut self, split: Option<Vec<u8>>) -> Result<(), DriveFault> {

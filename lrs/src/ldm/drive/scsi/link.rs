@@ -107,7 +107,9 @@ impl<T: Transport, C: Clock> Link<T, C> {
             }
             match sense.class() {
                 SenseClass::MediumChanged | SenseClass::Reset => {
-                    self.drain()?;
+                    // What was lost is told, whatever comes of this: an attention that is left waiting is told by what
+                    // is sent next, and a drive that does not answer any more does not answer that either.
+                    let _ = self.drain();
                     return Err(DriveFault::PositionLost(sense));
                 }
                 SenseClass::ReservationTaken => {

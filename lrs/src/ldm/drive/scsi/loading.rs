@@ -88,8 +88,9 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
     }
 
     /// What is found by loading is not known yet, and no more than that. Who had been told of a loss, or knew a position
-    /// before, may still mean to write there: the position must be asked for by itself then, which loading is not.
+    /// before, may still mean to write there: the drive must be taken up anew then, which loading is not.
     fn loading_anew(&mut self, before: Standing) {
+        self.lose();
         self.standing = match before {
             Standing::Lost | Standing::Known => Standing::Lost,
             Standing::Unsure => Standing::Unsure,
@@ -163,6 +164,7 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
             self.done(Cdb::removal(Removal::Allow), Transfer::None, timeouts::QUESTION)?;
         }
         self.unsure();
+        self.tenure = self.tenure.next();
         let cdb = Cdb::load_unload(LoadAction::Unload, Immediate::No);
         match self.done(cdb, Transfer::None, timeouts::LOAD_UNLOAD) {
             Ok(_) => {}

@@ -205,7 +205,7 @@ pub fn read(record: &[u8]) -> XmlResult<Label> {
 
 /// Writes a label, in the present version. Fails where the creator holds what XML does not have.
 pub fn write(label: &Label) -> io::Result<Vec<u8>> {
-    let mut xml = XmlWriter::new(Vec::new())?;
+    let mut xml = XmlWriter::new(Vec::new(), Limits::LABEL)?;
     xml.open_with("ltfslabel", [("version", FORMAT_VERSION)].into_iter())?;
     xml.text("creator", &label.creator)?;
     xml.plain("formattime", label.format_time)?;

@@ -5,7 +5,7 @@ use super::entries::TIMES;
 use super::{Directory, Entry, Extent, File, Head, Index, Location, Meta, Xattr, XattrValue};
 use crate::ldm::fs::ltfs::FORMAT_VERSION;
 use crate::ldm::fs::ltfs::name;
-use crate::ldm::fs::ltfs::xml::XmlWriter;
+use crate::ldm::fs::ltfs::xml::{Limits, XmlWriter};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::{self, Write};
@@ -13,9 +13,10 @@ use std::io::{self, Write};
 /// Characters of base64 in a line, after which CR LF follows (README facts: every 72 characters).
 const LINE: usize = 72;
 
-/// Writes an index. A name or text that XML cannot hold is an error, except where it can be encoded.
+/// Writes an index. A name or text that XML cannot hold is an error, except where it can be encoded; and so is what
+/// [`read`](super::read) would not take.
 pub fn write(index: &Index, out: impl Write) -> io::Result<()> {
-    let mut xml = XmlWriter::new(out)?;
+    let mut xml = XmlWriter::new(out, Limits::INDEX)?;
     let own = index
         .head
         .attributes

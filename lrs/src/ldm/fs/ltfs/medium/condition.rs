@@ -21,6 +21,12 @@ pub(super) enum Condition {
 
 /// Judges a volume. `least_end` is the block behind the last one that the catalogue knows of.
 pub(super) fn judge(mounted: &Mounted, log: &Log, stamped: Option<&Stamped>, least_end: u64) -> Condition {
+    if let Some(words) = [&mounted.data, &mounted.index]
+        .into_iter()
+        .find_map(|view| view.lost_end.as_ref())
+    {
+        return Condition::Damaged(format!("an end of data is lost: {words}"));
+    }
     if let Some(damage) = &log.damage {
         return Condition::Damaged(damage.clone());
     }

@@ -1,7 +1,7 @@
 //! The drive that all parts of one mounted volume share with whoever loads it, and how what it answers becomes errors that
 //! name the medium.
 
-use crate::ldm::drive::{Drive, DriveError, DriveResult};
+use crate::ldm::drive::{Drive, DriveError, DriveFault, DriveResult, Position, Tenure};
 use crate::ldm::fs::ltfs::volume::{LtfsError, LtfsResult, ReadError};
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,23 +9,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A drive that outlives what is mounted in it.
 pub type SharedDrive = Arc<Mutex<dyn Drive>>;
 
-/// A drive and the name of the medium in it. One thread works with it at a time.
+/// A drive and the name of the medium in it. One thread works with it at a time. Whoever else takes the drive up, or
+/// hears of a loss in our place, ends everything here: what was known of the cartridge and of the position is not any more.
 pub(super) struct Deck {
     drive: SharedDrive,
+    tenure: Tenure,
     medium: Arc<str>,
 }
 
 impl Deck {
+    /// Takes a drive up: what is in it is found out from here on.
     pub(super) fn new(drive: SharedDrive, medium: &str) -> Self {
+        let tenure = locked(&drive).take_up();
         Self {
             drive,
+            tenure,
             medium: medium.into(),
         }
     }
 
-    pub(super) fn drive(&self) -> MutexGuard<'_, dyn Drive + 'static> {
-        // A panic between two commands leaves nothing here half changed.
-        self.drive.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The drive, if it is still as it was left.
+    pub(super) fn drive(&self, op: Op) -> MediaResult<MutexGuard<'_, dyn Drive + 'static>> {
+        let drive = locked(&self.drive);
+        if drive.tenure() != self.tenure {
+            return Err(self.fault(op, None, Fault::NeedsReopen));
+        }
+        Ok(drive)
+    }
+
+    /// Whether what is known of cartridge and position still holds.
+    pub(super) fn holds(&self) -> bool {
+        locked(&self.drive).tenure() == self.tenure
     }
 
     pub(super) fn fault(&self, op: Op, at: Option<&str>, fault: Fault) -> MediaError {
@@ -41,14 +55,24 @@ impl Deck {
         self.fault(op, None, Fault::Damaged(what.into()))
     }
 
+    /// The drive stands elsewhere than it was left.
+    pub(super) fn astray(&self, op: Op, found: Position, wanted: Position) -> MediaError {
+        let error = DriveError {
+            device: format!("the drive with serial {}", locked(&self.drive).identity().serial),
+            doing: "making sure of the place".to_owned(),
+            fault: DriveFault::Astray { found, wanted },
+        };
+        self.fault(op, None, of_drive(error))
+    }
+
     /// One command, its failure named.
     pub(super) fn ask<T>(&self, op: Op, work: impl FnOnce(&mut dyn Drive) -> DriveResult<T>) -> MediaResult<T> {
-        work(&mut *self.drive()).map_err(|error| self.fault(op, None, of_drive(error)))
+        work(&mut *self.drive(op)?).map_err(|error| self.fault(op, None, of_drive(error)))
     }
 
     /// Work of the file system, its failure named.
     pub(super) fn work<T>(&self, op: Op, work: impl FnOnce(&mut dyn Drive) -> LtfsResult<T>) -> MediaResult<T> {
-        work(&mut *self.drive()).map_err(|error| self.fault(op, None, of_volume(error)))
+        work(&mut *self.drive(op)?).map_err(|error| self.fault(op, None, of_volume(error)))
     }
 
     /// Why bytes of an extent cannot be had. `expected` is its size and `position` how many came.
@@ -65,6 +89,11 @@ impl Deck {
     }
 }
 
+fn locked(drive: &SharedDrive) -> MutexGuard<'_, dyn Drive + 'static> {
+    // A panic between two commands leaves nothing here half changed.
+    drive.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn of_drive(error: DriveError) -> Fault {
     Fault::Drive(Box::new(error))
 }
@@ -73,7 +102,9 @@ fn of_volume(error: LtfsError) -> Fault {
     match error {
         LtfsError::Drive(error) => of_drive(error),
         LtfsError::Unformatted | LtfsError::NotLtfs(_) => Fault::Unlabelled(error.to_string()),
-        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::Refused(_) => Fault::Unfit(error.to_string()),
+        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::RecordsTooLong { .. } | LtfsError::Refused(_) => {
+            Fault::Unfit(error.to_string())
+        }
         LtfsError::LabelDamaged(_) | LtfsError::LabelsDisagree(_) | LtfsError::NoIndex(_) | LtfsError::Moved { .. } => {
             Fault::Damaged(error.to_string())
         }

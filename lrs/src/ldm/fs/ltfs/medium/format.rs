@@ -7,12 +7,15 @@ use super::sync::creator;
 use super::tag::{self, LABEL, Record};
 use super::volume::{LtfsVolume, Survey, survey};
 use super::{Erasing, Expected, FORMAT};
-use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
+use crate::ldm::drive::{Drive, DriveFault, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::label::{Label as VolumeLabel, PartitionId};
-use crate::ldm::fs::ltfs::volume::{self, Extra, FormatStep, Labels, LtfsResult, Memory, Mounted, Options, State};
+use crate::ldm::fs::ltfs::volume::{
+    self, Extra, FormatStep, Labels, LtfsError, LtfsResult, Memory, Mounted, Options, State, of_block,
+};
 use crate::ldm::fs::ltfs::{FORMAT_VERSION, Time, vol1};
 use crate::ldm::fs::{Label, Volume, describe, meant};
+use crate::ldm::scsi::SenseClass;
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::MediumId;
 
@@ -125,21 +128,48 @@ pub fn format(drive: &SharedDrive, label: &Label, shape: &Shape) -> MediaResult<
     }
 }
 
+/// An illegal request: a drive refuses to go to a partition that the cartridge has not.
+const ILLEGAL_REQUEST: u8 = 0x5;
+
+/// Why a tape is not blank; None: nothing was ever written to any partition, and the cartridge's memory knows of no medium
+/// or volume. A partition that begins empty says nothing of the other one.
+fn written(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>> {
+    for partition in [Partition(0), Partition(1)] {
+        match drive.locate_end(partition) {
+            Ok(end) if end.block == 0 => {}
+            Ok(end) => return Ok(Some(format!("the data of {partition} end at block {}", end.block))),
+            Err(error) => match &error.fault {
+                DriveFault::Sense(sense) if sense.class() == SenseClass::EndOfData => {}
+                DriveFault::Sense(sense) if sense.key == ILLEGAL_REQUEST && partition != Partition(0) => {}
+                fault if of_block(fault) => return Ok(Some(error.to_string())),
+                _ => return Err(error.into()),
+            },
+        }
+        if drive.attribute(partition, attributes::COHERENCY)?.is_some() {
+            return Ok(Some(format!(
+                "the cartridge's memory names an index of LTFS in {partition}"
+            )));
+        }
+    }
+    let id = drive.attribute(Partition(0), attributes::MEDIUM_ID)?;
+    let another = id.is_some_and(|id| id.value != attributes::medium_id(medium.0).value);
+    Ok(another.then(|| "the cartridge's memory says that it is another medium".to_owned()))
+}
+
 /// What a tape holds; None: nothing, or what a format of the same medium has left.
 fn held(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>> {
-    let at = Position::at(0, 0);
-    drive.locate(at)?;
-    let first = drive.read(&mut vec![0; 1 << 20]);
-    if matches!(first, Ok(ReadOutcome::EndOfData)) {
+    let Some(written) = written(drive, medium)? else {
         return Ok(None);
-    }
+    };
     Ok(match volume::mount(drive) {
         Ok(mounted) => Some(match label_of(&mounted) {
             Some(label) => format!("it is a medium already: {}", describe(&label)),
             None => format!("it holds an LTFS volume, '{}'", mounted.tree.root.meta.name),
         }),
+        // That the drive failed says nothing of the tape.
+        Err(LtfsError::Drive(error)) if !of_block(&error.fault) => return Err(error.into()),
         Err(_) if is_marked(drive, medium)? => None,
-        Err(error) => Some(format!("it is not blank: {error}")),
+        Err(error) => Some(format!("it is not blank, as {written}: {error}")),
     })
 }
 
@@ -172,6 +202,7 @@ pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
 /// Mounts the medium that is expected, or says which one is there. Nothing is written.
 pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Volume>> {
     let deck = Deck::new(drive.clone(), &expected.name);
+    deck.ask(Op::Mount, |drive| drive.guard())?;
     let found = deck
         .work(Op::Mount, volume::mount)
         .and_then(|mounted| Ok((labelled(&deck, &mounted)?, mounted)));
@@ -215,6 +246,7 @@ fn half_erased(expected: &Expected) -> (Label, Survey) {
         id,
         number,
         end: 0,
+        lost_end: None,
         last: None,
         tail: Vec::new(),
         unproven: Vec::new(),

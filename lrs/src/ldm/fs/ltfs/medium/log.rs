@@ -40,6 +40,9 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
     let Some(index) = &data.last else {
         return Ok(log);
     };
+    if data.lost_end.is_some() {
+        return Ok(damaged(log, "where it ends cannot be found".to_owned()));
+    }
     log.dead = data.end - index.end;
     let Some(last) = last_seal(drive, proof, index.end, &mut log)? else {
         return Ok(log);

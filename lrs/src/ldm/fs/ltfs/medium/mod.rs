@@ -14,6 +14,7 @@ mod reading;
 mod removal;
 mod room;
 mod shelf;
+mod spent;
 mod sync;
 mod tag;
 mod volume;

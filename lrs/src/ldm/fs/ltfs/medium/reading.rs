@@ -36,7 +36,7 @@ impl LtfsVolume {
         let mut bounds = self.mounted.bounds();
         let end = self.end() + u64::from(self.appender.as_ref().is_some_and(|appender| appender.waiting() > 0));
         for (id, limit) in &mut bounds.ends {
-            if *id == self.mounted.data.id {
+            if *id == self.mounted.data.id && self.mounted.data.lost_end.is_none() {
                 *limit = Some(end);
             }
         }
@@ -137,12 +137,18 @@ impl LtfsVolume {
             return Err(self.deck.fault(Op::Read, None, Fault::Io(Errno::EBADF)));
         }
         self.set_aside(Op::Read)?;
+        // Whoever looks at the buffer in spite of an error finds nothing that could be taken for data.
+        let read = self.read_on(handle, buffer).inspect_err(|_| buffer.fill(0));
+        self.heed(read)
+    }
+
+    fn read_on(&mut self, handle: ReadHandle, buffer: &mut [u8]) -> MediaResult<usize> {
         let reading = self.reading.get_mut(&handle).expect("it was there just now");
         let position = reading.file.position();
-        let read = reading.file.read(&mut *self.deck.drive(), &mut self.records, buffer);
-        let read = read.map_err(|error| {
-            // Whoever looks at the buffer in spite of the error finds nothing that could be taken for data.
-            buffer.fill(0);
+        let read = reading
+            .file
+            .read(&mut *self.deck.drive(Op::Read)?, &mut self.records, buffer);
+        read.map_err(|error| {
             let at = match &error {
                 ReadError::Drive(_) => format!("{} byte {position}", reading.path),
                 ReadError::NoRecord(_) | ReadError::Short { .. } | ReadError::Extents(_) => {
@@ -150,8 +156,7 @@ impl LtfsVolume {
                 }
             };
             self.deck.unread(&at, reading.bytes, position, error)
-        });
-        self.heed(read)
+        })
     }
 
     pub(super) fn seek_extent(&mut self, handle: ReadHandle, offset: u64) -> MediaResult<()> {

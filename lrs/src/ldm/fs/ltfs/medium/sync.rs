@@ -2,9 +2,9 @@
 //! voids the window.
 
 use super::condition::Condition;
-use super::tag::{LABEL, Record, SPENT, STAMP, Seal, Stamped};
+use super::tag::{LABEL, Record, STAMP, Seal, Stamped};
 use super::volume::{LogEnd, LtfsVolume};
-use super::{home, tag};
+use super::{home, spent, tag};
 use crate::ldm::drive::Drive;
 use crate::ldm::fs::ltfs::Time;
 use crate::ldm::fs::ltfs::volume::{Appender, Commit, LtfsError, LtfsResult, OpenFile, commit};
@@ -125,6 +125,7 @@ impl LtfsVolume {
     pub(super) fn void_window(&mut self) {
         self.broken = true;
         self.window = Window::default();
+        self.records.forget();
     }
 
     pub(super) fn commit_stamp(&mut self, stamp: IndexStamp) -> MediaResult<()> {
@@ -160,6 +161,7 @@ impl LtfsVolume {
             creator: creator("Commit"),
             now,
         };
+        self.records.forget();
         let strangers = self.put_in(now);
         let mounted = &mut self.mounted;
         let committed = self.deck.work(op, |drive| commit(drive, mounted, &what));
@@ -180,11 +182,8 @@ impl LtfsVolume {
         let root = &mut self.mounted.tree.root;
         tag::set(&mut root.meta, LABEL, &Record::Label(self.label.clone()).to_line());
         tag::set(&mut root.meta, STAMP, &Record::Stamped(stamped).to_line());
-        let spent = self.shelf.names.spent().concat();
         let objects = home::made(root, OBJECTS, now);
-        if !spent.is_empty() {
-            tag::set(&mut objects.meta, SPENT, &spent);
-        }
+        spent::write(&mut objects.meta, &self.shelf.names.spent());
     }
 
     /// Puts the extents' files into the tree, behind what else lies in their directories; answers how much that is.

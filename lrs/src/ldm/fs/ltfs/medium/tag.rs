@@ -13,7 +13,6 @@ pub(super) const LABEL: &str = "respool.label";
 pub(super) const STAMP: &str = "respool.stamp";
 pub(super) const EXTENT: &str = "respool.extent";
 pub(super) const KEPT: &str = "respool.isolated";
-pub(super) const SPENT: &str = "respool.spent";
 
 /// A line is at most so long: escaped, it must stay below what an index's reader takes as one piece.
 pub(super) const LONGEST_LINE: usize = 128 << 10;

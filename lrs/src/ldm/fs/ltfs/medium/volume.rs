@@ -9,11 +9,11 @@ use super::shelf::Shelf;
 use super::sync::Window;
 use super::tag::{self, Record, STAMP, Seal, Stamped};
 use super::writing::Writing;
-use super::{Clock, home};
+use super::{Clock, home, spent};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::volume::{Appender, LtfsResult, Mounted, RecordReader};
-use crate::ldm::fs::name::{NameKey, OBJECTS};
+use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
     Wanted, WriteHandle,
@@ -89,6 +89,10 @@ pub(super) struct LtfsVolume {
     handles: u64,
 }
 
+fn lost_position(fault: &Fault) -> bool {
+    matches!(fault, Fault::Drive(error) if error.lost_position())
+}
+
 /// What of the cartridge's memory tells one cartridge from another.
 fn identity(drive: &mut dyn Drive) -> LtfsResult<[Option<Vec<u8>>; 2]> {
     let mut value = |id| -> LtfsResult<Option<Vec<u8>>> {
@@ -125,9 +129,7 @@ pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label,
 
 /// The extents that index and log name together.
 fn fill(mounted: &mut Mounted, log: &mut Log) -> Shelf {
-    let spent = home::objects(&mounted.tree).and_then(|objects| tag::value(&objects.meta, tag::SPENT));
-    let (spent, _) = spent.unwrap_or_default().as_chunks::<{ size_of::<NameKey>() }>();
-    let spent = spent.to_vec();
+    let spent = home::objects(&mounted.tree).map_or_else(Vec::new, |objects| spent::read(&objects.meta));
     let (files, isolated) = home::take_out(&mut mounted.tree);
     let (mut shelf, strangers, mut fault) = Shelf::of(files, &mounted.labels);
     shelf.isolated = isolated;
@@ -217,8 +219,7 @@ impl LtfsVolume {
     /// Passes an answer on, and remembers when it says that the cartridge may be another one.
     pub(super) fn heed<T>(&mut self, answer: MediaResult<T>) -> MediaResult<T> {
         if let Err(error) = &answer
-            && let Fault::Drive(error) = &error.fault
-            && error.lost_position()
+            && (lost_position(&error.fault) || !self.deck.holds())
         {
             self.lost = true;
             self.broken = true;
@@ -236,14 +237,21 @@ impl LtfsVolume {
         self.appender.as_ref().map_or(self.mounted.data.end, Appender::end)
     }
 
-    /// Asks the cartridge who it is, through the drive that the bytes go through. No tape is moved: a change of cartridge,
-    /// or a reset, is told by the drive before it does anything else.
+    /// Asks the cartridge who it is, through the drive that the bytes go through, and where it stands. No tape is moved: a
+    /// change of cartridge, or a reset, is told by the drive before it does anything else. What somebody on this host did
+    /// to the drive, nobody tells us: a tape that was rewound is known by its place alone, and the next record would
+    /// destroy everything behind it.
     fn compare_identity(&mut self) -> MediaResult<()> {
         self.present(Op::Mount)?;
-        let found = self.deck.work(Op::Mount, |drive| {
-            drive.position()?;
-            identity(drive)
-        })?;
+        let appends = self.appender.as_ref().filter(|_| !self.away && !self.broken);
+        let wanted = appends.map(Appender::here);
+        let (at, found) = self
+            .deck
+            .work(Op::Mount, |drive| Ok((drive.position()?, identity(drive)?)))?;
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != at) {
+            self.lost = true;
+            return Err(self.deck.astray(Op::Mount, at, wanted));
+        }
         if found == self.identity {
             return Ok(());
         }
@@ -267,6 +275,7 @@ impl LtfsVolume {
             return Ok(());
         }
         self.set_aside(Op::Read)?;
+        self.records.forget();
         let label = &self.label;
         let read = self.deck.work(Op::Read, |drive| {
             let mounted = crate::ldm::fs::ltfs::volume::mount(drive)?;

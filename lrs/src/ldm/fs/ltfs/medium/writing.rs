@@ -79,6 +79,7 @@ impl LtfsVolume {
     }
 
     fn try_stand_by(&mut self, op: Op) -> MediaResult<()> {
+        self.records.forget();
         if self.condition == Condition::Recover && self.appender.is_none() {
             self.commit_tree(op, self.stamp)?;
         }

@@ -191,7 +191,8 @@ impl Appender {
         }
     }
 
-    fn here(&self) -> Position {
+    /// Where the drive must stand, unless it was sent elsewhere since.
+    pub(in crate::ldm::fs::ltfs) fn here(&self) -> Position {
         Position {
             partition: self.partition,
             block: self.block,

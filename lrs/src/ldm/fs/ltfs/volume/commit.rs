@@ -107,10 +107,12 @@ fn presentable(mounted: &Mounted, expected_end: u64) -> LtfsResult<()> {
     }
     // Indexes of the past may be overwritten or superseded; data never lie in the present ones.
     let wrong = index::findings(&mounted.tree, &bounds);
-    match wrong.first() {
-        None => Ok(()),
-        Some(finding) => Err(LtfsError::Refused(format!("the tree breaks a rule: {finding}"))),
+    if let Some(finding) = wrong.first() {
+        return Err(LtfsError::Refused(format!("the tree breaks a rule: {finding}")));
     }
+    // An index that respool itself cannot read would be the last one on both partitions, and told as a success.
+    index::write(&mounted.tree, std::io::sink())
+        .map_err(|error| LtfsError::Refused(format!("the index cannot be written: {error}")))
 }
 
 /// Gives every entry without a uid one that was never used, and raises the highest.

@@ -38,6 +38,17 @@ pub enum LtfsError {
     /// It must not be written now.
     #[error("the volume is not to be written: {_0}")]
     NotWritable(String),
+    /// Its records are longer than the drive takes, or than the way to it carries: none of them could be read whole.
+    #[error(
+        "its records have up to {block_size} bytes, and this drive, by the way to it, carries {most}: another way or another \
+         drive is wanted"
+    )]
+    RecordsTooLong {
+        /// As the labels say.
+        block_size: u32,
+        /// The most that is carried.
+        most: usize,
+    },
     /// No room for an index. What was written since the last commit is not part of the volume.
     #[error("the tape is full: an index found no room on partition {_0}")]
     Full(String),
@@ -54,7 +65,7 @@ impl LtfsError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Drive(error) => error.blame(),
-            Self::Unformatted | Self::NotLtfs(_) | Self::Newer(_) => Blame::Operator,
+            Self::Unformatted | Self::NotLtfs(_) | Self::Newer(_) | Self::RecordsTooLong { .. } => Blame::Operator,
             Self::LabelDamaged(_)
             | Self::LabelsDisagree(_)
             | Self::NoIndex(_)
@@ -75,7 +86,9 @@ impl LtfsError {
             | Self::Moved { .. }
             | Self::NotWritable(_)
             | Self::Full(_) => Disposition::MoveElsewhere,
-            Self::Unformatted | Self::NotLtfs(_) | Self::Newer(_) | Self::Refused(_) => Disposition::Stop,
+            Self::Unformatted | Self::NotLtfs(_) | Self::Newer(_) | Self::RecordsTooLong { .. } | Self::Refused(_) => {
+                Disposition::Stop
+            }
         }
     }
 }

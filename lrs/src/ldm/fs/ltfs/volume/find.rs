@@ -75,8 +75,11 @@ pub struct PartitionView {
     pub id: PartitionId,
     /// Its number.
     pub number: Partition,
-    /// End of data: the block that is written next.
+    /// End of data: the block that is written next. Beyond everything where it is lost.
     pub end: u64,
+    /// Why the drive does not find the end of data (3/14/03, 8/14/03: what a power cut while a tape was written leaves).
+    /// What lies before it is read as ever; behind it nothing may be written.
+    pub lost_end: Option<String>,
     /// Its last index that could be proved.
     pub last: Option<Found>,
     /// Runs of records behind that index, which no index covers.
@@ -166,11 +169,16 @@ pub(super) fn look(
 ) -> LtfsResult<(PartitionView, Option<Read>)> {
     let number = labels.number(id).expect("one of the labels' two partitions");
     let memory = memory::read(drive, labels, number)?;
-    let end = drive.locate_end(number)?.block;
+    let (end, lost_end) = match drive.locate_end(number) {
+        Ok(end) => (end.block, None),
+        Err(error) if of_block(&error.fault) => (u64::MAX, Some(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
     let mut view = PartitionView {
         id,
         number,
         end,
+        lost_end,
         last: None,
         tail: Vec::new(),
         unproven: Vec::new(),
@@ -187,10 +195,35 @@ pub(super) fn look(
             return Ok((view, Some(read)));
         }
     }
+    if view.lost_end.is_some() {
+        let read = named(drive, labels, keep, &mut view)?;
+        return Ok((view, read));
+    }
     let read = back(drive, labels, keep, &mut view)?;
     view.tail.reverse();
     view.unproven.reverse();
     Ok((view, read))
+}
+
+/// The index that the cartridge's memory names, where the way back from the end is not to be had. It may not be the last one.
+fn named(drive: &mut dyn Drive, labels: &Labels, keep: Keep, view: &mut PartitionView) -> LtfsResult<Option<Read>> {
+    let (Memory::Current(named) | Memory::Stale(named)) = &view.memory else {
+        return Ok(None);
+    };
+    let at = Location {
+        partition: view.id,
+        block: named.block,
+    };
+    match read_index(drive, labels, at, keep)? {
+        Ok((read, found)) => {
+            view.last = Some(found);
+            Ok(Some(read))
+        }
+        Err(unproven) => {
+            view.unproven.push(unproven);
+            Ok(None)
+        }
+    }
 }
 
 /// From the end of data back over filemarks, to the first run of records that is an index.

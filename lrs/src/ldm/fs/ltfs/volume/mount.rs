@@ -45,10 +45,9 @@ impl Mounted {
         };
         Bounds {
             block_size: self.labels.label.block_size,
-            ends: vec![
-                (self.index.id, Some(self.index.end)),
-                (self.data.id, Some(self.data.end)),
-            ],
+            ends: [&self.index, &self.data]
+                .map(|view| (view.id, view.lost_end.is_none().then_some(view.end)))
+                .to_vec(),
             indexes: [&self.index, &self.data].into_iter().filter_map(run).collect(),
         }
     }
@@ -56,8 +55,12 @@ impl Mounted {
     /// Whether it may be written at all, whatever state it is in.
     ///
     /// # Errors
-    /// `NotWritable` with the reason, or the drive's.
+    /// `NotWritable` or `RecordsTooLong` with the reason, or the drive's.
     pub fn may_be_written(&self, drive: &mut dyn Drive) -> LtfsResult<()> {
+        carried(drive, &self.labels)?;
+        if let Some(words) = [&self.index, &self.data].iter().find_map(|view| view.lost_end.clone()) {
+            return Err(LtfsError::NotWritable(words));
+        }
         if !self.labels.findings.is_empty() {
             let words = super::labels::words_of(&self.labels.findings);
             return Err(LtfsError::NotWritable(words));
@@ -79,12 +82,23 @@ impl Mounted {
     }
 }
 
+/// Refuses a volume of records that are too long for this drive, or this way to it. A record that cannot be read would be
+/// blamed on the extent in it, and one that cannot be written is nobody's request.
+fn carried(drive: &dyn Drive, labels: &Labels) -> LtfsResult<()> {
+    let (block_size, most) = (labels.label.block_size, drive.record_max());
+    match block_size as usize > most {
+        true => Err(LtfsError::RecordsTooLong { block_size, most }),
+        false => Ok(()),
+    }
+}
+
 /// Mounts the volume in a drive.
 ///
 /// # Errors
-/// Those of `read_labels`, `NoIndex`, or the drive's.
+/// Those of `read_labels`, `RecordsTooLong`, `NoIndex`, or the drive's.
 pub fn mount(drive: &mut dyn Drive) -> LtfsResult<Mounted> {
     let labels = read_labels(drive)?;
+    carried(drive, &labels)?;
     let (index, tree) = look(drive, &labels, labels.label.index, Keep::Tree)?;
     let (data, _) = look(drive, &labels, labels.label.data, Keep::Head)?;
     let tree = match (tree, &data.last) {
@@ -100,7 +114,9 @@ pub fn mount(drive: &mut dyn Drive) -> LtfsResult<Mounted> {
                 .iter()
                 .chain(&data.unproven)
                 .map(|unproven| unproven.why.to_string());
-            let words = why.next_back().unwrap_or_else(|| "nothing on it is one".to_owned());
+            let lost = [&index, &data].iter().find_map(|view| view.lost_end.clone());
+            let words = lost.or_else(|| why.next_back());
+            let words = words.unwrap_or_else(|| "nothing on it is one".to_owned());
             return Err(LtfsError::NoIndex(words));
         }
     };

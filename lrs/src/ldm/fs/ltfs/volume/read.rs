@@ -54,6 +54,11 @@ impl RecordReader {
         }
     }
 
+    /// Somebody else moved the tape, or wrote to it: neither where it stands nor what lies where is known here any more.
+    pub fn forget(&mut self) {
+        (self.held, self.next) = (None, None);
+    }
+
     /// The record at a place.
     pub fn record(&mut self, drive: &mut dyn Drive, at: Position) -> Result<&[u8], ReadError> {
         if let Some((_, length)) = self.held.filter(|(held, _)| *held == at) {

@@ -14,7 +14,7 @@ pub enum State {
     DataPartitionNewer,
     /// Records follow the last index. Nothing names them; whatever is written next goes behind them.
     Tail,
-    /// A partition has no index that can be proved, or the last one is damaged, or the back pointer leads elsewhere. What
+    /// A partition has no index that can be proved, or no end that can be found, or the last one is damaged, or the back pointer leads elsewhere. What
     /// lies behind the last proved index may be data of the other partition's index.
     Incomplete,
 }
@@ -34,7 +34,8 @@ pub fn judge(index: &PartitionView, data: &PartitionView) -> State {
     let (Some(on_index), Some(on_data)) = (&index.last, &data.last) else {
         return State::Incomplete;
     };
-    let damaged = |view: &PartitionView| view.unproven.iter().any(|unproven| unproven.resembles);
+    let damaged =
+        |view: &PartitionView| view.lost_end.is_some() || view.unproven.iter().any(|unproven| unproven.resembles);
     if damaged(index) || damaged(data) {
         return State::Incomplete;
     }

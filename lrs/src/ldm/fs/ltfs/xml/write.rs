@@ -1,28 +1,85 @@
-//! Writes a document, element by element, each on a line of its own.
+//! Writes a document, element by element, each on a line of its own. What its own reader would not take is not written.
 
+use super::Limits;
 use crate::ldm::fs::ltfs::name;
 use std::fmt;
 use std::io::{self, Write};
 
-/// A document being written. Text that XML cannot hold is an error (`InvalidData`), never left out.
+/// A document being written. Text that XML cannot hold, and what goes beyond the reader's limits, is an error
+/// (`InvalidData`), never left out.
 pub struct XmlWriter<W> {
-    out: W,
+    out: Counted<W>,
+    limits: Limits,
+    depth: usize,
 }
+
+/// What is written, and how much of it there is.
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+    most: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        if self.bytes > self.most {
+            return Err(beyond(format!("a document of more than {} bytes", self.most)));
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn beyond(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} could not be read again"))
+}
+
+/// A reader counts what stands around a value to it.
+const AROUND: u64 = 256;
 
 impl<W: Write> XmlWriter<W> {
     /// Begins a document: the declaration.
-    pub fn new(mut out: W) -> io::Result<Self> {
+    pub fn new(out: W, limits: Limits) -> io::Result<Self> {
+        let mut out = Counted {
+            inner: out,
+            bytes: 0,
+            most: limits.document,
+        };
         out.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
-        Ok(Self { out })
+        Ok(Self { out, limits, depth: 0 })
+    }
+
+    /// A value of so many bytes.
+    fn piece(&self, bytes: usize) -> io::Result<()> {
+        let most = self.limits.piece.saturating_sub(AROUND);
+        match bytes as u64 > most {
+            true => Err(beyond(format!("a value of {bytes} bytes"))),
+            false => Ok(()),
+        }
+    }
+
+    /// One element more inside the others.
+    fn deeper(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        match self.depth < self.limits.depth {
+            true => Ok(()),
+            false => Err(beyond(format!("{} elements inside each other", self.depth + 1))),
+        }
     }
 
     /// What it was written to.
     pub fn into_inner(self) -> W {
-        self.out
+        self.out.inner
     }
 
     /// Begins an element that holds others.
     pub fn open(&mut self, name: &str) -> io::Result<()> {
+        self.deeper()?;
         writeln!(self.out, "<{name}>")
     }
 
@@ -32,8 +89,10 @@ impl<W: Write> XmlWriter<W> {
         name: &str,
         attributes: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> io::Result<()> {
+        self.deeper()?;
         write!(self.out, "<{name}")?;
         for (key, value) in attributes {
+            self.piece(key.len() + value.len())?;
             write!(self.out, " {key}=\"")?;
             self.escaped(value)?;
             write!(self.out, "\"")?;
@@ -43,6 +102,7 @@ impl<W: Write> XmlWriter<W> {
 
     /// Ends it.
     pub fn close(&mut self, name: &str) -> io::Result<()> {
+        self.depth -= 1;
         writeln!(self.out, "</{name}>")
     }
 
@@ -58,6 +118,7 @@ impl<W: Write> XmlWriter<W> {
 
     /// An element with text and attributes as they are written, each with a space before it.
     pub fn element(&mut self, name: &str, attributes: &str, text: &str) -> io::Result<()> {
+        self.piece(text.len())?;
         if text.is_empty() {
             return writeln!(self.out, "<{name}{attributes}/>");
         }
@@ -77,11 +138,13 @@ impl<W: Write> XmlWriter<W> {
 
     /// An element with base64 in lines, as they are.
     pub fn lines(&mut self, name: &str, attributes: &str, text: &str) -> io::Result<()> {
+        self.piece(text.len())?;
         writeln!(self.out, "<{name}{attributes}>{text}</{name}>")
     }
 
     /// An element as it was read.
     pub fn raw(&mut self, element: &str) -> io::Result<()> {
+        self.piece(element.len())?;
         writeln!(self.out, "{element}")
     }
 
