@@ -219,6 +219,7 @@ impl Catalogue for MemCatalogue {
     async fn extents_by_id(&self, ids: &[ExtentId]) -> Result<BTreeMap<ExtentId, Extent>> {
         Ok(self.read(|tables| tables.extents_by_id(ids)))
     }
+
     async fn unindexed(&self, ids: &[ExtentId]) -> Result<BTreeSet<ExtentId>> {
         Ok(self.read(|tables| tables.unindexed_of(ids)))
     }

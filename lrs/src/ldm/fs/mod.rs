@@ -214,8 +214,9 @@ pub trait Volume: Send {
         }
     }
 
-    /// Reads the label again, through the same handle the bytes go through, and compares it and the device with what
-    /// was mounted. To be called before each record; `sync` does it itself.
+    /// Asks again, through the same handle the bytes go through, whether this is what was mounted: of a directory its
+    /// label and device, of a tape its cartridge's memory and the position. To be called before each record; `sync` does
+    /// it itself.
     fn identify(&mut self) -> MediaResult<()>;
 
     /// How much room there is. An answer that cannot be had is an error, never a guess.
