@@ -20,6 +20,10 @@ pub(super) struct JobRow {
     pub error: Option<Value>,
     pub created_at: Stamp,
     pub finished_at: Option<Stamp>,
+    /// Whether it has skips, when its row was looked at.
+    pub skipped: bool,
+    /// The same of substitutions.
+    pub substituted: bool,
 }
 
 /// Selects jobs, as `j`, with what follows FROM's table.
@@ -29,13 +33,24 @@ macro_rules! job_query {
             crate::pg::job_rows::JobRow,
             r#"SELECT j.id, j.kind::text AS "kind!", j.state::text AS "state!", j.control::text AS "control!", j.spec,
                 j.tally, j.error, j.created_at AS "created_at: crate::pg::codec::Stamp",
-                j.finished_at AS "finished_at: crate::pg::codec::Stamp" FROM job j "# + $tail
+                j.finished_at AS "finished_at: crate::pg::codec::Stamp",
+                EXISTS (SELECT FROM job_skip k WHERE k.job = j.id) AS "skipped!",
+                EXISTS (SELECT FROM job_substitution b WHERE b.job = j.id) AS "substituted!" FROM job j "# + $tail
             $(, $arg)*
         )
     };
 }
 
 impl JobRow {
+    /// A row that was waited for: what its lock kept from us may have skipped and substituted.
+    fn waited_for(self) -> Self {
+        Self {
+            skipped: true,
+            substituted: true,
+            ..self
+        }
+    }
+
     fn job(self, skips: Vec<Skip>, substitutions: Vec<Substitution>) -> Result<Job> {
         Ok(Job {
             id: JobId(self.id),
@@ -95,26 +110,17 @@ pub(super) async fn of_sources(catalogue: &PgCatalogue, media: &[MediumId], stat
     }))
 }
 
-/// Jobs with what they could not move, and what they moved from another copy.
+/// Jobs with what they could not move, and what they moved from another copy. Most jobs have neither, and who follows one
+/// asks again and again: that costs a statement.
 pub(super) async fn with_skips(on: &mut PgConnection, rows: Vec<JobRow>) -> std::result::Result<Vec<Job>, Stop> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    let found = sqlx::query!(
-        "SELECT job, extent, oid, medium, reason, integrity FROM job_skip WHERE job = ANY ($1) ORDER BY job, extent",
-        &ids
-    )
-    .fetch_all(&mut *on)
-    .await?;
-    let mut substitutions = super::substitutions::of_jobs(on, &ids).await?;
-    let mut skips: BTreeMap<i64, Vec<Skip>> = BTreeMap::new();
-    for row in found {
-        skips.entry(row.job).or_default().push(Skip {
-            extent: ExtentId(row.extent),
-            oid: oid(row.oid)?,
-            medium: MediumId(row.medium),
-            reason: row.reason,
-            integrity: row.integrity,
-        });
-    }
+    let which =
+        |has: fn(&JobRow) -> bool| -> Vec<i64> { rows.iter().filter(|row| has(row)).map(|row| row.id).collect() };
+    let mut skips = skips_of(on, &which(|row| row.skipped)).await?;
+    let substituted = which(|row| row.substituted);
+    let mut substitutions = match substituted.is_empty() {
+        true => BTreeMap::new(),
+        false => super::substitutions::of_jobs(on, &substituted).await?,
+    };
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
         let skips = skips.remove(&row.id).unwrap_or_default();
@@ -124,12 +130,35 @@ pub(super) async fn with_skips(on: &mut PgConnection, rows: Vec<JobRow>) -> std:
     Ok(jobs)
 }
 
+async fn skips_of(on: &mut PgConnection, jobs: &[i64]) -> std::result::Result<BTreeMap<i64, Vec<Skip>>, Stop> {
+    let mut skips: BTreeMap<i64, Vec<Skip>> = BTreeMap::new();
+    if jobs.is_empty() {
+        return Ok(skips);
+    }
+    let found = sqlx::query!(
+        "SELECT job, extent, oid, medium, reason, integrity FROM job_skip WHERE job = ANY ($1) ORDER BY job, extent",
+        jobs
+    )
+    .fetch_all(&mut *on)
+    .await?;
+    for row in found {
+        skips.entry(row.job).or_default().push(Skip {
+            extent: ExtentId(row.extent),
+            oid: oid(row.oid)?,
+            medium: MediumId(row.medium),
+            reason: row.reason,
+            integrity: row.integrity,
+        });
+    }
+    Ok(skips)
+}
+
 /// One job, its row locked against a change of its state.
 pub(super) async fn share(on: &mut PgConnection, id: JobId) -> std::result::Result<Job, Stop> {
     let row = job_query!("WHERE j.id = $1 FOR SHARE OF j", id.0)
         .fetch_optional(&mut *on)
         .await?;
-    one(on, id, row).await
+    one(on, id, row.map(JobRow::waited_for)).await
 }
 
 /// One job, its row locked for a change of its state.
@@ -137,7 +166,7 @@ pub(super) async fn lock(on: &mut PgConnection, id: JobId) -> std::result::Resul
     let row = job_query!("WHERE j.id = $1 FOR NO KEY UPDATE OF j", id.0)
         .fetch_optional(&mut *on)
         .await?;
-    one(on, id, row).await
+    one(on, id, row.map(JobRow::waited_for)).await
 }
 
 /// One job.
