@@ -7,6 +7,7 @@ use dss::model::{ByteCount, VerifyMode};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ pub struct Memory {
     /// The ring of buffers between reader and writer.
     #[serde(deserialize_with = "size")]
     pub ring: ByteCount,
-    /// One buffer of it.
+    /// One buffer of it. A repack of large extents takes four together.
     #[serde(deserialize_with = "size")]
     pub chunk: ByteCount,
     /// The most bytes that wait in the state folder while a dock changes its disk; no extent larger than this can be
@@ -162,15 +163,18 @@ impl Default for Memory {
 impl Config {
     /// Reads and validates a file.
     pub fn read(path: &Path) -> Result<Self, Problem> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Problem::refused(
-                "config_unreadable",
-                path.display().to_string(),
-                format!("the config {} cannot be read: {error}", path.display()),
-            )
-            .next("correct the path given to --config, or what lies there and its permissions")
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|error| Self::unreadable(path, &error))?;
         Self::parse(&text, path)
+    }
+
+    /// That a file is not there, or cannot be read.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
+        Problem::refused(
+            "config_unreadable",
+            path.display().to_string(),
+            format!("the config {} cannot be read: {error}", path.display()),
+        )
+        .next("correct the path given to --config, or what lies there and its permissions")
     }
 
     /// Validates the text of a file.

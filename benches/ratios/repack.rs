@@ -1,7 +1,7 @@
 //! A repack beside `cp -r` of the same files to a new folder of the same file system, plus one `sync -f`.
 
 use crate::figure::{Figure, Target};
-use crate::floor::digests;
+use crate::floor::{digests, moving};
 use crate::house::{add_medium, make_files, processes, run as command, site};
 use crate::measure::{copy, median, pairs, processor, processor_of_commands, read_from_devices, timed};
 use dss::model::ByteCount;
@@ -105,9 +105,10 @@ fn one(count: u32, (files, bytes): (u64, u64), verify: &str, targets: (Target, T
             unit: "s/GB",
             target: targets.1,
             detail: format!(
-                "respoold, PostgreSQL and the client; cp alone {:.2}, the digests alone {:.2}, {:.2} while every core \
-                 does the same",
+                "respoold, PostgreSQL and the client; cp alone {:.2}, reading and writing past the cache alone {}, the \
+                 digests alone {:.2}, {:.2} while every core does the same",
                 median(copying) / (total / 1e9),
+                moving(&site.folder("floor")).map_or("not measurable".to_owned(), |spent| format!("{spent:.2}")),
                 digests(1),
                 digests(std::thread::available_parallelism().map_or(1, usize::from)),
             ),

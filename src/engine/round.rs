@@ -61,6 +61,11 @@ impl Round {
     }
 }
 
+/// The bytes of one extent of a plan, on average.
+fn mean_bytes(plan: &Plan) -> ByteCount {
+    ByteCount(plan.bytes().0 / (plan.steps.len() as u64).max(1))
+}
+
 impl Run<'_> {
     /// Hop 2: what is to be moved.
     pub(super) async fn expand(&mut self) -> Result<Event, Problem> {
@@ -117,6 +122,9 @@ impl Run<'_> {
             self.tally.predicted_seconds = Some(round.predicted_seconds(self.host));
         }
         let way = round.way;
+        let memory = &self.host.config.memory;
+        self.ring
+            .resize(memory.ring.0 as usize, memory.chunk.0 as usize, mean_bytes(&round.plan));
         self.round = Some(round);
         Ok(Event::Planned { placed, way, unplaced })
     }
