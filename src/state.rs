@@ -2,6 +2,7 @@
 //! same functions.
 
 use crate::api::Problem;
+use crate::config::Config;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Uid, User};
@@ -146,6 +147,15 @@ impl StateFolder {
         fs::read_to_string(self.lock_file()).ok()?.trim().parse().ok()
     }
 
+    /// The respoold that was killed or crashed here, as long as no other one sits in its place: in order it takes its
+    /// process id away before it lets go of the folder.
+    pub fn killed_holder(&self) -> Option<u32> {
+        let left = || -> Option<u32> { fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok() };
+        let before = left()?;
+        // One that left in order between the two looks took its process id away before it let go.
+        (self.is_seen_held() == Some(false) && left() == Some(before)).then_some(before)
+    }
+
     /// The socket of the respoold that runs or ran last. None when its folder is somebody else's by now: it lies where
     /// everybody may make folders, and objects are not sent to a stranger.
     pub fn socket(&self) -> Option<PathBuf> {
@@ -210,22 +220,29 @@ impl Keeper {
 /// The socket's name in its folder.
 pub const SOCKET: &str = "respoold.sock";
 
-/// `--config`, `$XDG_CONFIG_HOME/respool/config.toml`, `/etc/respool/config.toml`; None when there is none. What is there
-/// and cannot be read is chosen, and refused by whoever reads it: another config may mean another catalogue.
+/// `--config`, `$XDG_CONFIG_HOME/respool/config.toml`, `/etc/respool/config.toml`; None when there is none. One that was
+/// named and is not there is refused before anything is made or started. What is there and cannot be read is chosen, and
+/// refused by whoever reads it: another config may mean another catalogue.
 pub fn resolve_config(option: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
     if let Some(path) = option {
-        return absolute(path).map(Some);
+        let path = absolute(path)?;
+        return match fs::metadata(&path) {
+            Err(error) if is_nothing(&error) => Err(Config::unreadable(&path, &error)),
+            Ok(_) | Err(_) => Ok(Some(path)),
+        };
     }
     let own = variable("XDG_CONFIG_HOME").or_else(|| home().ok().map(|home| home.join(".config")));
     let candidates = own
         .map(|folder| folder.join("respool/config.toml"))
         .into_iter()
         .chain([PathBuf::from("/etc/respool/config.toml")]);
-    let is_absent = |path: &PathBuf| {
-        let found = fs::symlink_metadata(path).map_err(|error| error.kind());
-        matches!(found, Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
-    };
+    let is_absent = |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|error| is_nothing(&error));
     Ok(candidates.into_iter().find(|path| !is_absent(path)))
+}
+
+/// Whether a path was looked for and is not there.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A path as it is known from every folder.
@@ -316,6 +333,34 @@ mod tests {
             fs::remove_file(state.service_mark()).unwrap();
             assert!(state.require_its_user().is_ok(), "root's own choice");
         }
+    }
+
+    #[test]
+    fn a_config_that_was_named_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        for missing in [config.clone(), config.join("below")] {
+            let problem = resolve_config(Some(&missing)).unwrap_err();
+            assert_eq!((problem.code.as_str(), problem.exit), ("config_unreadable", 2));
+            assert_eq!(problem.subject, missing.display().to_string());
+        }
+        fs::write(&config, "").unwrap();
+        assert_eq!(resolve_config(Some(&config)).unwrap(), Some(config.clone()));
+        let below = resolve_config(Some(&config.join("below"))).unwrap_err();
+        assert_eq!(below.code, "config_unreadable", "a file is no folder");
+    }
+
+    #[test]
+    fn who_was_killed_left_his_process_id_and_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        fs::write(state.lock_file(), "17\n").unwrap();
+        assert_eq!(state.killed_holder(), None, "it left in order");
+        fs::write(state.pid_file(), "17\n").unwrap();
+        assert_eq!(state.killed_holder(), Some(17));
+        let held = Flock::lock(fs::File::open(state.lock_file()).unwrap(), FlockArg::LockExclusive).unwrap();
+        assert_eq!(state.killed_holder(), None, "it runs");
+        drop(held);
     }
 
     #[test]

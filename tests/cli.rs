@@ -6,12 +6,16 @@ mod candidates;
 mod drills;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/folders.rs"]
+mod folders;
 #[path = "cli/handles.rs"]
 mod handles;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/hold.rs"]
 mod hold;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
 #[path = "cli/jobs.rs"]
 mod jobs;
 #[path = "cli/keys.rs"]
@@ -32,3 +36,5 @@ mod schemas;
 mod service;
 #[path = "cli/site.rs"]
 mod site;
+#[path = "cli/told.rs"]
+mod told;

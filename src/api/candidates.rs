@@ -19,6 +19,9 @@ pub struct CandidatesRequest {
 pub struct CandidateList {
     /// The best first.
     pub candidates: Vec<CandidateView>,
+    /// What else would give bytes back, where no medium is a candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// With `--why-not`: about the medium that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_not: Option<WhyNot>,
@@ -72,6 +75,19 @@ pub struct WhyNot {
 pub enum Best {
     /// The job that was given, or taken up again.
     Job(Box<JobReport>),
+    /// There is nothing worth doing.
+    None(NoCandidate),
+}
+
+/// Which medium `repack --best` would empty, without giving a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Choice {
+    /// The first that can be emptied; else the best of those that cannot.
+    Medium {
+        /// Its name.
+        medium: String,
+    },
     /// There is nothing worth doing.
     None(NoCandidate),
 }

@@ -50,6 +50,8 @@ pub struct JobReport {
     pub waiting_for: Option<WaitingFor>,
     /// Why it is paused, while it is.
     pub paused: Option<Paused>,
+    /// The command that goes on with what it left, without --state and --config; null: none does, or none is needed.
+    pub go_on: Option<String>,
     /// Sources that are still read_only although no job empties them any more, by name.
     pub left_read_only: Vec<String>,
     /// What went wrong first.
@@ -285,7 +287,8 @@ pub fn report(job: &Job, names: &BTreeMap<MediumId, String>) -> JobReport {
         transactions: tally.transactions,
         waiting_for: tally.waiting_for.as_ref().map(waiting_for),
         paused: paused(job),
-        // How media are now is not the job's to know.
+        // What is configured, and how media are now, is not the job's to know.
+        go_on: None,
         left_read_only: vec![],
         error: job.error.clone(),
         created_at: job.created_at,

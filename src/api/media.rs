@@ -1,8 +1,10 @@
 //! Media, as `medium list` and `medium show` print them.
 
+use super::units::minute;
 use dss::model::medium::{ExtentCounts, Usage};
 use dss::model::{
-    AdmState, ByteCount, Family, FsState, Generation, Health, JobId, Medium, MediumId, Presence, Revision, Standing,
+    AdmState, ByteCount, Family, FsState, Generation, Health, Job, JobId, Medium, MediumId, Presence, Revision,
+    Standing,
 };
 use jiff::Timestamp;
 use lrs::ldm::fs::Space;
@@ -158,5 +160,114 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
         extents: usage.extents,
         created_at: medium.created_at,
         drive: None,
+    }
+}
+
+/// How a medium comes out of its quarantine: by itself, or back to its old bytes. `jobs` are all that have not ended.
+pub fn out_of_quarantine(medium: &Medium, jobs: &[Job]) -> String {
+    let holder = jobs.iter().find(|job| job.spec.sources.contains(&medium.id));
+    let holder = holder.map(|job| job.id);
+    let back = match holder.or(medium.emptied_by) {
+        Some(job) => format!("`respool job restore {job}` goes back to its old bytes"),
+        None => "`respool job restore` of the job that emptied it goes back to its old bytes".to_owned(),
+    };
+    match (holder, medium.quarantined_until) {
+        (Some(job), Some(until)) => format!(
+            "job {job} erases it after {}, and it takes extents again; until then {back}",
+            minute(until)
+        ),
+        (None, Some(until)) => format!(
+            "{back}; `respool medium format {}` erases it after {}",
+            medium.name,
+            minute(until)
+        ),
+        (Some(_) | None, None) => format!(
+            "its old bytes are kept until an operator decides: {back}, and `respool repack {} --quarantine 0` then \
+             moves them again and erases it",
+            medium.name
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dss::model::{JobControl, JobKind, JobSpec, JobState, Location, Quarantine, Tally, VerifyMode};
+
+    fn quarantined(until: Option<Timestamp>) -> Medium {
+        Medium {
+            id: MediumId::fresh(),
+            name: "a".to_owned(),
+            family: Family::Dir,
+            technology: "dir".to_owned(),
+            location: Location {
+                path: "/a".to_owned(),
+                dock: None,
+                library: None,
+            },
+            tags: BTreeSet::new(),
+            groupings: BTreeSet::new(),
+            class: None,
+            adm_state: AdmState::Quarantined,
+            locked: false,
+            health: Health::Ok,
+            presence: Presence::Attached,
+            fs_state: FsState::Used,
+            generation: Generation(0),
+            capacity: None,
+            revision: Revision(1),
+            standing: Standing::Level,
+            quarantined_until: until,
+            emptied_by: Some(JobId(3)),
+            doubts: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn job_of(medium: &Medium) -> Job {
+        Job {
+            id: JobId(3),
+            kind: JobKind::Repack,
+            state: JobState::Quarantined,
+            control: JobControl::Run,
+            spec: JobSpec {
+                sources: vec![medium.id],
+                only: BTreeSet::new(),
+                to: None,
+                to_tags: BTreeSet::new(),
+                quarantine: Quarantine::Forever,
+                verify: VerifyMode::Full,
+                drop_deleted: false,
+                limit_bytes: None,
+                limit_seconds: None,
+            },
+            tally: Tally::default(),
+            skips: vec![],
+            substitutions: vec![],
+            error: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            finished_at: None,
+        }
+    }
+
+    #[test]
+    fn the_way_out_of_a_quarantine_names_the_way_back_and_its_end() {
+        let until = "2030-01-31T12:30:05Z".parse().ok();
+        let held = quarantined(until);
+        let told = out_of_quarantine(&held, &[job_of(&held)]);
+        assert!(told.contains("job 3 erases it after 2030-01-31 12:30 UTC"), "{told}");
+        assert!(told.contains("`respool job restore 3`"), "{told}");
+        // Nobody erases it any more but an operator.
+        let told = out_of_quarantine(&held, &[]);
+        assert!(
+            told.contains("`respool medium format a` erases it after 2030-01-31 12:30 UTC"),
+            "{told}"
+        );
+        let kept = quarantined(None);
+        let told = out_of_quarantine(&kept, &[job_of(&kept)]);
+        assert!(
+            told.contains("until an operator decides") && told.contains("`respool job restore 3`"),
+            "{told}"
+        );
     }
 }

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod problem;
 pub mod requests;
 pub mod standing;
+pub mod typed;
 pub mod units;
 pub mod waiting;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use super::extents::{self, ExtentView};
-use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, Metadata, ObjectDetail, ObjectId, Oid, Version};
+use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, Metadata, Object, ObjectDetail, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct ObjectView {
     pub created_at: Timestamp,
     /// When it was deleted or overwritten.
     pub deleted_at: Option<Timestamp>,
+    /// The version that overwrote it; null when it is live, or was deleted.
+    pub overwritten_by: Option<Version>,
     /// What fills its layouts.
     pub extents: Vec<ExtentView>,
 }
@@ -97,7 +99,32 @@ impl Names {
     }
 }
 
-/// Composes an object's view. An extent that serves several objects is told under this object's name and place; no index
+/// Which of the later versions of its name overwrote a version; None when it is live, or was deleted. What overwrites a
+/// version is made at the very time at which that one ends.
+pub fn overwritten_by<'a>(object: &Object, later: impl IntoIterator<Item = &'a Object>) -> Option<Version> {
+    let ended = object.deleted_at?;
+    let by = |other: &&Object| other.oid == object.oid && other.version > object.version && other.created_at == ended;
+    later.into_iter().find(by).map(|other| other.version)
+}
+
+/// Composes the views of versions in their order, all those of a name among them.
+pub fn views(details: Vec<ObjectDetail>, unindexed: &BTreeSet<ExtentId>, names: &Names) -> Vec<ObjectView> {
+    let later = |at: usize| {
+        let oid = &details[at].object.oid;
+        let rest = details[at + 1..].iter().map(|detail| &detail.object);
+        rest.take_while(move |other| other.oid == *oid)
+    };
+    let by: Vec<Option<Version>> = (0..details.len())
+        .map(|at| overwritten_by(&details[at].object, later(at)))
+        .collect();
+    let views = details.into_iter().zip(by).map(|(detail, overwritten_by)| ObjectView {
+        overwritten_by,
+        ..view(detail, unindexed, names)
+    });
+    views.collect()
+}
+
+/// Composes an object's view, as if nothing had overwritten it. An extent that serves several objects is told under this object's name and place; no index
 /// names those that are `unindexed`.
 pub fn view(detail: ObjectDetail, unindexed: &BTreeSet<ExtentId>, names: &Names) -> ObjectView {
     let copies = detail.copies_off(&names.dead);
@@ -124,6 +151,41 @@ pub fn view(detail: ObjectDetail, unindexed: &BTreeSet<ExtentId>, names: &Names)
         metadata: object.metadata,
         created_at: object.created_at,
         deleted_at: object.deleted_at,
+        overwritten_by: None,
         extents,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(oid: &str, version: i32, created_at: i64, deleted_at: Option<i64>) -> Object {
+        let at = |second| Timestamp::new(second, 0).unwrap();
+        Object {
+            id: ObjectId::fresh(),
+            oid: Oid::new(oid).unwrap(),
+            version: Version(version),
+            bytes: ByteCount(1),
+            copies: CopyNo(1),
+            grouping: None,
+            metadata: Metadata::default(),
+            created_at: at(created_at),
+            deleted_at: deleted_at.map(at),
+        }
+    }
+
+    #[test]
+    fn a_version_was_overwritten_by_the_one_that_was_made_when_it_ended() {
+        let all = [
+            version("a", 1, 10, Some(20)),
+            version("a", 2, 20, Some(30)),
+            version("a", 3, 40, None),
+            version("b", 4, 30, None),
+        ];
+        let by = |at: usize| overwritten_by(&all[at], &all);
+        assert_eq!(by(0), Some(Version(2)));
+        assert_eq!(by(1), None, "it was deleted; another name has nothing to do with it");
+        assert_eq!(by(2), None, "it is live");
     }
 }

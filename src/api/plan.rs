@@ -43,13 +43,15 @@ pub struct PlanTarget {
     pub bytes: ByteCount,
 }
 
-/// An extent that stays.
+/// An extent that is not moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotMoved {
     /// Which.
     pub extent: ExtentId,
     /// Of which object, if any still needs it.
     pub oid: Option<Oid>,
+    /// Whether it is dropped with the old bytes of its medium (`--drop-deleted`); else it stays.
+    pub dropped: bool,
     /// Why.
     pub why: String,
 }
@@ -60,7 +62,7 @@ pub struct NotMoved {
 pub enum PlanLine {
     /// An extent that moves.
     Step(PlanStep),
-    /// An extent that stays.
+    /// An extent that is not moved.
     Stays(NotMoved),
 }
 
@@ -92,6 +94,8 @@ pub struct PlanSummary {
     pub lower_bound_seconds: f64,
     /// Bytes that the sources will offer again.
     pub reclaimed_bytes: ByteCount,
+    /// Bytes that are dropped instead of moved (`--drop-deleted`).
+    pub dropped_bytes: ByteCount,
     /// Some when the bytes do not go straight from drive to drive.
     pub staged: Option<PlanStaging>,
     /// What the repack itself would be refused with, as things are.

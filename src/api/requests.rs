@@ -189,11 +189,11 @@ pub struct JobRequest {
     pub job: JobId,
 }
 
-/// Events after one.
+/// Events after one, the oldest first, or the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsRequest {
-    /// Only what comes after this number.
+    /// Only what comes after this number; without it the newest.
     pub after: Option<i64>,
     /// At most so many.
     pub limit: Option<u32>,

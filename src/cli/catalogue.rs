@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub enum Catalogue {
     /// Write the whole catalogue into a new file
     Backup(Place),
-    /// Put a backup back; the catalogue in use is kept beside it
+    /// Put a backup back in place of the catalogue in use, which is kept as a database of its own
     Restore(Restore),
     /// Whether a backup is whole, of which catalogue, and how old
     Verify(Place),
@@ -30,7 +30,8 @@ pub struct Place {
 pub struct Restore {
     /// The backup's file
     path: PathBuf,
-    /// Also while jobs run or objects are served, which are stopped in order; and in place of another catalogue
+    /// Also while jobs run or objects are read or stored (they are stopped in order first), and also where the backup is of
+    /// another catalogue than the one in use
     #[arg(long)]
     force: bool,
 }

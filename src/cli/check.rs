@@ -28,7 +28,7 @@ pub async fn check(context: &Context) -> Done {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Clock {
-    /// Vouch for the present time after a jump, so that reclaim and purge go on
+    /// Vouch for the present time after the clock jumped; until then no quarantine and no undelete window ends
     Accept,
 }
 

@@ -7,6 +7,7 @@ use crate::api::media::MediumView;
 use crate::api::requests::DirAddRequest;
 use crate::api::units::parse_size;
 use crate::state::absolute;
+use clap::ValueHint;
 use dss::model::ByteCount;
 use std::path::PathBuf;
 
@@ -19,20 +20,22 @@ pub enum Dir {
 #[derive(Debug, clap::Args)]
 pub struct Add {
     /// What it shall be called
+    #[arg(value_hint = ValueHint::Other)]
     name: String,
     /// The directory
+    #[arg(value_hint = ValueHint::DirPath)]
     path: PathBuf,
     /// The most bytes it is to hold, e.g. 500GiB [default: as its file system does]
-    #[arg(long, value_parser = parse_size, value_name = "N")]
+    #[arg(long, value_parser = parse_size, value_name = "N", value_hint = ValueHint::Other)]
     capacity: Option<ByteCount>,
     /// The dock that the disk is mounted in; a dock holds one disk at a time
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", value_hint = ValueHint::Other)]
     dock: Option<String>,
     /// Words to choose media by
-    #[arg(long, value_delimiter = ',', value_name = "T,...")]
+    #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
     tags: Vec<String>,
     /// Its class of storage
-    #[arg(long, value_name = "C")]
+    #[arg(long, value_name = "C", value_hint = ValueHint::Other)]
     class: Option<String>,
 }
 

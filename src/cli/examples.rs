@@ -1,12 +1,17 @@
 //! What stands below the help of a verb: units, and examples that run as they stand.
 
+mod objects;
+
 use clap::Command;
 
 const SIZES: &str = "Sizes are bytes, or have a unit: 500GB, 64GiB, 4TiB.";
 const SPANS: &str = "Durations have a unit: 90s, 15m, 2h, 7d; 0 is none at all.";
 
-/// Words by verb. A line that begins with two blanks and `respool` is an example.
-const TEXTS: &[(&str, &[&str])] = &[
+/// A verb and its words. A line that begins with two blanks and `respool` is an example.
+type Words = (&'static str, &'static [&'static str]);
+
+/// Words by verb, but for those of objects.
+const TEXTS: &[Words] = &[
     (
         "",
         &[
@@ -67,52 +72,6 @@ const TEXTS: &[(&str, &[&str])] = &[
         "drill steps",
         &["Example:
   respool drill steps"],
-    ),
-    (
-        "put",
-        &[
-            "Names have 1 to 1,023 bytes of UTF-8, no newline, no leading '/', and no part '.' or '..'.",
-            "Examples:
-  respool put report.pdf reports/2019.pdf
-  respool put report.pdf reports/2019.pdf --overwrite --copies 2
-  respool put photos album --recursive --tags offsite --meta owner=me
-  respool put photos album --recursive --skip-existing
-  respool put disk.img images/disk.img --split",
-        ],
-    ),
-    (
-        "get",
-        &["Examples:
-  respool get reports/2019.pdf report.pdf
-  respool get reports/2019.pdf old.pdf --version 1"],
-    ),
-    (
-        "delete",
-        &[
-            "The window is [store] undelete_window in the config, 30 days unless set.",
-            "Example:
-  respool delete reports/2019.pdf",
-        ],
-    ),
-    (
-        "undelete",
-        &["Example:
-  respool undelete reports/2019.pdf"],
-    ),
-    (
-        "object list",
-        &[
-            "A row: bytes, copies, name@version.",
-            "Examples:
-  respool object list --prefix reports/
-  respool object list --deleted",
-        ],
-    ),
-    (
-        "object show",
-        &["Examples:
-  respool object show reports/2019.pdf
-  respool object show reports/2019.pdf --version 1"],
     ),
     (
         "dir add",
@@ -191,13 +150,21 @@ const TEXTS: &[(&str, &[&str])] = &[
     ),
     (
         "medium trust",
-        &["Example:
-  respool medium trust disk-a"],
+        &[
+            "It takes back what the system noted: health is ok again, a full medium takes extents again, and whether it is \
+             there is looked up at its path. It reads no data and proves nothing: what fails its digests is found by the \
+             next read. It leaves locks, adm_state, objects and copies as they are.",
+            "Example:
+  respool medium trust disk-a",
+        ],
     ),
     (
         "medium dead",
-        &["Example:
-  respool medium dead disk-a --yes"],
+        &[
+            "There is no way back. `respool medium what-if-lost MEDIUM` names first what would be lost.",
+            "Example:
+  respool medium dead disk-a --yes",
+        ],
     ),
     (
         "medium check-erase",
@@ -250,6 +217,8 @@ const TEXTS: &[(&str, &[&str])] = &[
     (
         "repack",
         &[
+            "A plan shows the first 20 extents that are moved and the first 20 that are not; with --json all of them. \
+             With --best it is the plan for the medium that --best would empty now.",
             SIZES,
             SPANS,
             "Examples:
@@ -257,6 +226,7 @@ const TEXTS: &[(&str, &[&str])] = &[
   respool repack disk-a --quarantine 7d
   respool repack disk-a disk-b --to-tags offsite --detach
   respool repack disk-a --to disk-c --limit-time 8h --limit-bytes 500GiB
+  respool repack --best --plan
   respool repack --best --limit-time 4h",
         ],
     ),
@@ -290,8 +260,11 @@ const TEXTS: &[(&str, &[&str])] = &[
     ),
     (
         "job resume",
-        &["Example:
-  respool job resume 3 --detach"],
+        &[
+            "A job that failed or was cancelled is not resumed: `respool job show` tells the command that goes on with it.",
+            "Example:
+  respool job resume 3 --detach",
+        ],
     ),
     (
         "job cancel",
@@ -301,16 +274,21 @@ const TEXTS: &[(&str, &[&str])] = &[
     (
         "job restore",
         &[
-            "Entries that were deleted, overwritten or moved on since are listed, not touched.",
+            "Entries that were deleted, overwritten or moved on since are listed, not touched. The copies that the job had \
+             made are orphans then, which the sweep removes; its sources are read_only, and keep what they hold.",
             "Example:
   respool job restore 3",
         ],
     ),
     (
         "events",
-        &["Examples:
+        &[
+            "A row: number, time, what happened, to what, and the rest as key=value. Without --after the newest are shown, in \
+             the order in which they came; with --json all from the first one on, --limit of them at once.",
+            "Examples:
   respool events --limit 20
-  respool events --after 1500"],
+  respool events --after 1500",
+        ],
     ),
     (
         "completion",
@@ -326,6 +304,10 @@ const TEXTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+fn texts() -> impl Iterator<Item = &'static Words> {
+    TEXTS.iter().chain(objects::TEXTS)
+}
+
 /// Puts the words below the help of every verb.
 pub fn explain(command: Command) -> Command {
     below(command, "")
@@ -337,7 +319,7 @@ fn below(mut command: Command, verb: &str) -> Command {
         let sub = format!("{verb} {name}");
         command = command.mut_subcommand(name, |command| below(command, sub.trim_start()));
     }
-    match TEXTS.iter().find(|(of, _)| *of == verb) {
+    match texts().find(|(of, _)| *of == verb) {
         Some((_, words)) => command.after_help(words.join("\n\n")),
         None => command,
     }
@@ -345,7 +327,7 @@ fn below(mut command: Command, verb: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::TEXTS;
+    use super::texts;
     use std::collections::BTreeSet;
 
     fn verbs(command: &clap::Command, path: &str, all: &mut BTreeSet<String>) {
@@ -361,14 +343,14 @@ mod tests {
     fn every_verb_has_its_words_and_no_words_are_left_over() {
         let mut all = BTreeSet::from([String::new()]);
         verbs(&crate::cli::command(), "", &mut all);
-        let told: BTreeSet<String> = TEXTS.iter().map(|(verb, _)| (*verb).to_owned()).collect();
+        let told: BTreeSet<String> = texts().map(|(verb, _)| (*verb).to_owned()).collect();
         assert_eq!(told, all);
-        assert_eq!(told.len(), TEXTS.len(), "no verb twice");
+        assert_eq!(told.len(), texts().count(), "no verb twice");
     }
 
     #[test]
     fn the_examples_are_commands_of_their_verbs() {
-        for (verb, words) in TEXTS {
+        for (verb, words) in texts() {
             let examples = words.iter().flat_map(|text| text.lines());
             for example in examples.filter(|line| line.starts_with("  respool")) {
                 let typed = example.split('>').next().unwrap_or_default();

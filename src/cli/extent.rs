@@ -1,6 +1,6 @@
 //! `extent`.
 
-use super::job::{CtrlC, follow};
+use super::job::{CtrlC, detached, follow};
 use super::listing::Listed;
 use super::table::{pairs, row as row_of, terminal};
 use super::visible::on_one_line;
@@ -9,6 +9,7 @@ use crate::api::extents::{ExtentView, ReleaseReport};
 use crate::api::requests::{ExtentListRequest, ExtentRequest, ReleaseRequest};
 use crate::api::wire::Nothing;
 use crate::api::{JobReport, MigrateRequest, exit};
+use clap::ValueHint;
 use dss::model::{ExtentId, ExtentState, Oid};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -28,13 +29,13 @@ pub enum Extent {
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// Only on this medium
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_hint = ValueHint::Other)]
     medium: Option<String>,
     /// Only of this object
-    #[arg(long, value_name = "O")]
+    #[arg(long, value_name = "O", value_hint = ValueHint::Other)]
     oid: Option<Oid>,
     /// Only in this state: pending, sync or orphan. After `extent list`, `--state` with one of these words means the same
-    #[arg(long = "extent-state", value_name = "S")]
+    #[arg(long = "extent-state", value_name = "S", value_hint = ValueHint::Other)]
     extent_state: Option<ExtentState>,
 }
 
@@ -70,15 +71,17 @@ pub fn tell_states_apart(mut typed: Vec<OsString>) -> Vec<OsString> {
 #[derive(Debug, clap::Args)]
 pub struct Show {
     /// The extent's id
+    #[arg(value_hint = ValueHint::Other)]
     id: ExtentId,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Migrate {
     /// The extent's id
+    #[arg(value_hint = ValueHint::Other)]
     id: ExtentId,
     /// To which medium
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_hint = ValueHint::Other)]
     to: String,
     /// Return when the job is accepted
     #[arg(long)]
@@ -88,6 +91,7 @@ pub struct Migrate {
 #[derive(Debug, clap::Args)]
 pub struct Release {
     /// The extent's id; all extents of its copy go
+    #[arg(value_hint = ValueHint::Other)]
     id: ExtentId,
     /// The copy is not needed; without this only what would remain is told
     #[arg(long)]
@@ -125,7 +129,9 @@ impl Extent {
                 };
                 let job: JobReport = client.call("/v1/extent/migrate", &request).await?;
                 if migrate.detach {
-                    context.output.result(&job, super::job::details);
+                    context
+                        .output
+                        .result(&job, |job| context.globals.within(&detached(job)));
                     return Ok(exit::DONE);
                 }
                 follow(context, &client, job.job, CtrlC::PausesJob).await

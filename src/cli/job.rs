@@ -2,14 +2,18 @@
 
 use super::progress::Bar;
 use super::table::{pairs, table};
+use super::typed::Globals;
+use super::visible::on_one_line;
 use super::{Context, Done, interrupts};
 use crate::api::jobs::{JobEnd, JobList, RestoreReport};
 use crate::api::requests::JobRequest;
+use crate::api::units::parse_job;
 use crate::api::waiting::WaitingFor;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{JobReport, Problem, Progress, exit};
 use crate::client::{Client, Lines, decode, gone, json_body};
-use dss::model::{JobId, JobState};
+use clap::ValueHint;
+use dss::model::{ByteCount, JobId, JobState};
 use tokio::signal::unix::Signal;
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,7 +39,7 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Which {
     /// The job's number
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = parse_job, value_hint = ValueHint::Other)]
     job: JobId,
 }
 
@@ -61,28 +65,23 @@ impl Job {
             Self::Pause(which) => one(context, &client, "/v1/job/pause", which).await,
             Self::Cancel(which) => one(context, &client, "/v1/job/cancel", which).await,
             Self::Wait(which) => follow(context, &client, which.job, CtrlC::Leaves).await,
-            Self::Resume(resume) if resume.detach => one(context, &client, "/v1/job/resume", resume.which).await,
             Self::Resume(resume) => {
                 let request = JobRequest { job: resume.which.job };
-                let _: JobReport = client.call("/v1/job/resume", &request).await?;
+                let job: JobReport = client.call("/v1/job/resume", &request).await?;
+                if resume.detach {
+                    context
+                        .output
+                        .result(&job, |job| context.globals.within(&detached(job)));
+                    return Ok(exit::DONE);
+                }
                 follow(context, &client, request.job, CtrlC::PausesJob).await
             }
             Self::Restore(which) => {
                 let request = JobRequest { job: which.job };
                 let report: RestoreReport = client.call("/v1/job/restore", &request).await?;
-                context.output.result(&report, |report| {
-                    let mut text = format!(
-                        "job {} is {}: {} extents are back on their old bytes",
-                        report.report.job, report.report.state, report.returned
-                    );
-                    for left in &report.not_returned {
-                        text.push_str(&format!(
-                            "\nnot touched: {} ({}): {}",
-                            left.oid, left.extent, left.reason
-                        ));
-                    }
-                    text + &back_to_use(&report.report)
-                });
+                context
+                    .output
+                    .result(&report, |report| context.globals.within(&restored(report)));
                 Ok(report.exit)
             }
         }
@@ -91,8 +90,47 @@ impl Job {
 
 async fn one(context: &Context, client: &Client, path: &str, which: Which) -> Done {
     let job: JobReport = client.call(path, &JobRequest { job: which.job }).await?;
-    context.output.result(&job, details);
+    context.output.result(&job, |job| details(job, &context.globals));
     Ok(exit::DONE)
+}
+
+/// One line for whoever does not wait for a job.
+pub fn detached(job: &JobReport) -> String {
+    format!(
+        "job {0} ({1} of {2}) is {3}: `respool job wait {0}` watches it, `respool job show {0}` tells how far it is",
+        job.job,
+        job.kind,
+        job.sources.join(", "),
+        job.state
+    )
+}
+
+/// What became of the layouts, of the copies that the job had made, and of its sources.
+fn restored(done: &RestoreReport) -> String {
+    let (job, back) = (&done.report, done.returned);
+    let (number, sources) = (job.job, job.sources.join(", "));
+    let mut text = format!(
+        "job {number} is {}: the layouts of {back} extents point to their old bytes on {sources} again, each read and \
+         verified first",
+        job.state
+    );
+    let targets: Vec<&str> = job.targets.iter().map(|target| target.medium.as_str()).collect();
+    if back > 0 {
+        text.push_str(&format!(
+            "\ntheir copies on {} are orphans now: the next sweep removes the bytes of these",
+            targets.join(", ")
+        ));
+    }
+    if job.state != JobState::Restored {
+        text.push_str(&format!(
+            "\nsome old bytes did not verify: job {number} stays as it is, and so do {sources}"
+        ));
+    }
+    for left in &done.not_returned {
+        let told = format!("not touched: {} ({}): {}", left.oid, left.extent, left.reason);
+        text.push_str(&format!("\n{}", on_one_line(&told)));
+    }
+    text + &back_to_use(job)
 }
 
 /// What Ctrl-C means to whoever follows a job.
@@ -113,9 +151,9 @@ pub async fn follow(context: &Context, client: &Client, job: JobId, ctrl_c: Ctrl
 pub async fn follow_from(context: &Context, client: &Client, job: JobId, (ctrl_c, seen): (CtrlC, Signal)) -> Done {
     let end = watch(context, client, job, (ctrl_c, seen)).await?;
     if end.exit == exit::STOPPED {
-        context.output.note(&stopped(&end.report));
+        context.output.note(&context.globals.within(&stopped(&end.report)));
     }
-    context.output.result(&end.report, details);
+    context.output.result(&end.report, |job| details(job, &context.globals));
     Ok(end.exit)
 }
 
@@ -123,11 +161,15 @@ pub async fn follow_from(context: &Context, client: &Client, job: JobId, (ctrl_c
 fn stopped(report: &JobReport) -> String {
     let job = report.job;
     match report.state {
-        JobState::Cancelled => format!(
-            "job {job} is cancelled for good: what it moved stays moved, and its sources stay read_only; \
-             `respool repack {}` moves the rest",
-            report.sources.join(" ")
-        ),
+        JobState::Cancelled => {
+            let rest = match &report.go_on {
+                Some(command) => format!("`{command}` moves the rest"),
+                None => "a repack of them moves the rest".to_owned(),
+            };
+            format!(
+                "job {job} is cancelled for good: what it moved stays moved, and its sources stay read_only; {rest}"
+            )
+        }
         JobState::Queued | JobState::Running | JobState::Verifying | JobState::Reclaiming => format!(
             "respoold leaves, and job {job} is resumable: it goes on by itself with the next command; \
              run `respool job wait {job}`"
@@ -142,7 +184,14 @@ fn stopped(report: &JobReport) -> String {
 }
 
 /// Follows a job until it rests.
-pub async fn watch(
+pub async fn watch(context: &Context, client: &Client, job: JobId, how: (CtrlC, Signal)) -> Result<JobEnd, Problem> {
+    watch_lines(context, client, job, how).await.map_err(|problem| {
+        let next = context.globals.within(&problem.next);
+        problem.next(next)
+    })
+}
+
+async fn watch_lines(
     context: &Context,
     client: &Client,
     job: JobId,
@@ -198,10 +247,16 @@ fn out_of_reach(job: JobId, interrupted: bool, problem: Problem) -> Problem {
     if problem.code != "respoold_gone" {
         return problem;
     }
-    problem.next(match interrupted {
-        true => format!("look at it with `respool job show {job}`, go on with `respool job resume {job}`"),
-        false => format!("run `respool job wait {job}`: job {job} goes on by itself as soon as respoold runs again"),
-    })
+    if interrupted {
+        let next = format!("look at it with `respool job show {job}`, go on with `respool job resume {job}`");
+        return problem.next(next);
+    }
+    let message = format!(
+        "{}; nothing of job {job} is lost: it goes on when any command starts respoold again, and by itself under a \
+         service manager",
+        problem.message
+    );
+    Problem { message, ..problem }.next(format!("run `respool job wait {job}`: it watches the job again"))
 }
 
 /// A job that cannot be followed is not a job that failed.
@@ -274,7 +329,7 @@ fn waits(wait: &WaitingFor) -> String {
 }
 
 /// One job, for people.
-pub fn details(job: &JobReport) -> String {
+fn details(job: &JobReport, globals: &Globals) -> String {
     let targets: Vec<String> = job
         .targets
         .iter()
@@ -310,6 +365,12 @@ pub fn details(job: &JobReport) -> String {
         ),
     ]);
     text.push_str(&job.waiting_for.as_ref().map_or_else(String::new, waits));
+    if job.bytes_recopied > ByteCount::ZERO {
+        text.push_str(&format!(
+            "\ncopied again: {} that were under way when something came in between; nothing was lost",
+            job.bytes_recopied
+        ));
+    }
     if let Some(paused) = &job.paused {
         text.push_str(&format!("\npaused: {}\n  next: {}", paused.text, paused.next));
     }
@@ -328,7 +389,10 @@ pub fn details(job: &JobReport) -> String {
     if let Some(error) = &job.error {
         text.push_str(&format!("\nerror: {}\n  next: {}", error.message, error.next));
     }
-    text + &back_to_use(job)
+    // A paused job says that by itself.
+    let go_on = job.go_on.as_ref().filter(|_| job.paused.is_none());
+    text.extend(go_on.map(|command| format!("\nto go on: {}", globals.add(command))));
+    globals.within(&(text + &back_to_use(job)))
 }
 
 /// How sources that take nothing new any more take it again.

@@ -1,8 +1,8 @@
 //! A long answer, printed while it comes: as one JSON object that begins with lists, or a row a line.
 
-use super::output::{Output, tell};
+use super::output::{Output, is_closed, not_written, tell};
 use super::visible::line_by_line;
-use crate::api::Problem;
+use crate::api::{Problem, exit};
 use crate::client::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,10 +10,20 @@ use std::io::{self, Write};
 
 /// What became of a long answer.
 pub enum Listed<E> {
-    /// All of it was printed.
+    /// It came to its end, and was printed as far as anybody read it.
     Whole(E),
-    /// The object that was begun ends with the problem; only the exit code is left to give.
+    /// It ends early, and whatever there was to tell was told: the object that was begun ends with the problem, or nobody
+    /// reads any more. Only the exit code is left to give.
     Broken(u8),
+}
+
+/// What becomes of an answer that nobody reads any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// It is left: its end tells nothing.
+    Left,
+    /// It is heard to its end, on which the exit code depends.
+    Heard,
 }
 
 /// How one item of a long answer is shown.
@@ -22,8 +32,6 @@ pub enum Shown {
     Element(usize, String),
     /// For people, on stdout.
     Row(String),
-    /// For people, beside the result.
-    Note(String),
 }
 
 impl Output {
@@ -46,10 +54,11 @@ impl Output {
             true => Shown::Element(0, to_json(item)),
             false => Shown::Row(row(item)),
         };
-        self.lists(client, path, request, &[key], show).await
+        self.stream(client, (path, Unread::Left), request, &[key], show).await
     }
 
-    /// Several lists that come one after the other, each under its key.
+    /// Several lists that come one after the other, each under its key, and an end that tells how the whole went: it is
+    /// answered also where the reader closed the pipe before.
     pub async fn lists<Q, T, E>(
         &self,
         client: &Client,
@@ -63,36 +72,82 @@ impl Output {
         T: DeserializeOwned,
         E: Serialize + DeserializeOwned,
     {
+        self.stream(client, (path, Unread::Heard), request, keys, show).await
+    }
+
+    async fn stream<Q, T, E>(
+        &self,
+        client: &Client,
+        (path, unread): (&str, Unread),
+        request: &Q,
+        keys: &[&str],
+        show: impl Fn(&T) -> Shown,
+    ) -> Result<Listed<E>, Problem>
+    where
+        Q: Serialize,
+        T: DeserializeOwned,
+        E: Serialize + DeserializeOwned,
+    {
         let mut lists = Lists::new(io::BufWriter::new(io::stdout().lock()), keys);
+        let mut unwritten: Option<io::Error> = None;
         let outcome = client
             .lines::<Q, T, E>(path, request, |item| {
-                match show(&item) {
+                if unwritten.is_some() {
+                    return Ok(());
+                }
+                let written = match show(&item) {
                     Shown::Element(list, json) => lists.element(list, &json),
                     Shown::Row(row) => writeln!(lists.out, "{}", line_by_line(&row)),
-                    Shown::Note(text) => lists.out.flush().map(|()| self.note(&text)),
-                }
-                .map_err(|error| broken(&error))
+                };
+                let Err(error) = written else { return Ok(()) };
+                let goes_on = is_closed(&error) && unread == Unread::Heard;
+                let problem = cut_short(&error);
+                unwritten = Some(error);
+                if goes_on { Ok(()) } else { Err(problem) }
             })
             .await;
+        if let Some(error) = unwritten {
+            return Ok(match outcome {
+                Ok(end) => Listed::Whole(end),
+                Err(problem) if is_closed(&error) && unread == Unread::Heard => {
+                    tell(&problem);
+                    Listed::Broken(problem.exit)
+                }
+                Err(_) => Listed::Broken(unheard(&error)),
+            });
+        }
         let rest = match &outcome {
             Ok(end) => serde_json::to_value(end).expect("a result is plain JSON"),
             // Before the first item the problem is the only object; after it, it must end the one begun.
             Err(problem) if lists.begun() => serde_json::json!({ "error": problem }),
             Err(problem) => return Err(problem.clone()),
         };
-        if self.json() {
-            // Whoever closed the pipe wants no more.
-            let _ = lists.end(&rest);
-        }
-        let _ = lists.out.flush();
-        match outcome {
-            Ok(end) => Ok(Listed::Whole(end)),
-            Err(problem) => {
+        let ended = match self.json() {
+            true => lists.end(&rest),
+            false => Ok(()),
+        };
+        let ended = ended.and_then(|()| lists.out.flush());
+        match (outcome, ended) {
+            (Ok(end), Ok(())) => Ok(Listed::Whole(end)),
+            (Ok(end), Err(error)) if is_closed(&error) => Ok(Listed::Whole(end)),
+            (Ok(_), Err(error)) => Ok(Listed::Broken(unheard(&error))),
+            (Err(problem), _) => {
                 tell(&problem);
                 Ok(Listed::Broken(problem.exit))
             }
         }
     }
+}
+
+/// The exit code of a list that could not be written on, and whose end is not known: until then nothing had failed.
+/// Whatever is no closed pipe is told.
+fn unheard(error: &io::Error) -> u8 {
+    if is_closed(error) {
+        return exit::DONE;
+    }
+    let problem = cut_short(error);
+    tell(&problem);
+    problem.exit
 }
 
 /// One JSON object that begins with lists.
@@ -154,8 +209,8 @@ pub fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("a result is plain JSON")
 }
 
-fn broken(error: &io::Error) -> Problem {
-    Problem::stopped("output_closed", "stdout", format!("the output was closed: {error}"))
+fn cut_short(error: &io::Error) -> Problem {
+    not_written("list", error, "what is there is not all of it").next("make room there, and repeat the command")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::api::requests::{Adopt, ExtentListRequest, ImportRequest, MediumReques
 use crate::api::wire::Nothing;
 use crate::api::{Problem, exit};
 use crate::state::absolute;
+use clap::ValueHint;
 use dss::model::{Presence, Standing};
 use std::path::Path;
 
@@ -60,7 +61,7 @@ pub struct Dead {
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// The medium's name, or the path of a directory that is one
-    #[arg(value_name = "PATH|NAME")]
+    #[arg(value_name = "PATH|NAME", value_hint = ValueHint::DirPath)]
     medium: String,
     /// Make unknown objects known, each read whole first, and take over a medium of another catalogue
     #[arg(long)]
@@ -76,30 +77,31 @@ pub struct Import {
 #[derive(Debug, clap::Args)]
 pub struct Candidates {
     /// Also tell why this medium is none, and what would make it one
-    #[arg(long, value_name = "MEDIUM")]
+    #[arg(long, value_name = "MEDIUM", value_hint = ValueHint::Other)]
     why_not: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct WhatIfLost {
     /// The media, lost together
-    #[arg(required = true, value_name = "MEDIUM")]
+    #[arg(required = true, value_name = "MEDIUM", value_hint = ValueHint::Other)]
     media: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Which {
     /// The medium's name
-    #[arg(value_name = "MEDIUM")]
+    #[arg(value_name = "MEDIUM", value_hint = ValueHint::Other)]
     medium: String,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The medium's name
+    #[arg(value_hint = ValueHint::Other)]
     medium: String,
     /// For example tags=offsite,blue or capacity=4TiB or adm_state=read_only
-    #[arg(required = true, value_name = "KEY=VALUE")]
+    #[arg(required = true, value_name = "KEY=VALUE", value_hint = ValueHint::Other)]
     values: Vec<String>,
 }
 
@@ -195,6 +197,7 @@ fn candidates(list: &CandidateList) -> String {
         true => "no medium is worth emptying now".to_owned(),
         false => table(["rank", "name", "reclaimable", "live", "health", "reason"], rows),
     };
+    text.extend(list.next.iter().map(|next| format!("\n  next: {next}")));
     text.extend(list.why_not.iter().map(why_not));
     text
 }
@@ -258,10 +261,16 @@ impl Dead {
                 format!("`medium dead` was not confirmed: no copy on {name} would count any more; nothing was changed"),
             )
             .next(format!(
-                "see `respool medium extents {name}`, then `respool medium dead {name} --yes` if it is lost for good"
+                "`respool medium what-if-lost {name}` names what would be lost; then `respool medium dead {name} --yes` if \
+                 it is lost for good"
             )));
         }
-        one(context, "/v1/medium/dead", self.which).await
+        let name = self.which.medium.clone();
+        let done = one(context, "/v1/medium/dead", self.which).await?;
+        context.output.note(&format!(
+            "medium {name} is dead: no copy on it counts any more\n  next: `respool check` names what has no good copy left"
+        ));
+        Ok(done)
     }
 }
 

@@ -1,16 +1,21 @@
 //! The command line: what was typed -> what it means -> what is shown. One file per noun; boring on purpose. Results go
 //! to stdout, everything else to stderr, and the exit code is a contract.
 
+mod beneath;
 mod catalogue;
 mod check;
 mod config_page;
+mod delete;
 mod demo;
 mod dir;
 mod event;
 mod examples;
 mod extent;
+mod fetch;
 mod get;
+mod get_folder;
 mod job;
+mod landing;
 mod listing;
 mod manual;
 mod medium;
@@ -19,12 +24,15 @@ mod output;
 mod progress;
 mod put;
 mod put_existing;
+mod put_folder;
 mod put_names;
 mod put_stream;
 mod repack;
 mod schema;
 mod service;
+mod several;
 mod table;
+mod typed;
 mod visible;
 
 use crate::api::Problem;
@@ -87,10 +95,10 @@ enum Verb {
     Drill(service::Drill),
     /// Store a file, or a folder of files
     Put(put::Put),
-    /// Read an object into a file
+    /// Read an object into a file, or all below a name into a folder
     Get(get::Get),
-    /// Delete an object; it can be undeleted while its window lasts
-    Delete(object::Named),
+    /// Delete objects; they can be undeleted while their window lasts
+    Delete(delete::Delete),
     /// Take a deletion back
     Undelete(object::Named),
     /// Objects
@@ -123,6 +131,8 @@ pub(crate) struct Context {
     state: StateFolder,
     terms: Terms,
     output: Output,
+    /// What was typed before the verb, for commands that are told.
+    globals: typed::Globals,
 }
 
 impl Context {
@@ -133,11 +143,18 @@ impl Context {
         } else {
             Create::Normal
         };
+        let killed = self.state.killed_holder();
         let client = Client::connect(&self.state, &self.terms, create).await?;
         if client.created {
             self.output.note(&format!(
-                "a new archive was begun in {}, where there was none; --state or RESPOOL_STATE names another one",
+                "note: {} held no archive; a new, empty one was begun there (was another meant? --state or RESPOOL_STATE \
+                 names it)",
                 self.state.path().display()
+            ));
+        }
+        if let Some(process) = killed {
+            self.output.note(&format!(
+                "note: respoold (process {process}) had ended without stopping (killed or crashed); unfinished jobs go on"
             ));
         }
         Ok(client)
@@ -163,7 +180,8 @@ pub fn main() -> u8 {
     };
     let output = Output::new(&(&args.global).into());
     let done = run(args, &output);
-    done.unwrap_or_else(|problem| output.problem(&problem))
+    let code = done.unwrap_or_else(|problem| output.problem(&problem));
+    output.exit(code)
 }
 
 impl From<&Global> for output::Wish {
@@ -184,6 +202,7 @@ fn run(args: Args, output: &Output) -> Done {
         },
         terms: Terms::new(config, drill_variable),
         output: output.clone(),
+        globals: typed::Globals::of(args.global.config.as_deref(), args.global.state.as_deref()),
     };
     if args.global.verbose > 0 {
         context
@@ -195,7 +214,10 @@ fn run(args: Args, output: &Output) -> Done {
         .enable_all()
         .build()
         .map_err(|error| Problem::environment("no_runtime", "us", "respool", error.to_string()))?;
-    runtime.block_on(dispatch(args.verb, &context))
+    let done = runtime.block_on(dispatch(args.verb, &context));
+    // Whoever pressed Ctrl-C twice does not wait for a thread that reads from a disk that hangs.
+    runtime.shutdown_background();
+    done
 }
 
 async fn dispatch(verb: Verb, context: &Context) -> Done {
@@ -209,7 +231,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Done {
         Verb::Drill(drill) => drill.run(context),
         Verb::Put(put) => put.run(context).await,
         Verb::Get(get) => get.run(context).await,
-        Verb::Delete(named) => named.delete(context).await,
+        Verb::Delete(delete) => delete.run(context).await,
         Verb::Undelete(named) => named.undelete(context).await,
         Verb::Object(object) => object.run(context).await,
         Verb::Dir(dir) => dir.run(context).await,

@@ -1,4 +1,4 @@
-//! `delete`, `undelete`, `object`.
+//! `undelete`, `object`; and how one object is told.
 
 use super::listing::Listed;
 use super::table::{pairs, row as row_of, terminal, time};
@@ -16,21 +16,17 @@ pub struct Named {
 }
 
 impl Named {
-    pub async fn delete(self, context: &Context) -> Done {
-        mark(context, "/v1/object/delete", self.oid, "deleted").await
-    }
-
     pub async fn undelete(self, context: &Context) -> Done {
-        mark(context, "/v1/object/undelete", self.oid, "live again").await
+        let told = |object: &ObjectView| format!("{} version {}: live again", object.oid, object.version);
+        mark(context, "/v1/object/undelete", self.oid, told).await
     }
 }
 
-async fn mark(context: &Context, path: &str, oid: Oid, what: &str) -> Done {
+/// Asks for one object to be marked, and tells what became of it.
+pub(super) async fn mark(context: &Context, path: &str, oid: Oid, told: impl FnOnce(&ObjectView) -> String) -> Done {
     let request = ObjectRequest { oid, version: None };
     let object: ObjectView = context.client().await?.call(path, &request).await?;
-    context.output.result(&object, |object| {
-        format!("{} version {}: {what}", object.oid, object.version)
-    });
+    context.output.result(&object, told);
     Ok(exit::DONE)
 }
 
@@ -81,9 +77,8 @@ impl Object {
                 };
                 let width = terminal();
                 let row = |object: &ObjectView| {
-                    let deleted = if object.deleted_at.is_some() { "  deleted" } else { "" };
                     let (bytes, copies) = (object.bytes.to_string(), object.copies.to_string());
-                    let name = format!("{}@{}{deleted}", object.oid, object.version);
+                    let name = format!("{}@{}{}", object.oid, object.version, ended(object));
                     row_of(&[&bytes, &copies, &name], width)
                 };
                 let listed = context
@@ -99,8 +94,24 @@ impl Object {
     }
 }
 
+/// How a version ended that is not live any more, behind its name.
+fn ended(object: &ObjectView) -> String {
+    match (object.deleted_at, object.overwritten_by) {
+        (None, _) => String::new(),
+        (Some(_), None) => "  deleted".to_owned(),
+        (Some(_), Some(version)) => format!("  overwritten by {version}"),
+    }
+}
+
 /// One object, for people.
 pub fn details(object: &ObjectView) -> String {
+    let ended = match object.overwritten_by {
+        None => ("deleted", time(object.deleted_at)),
+        Some(version) => (
+            "overwritten",
+            format!("{}, by version {version}", time(object.deleted_at)),
+        ),
+    };
     let mut text = pairs(&[
         ("oid", object.oid.to_string()),
         ("id", object.id.to_string()),
@@ -109,7 +120,7 @@ pub fn details(object: &ObjectView) -> String {
         ("copies", format!("{} of {}", object.copies, object.copies_wanted)),
         ("grouping", object.grouping.clone().unwrap_or_default()),
         ("created", object.created_at.to_string()),
-        ("deleted", time(object.deleted_at)),
+        ended,
     ]);
     for extent in &object.extents {
         text.push_str(&format!(

@@ -1,9 +1,11 @@
-//! What is printed where. A broken pipe is nobody's problem: what was done was done.
+//! What is printed where. A broken pipe is nobody's problem: what was done was done. A result that finds no room is one.
 
 use super::visible::{line_by_line, on_one_line};
-use crate::api::Problem;
+use crate::api::{Problem, exit};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What was asked of the output.
 pub struct Wish {
@@ -18,6 +20,8 @@ pub struct Wish {
 pub struct Output {
     json: bool,
     quiet: bool,
+    /// Whether a result could not be written; every clone knows.
+    unwritten: Arc<AtomicBool>,
 }
 
 impl Output {
@@ -26,6 +30,15 @@ impl Output {
         Self {
             json: wish.json,
             quiet: wish.quiet,
+            unwritten: Arc::default(),
+        }
+    }
+
+    /// The exit code of a command that comes to this one: where its result could not be written, it was not all done.
+    pub fn exit(&self, code: u8) -> u8 {
+        match self.unwritten.load(Ordering::Relaxed) {
+            true => exit::worse(code, exit::ENVIRONMENT),
+            false => code,
         }
     }
 
@@ -56,7 +69,15 @@ impl Output {
         } else {
             show(result)
         };
-        print(&text);
+        if let Err(error) = print(&text)
+            && !is_closed(&error)
+        {
+            tell(
+                &not_written("result", &error, "what the command did stays done")
+                    .next("make room there, and see what was done before you repeat the command"),
+            );
+            self.unwritten.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A message for people.
@@ -70,7 +91,8 @@ impl Output {
     pub fn problem(&self, problem: &Problem) -> u8 {
         tell(problem);
         if self.json {
-            print(&serde_json::json!({ "error": problem }).to_string());
+            // Its exit code is no success, whoever reads this.
+            let _ = print(&serde_json::json!({ "error": problem }).to_string());
         }
         problem.exit
     }
@@ -82,8 +104,21 @@ impl Output {
     }
 }
 
-fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end())?;
+    out.flush()
+}
+
+/// Whether the reader closed the pipe: whoever does wants no more, and has what was wanted.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Something that was to be on stdout is not, or not all of it.
+pub(super) fn not_written(what: &str, error: &io::Error, so: &str) -> Problem {
+    let message = format!("the {what} cannot be written to stdout: {error}; {so}");
+    Problem::environment("output_failed", "operator", "stdout", message)
 }
 
 /// Says on stderr what went wrong, and what to do next.
@@ -104,7 +139,7 @@ fn json_typed() -> bool {
 pub fn bug(panic: &str) -> u8 {
     let problem = Problem::bug("respool", format!("this command ended in a panic: {panic}"));
     if json_typed() {
-        print(&serde_json::json!({ "error": problem }).to_string());
+        let _ = print(&serde_json::json!({ "error": problem }).to_string());
     }
     problem.exit
 }
@@ -114,14 +149,20 @@ pub fn usage(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
     let (plain, shown) = (error.to_string(), line_by_line(&error.to_string()));
-    // A closed pipe wants no help.
-    let _ = match plain == shown {
-        true => error.print(),
+    let printed = match plain == shown {
+        true => error.print().and_then(|()| io::stdout().flush()),
         // What was typed would do something to the terminal; its colours would not survive this.
         false => write!(io::stderr(), "{shown}"),
     };
     if asked {
-        return 0;
+        return match printed {
+            Err(error) if !is_closed(&error) => {
+                let problem = not_written("help", &error, "what is there is not all of it");
+                tell(&problem.next("make room there, and repeat the command"));
+                exit::ENVIRONMENT
+            }
+            Ok(()) | Err(_) => exit::DONE,
+        };
     }
     if json_typed() {
         let text = error.to_string();
@@ -132,7 +173,7 @@ pub fn usage(error: &clap::Error) -> u8 {
         let message = said.split("\n\n").next().unwrap_or_default();
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let problem = Problem::refused("usage", "command line", message).next("see `respool help`");
-        print(&serde_json::json!({ "error": problem }).to_string());
+        let _ = print(&serde_json::json!({ "error": problem }).to_string());
     }
-    2
+    exit::REFUSED
 }

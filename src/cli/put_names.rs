@@ -1,13 +1,11 @@
 //! Files below a folder whose names no object can have: all of them are told together, before anything is sent.
 
 use super::put::refuse;
+use super::several::NAMED_MAX;
 use super::visible::on_one_line;
 use crate::api::Problem;
 use dss::model::ids::OidError;
 use std::path::{Path, PathBuf};
-
-/// So many are named; the others are counted.
-pub const NAMED_MAX: usize = 20;
 
 /// Why a file's name is none for an object.
 pub enum Unfit {

@@ -1,5 +1,5 @@
 //! Sends files as one stream of frames and hears what became of each. Reads every file once; one that changes while it is
-//! read is not stored.
+//! read is not stored. Ctrl-C stops the sending; what was sent whole is stored, and counted, all the same.
 
 use super::interrupts;
 use super::progress::Bar;
@@ -23,8 +23,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,6 +36,12 @@ const PIECE: usize = 1 << 20;
 const PARCEL: usize = 128 << 10;
 /// Parcels that wait for respoold.
 const AHEAD: usize = 8;
+/// How long respoold has, after Ctrl-C, to answer for what was sent.
+const LAST_ANSWERS: Duration = Duration::from_secs(60);
+/// The word for what Ctrl-C ended.
+pub const INTERRUPTED: &str = "interrupted";
+const STOPPING: &str =
+    "stopping: no more is sent, and what was sent is waited for, a minute at most; Ctrl-C again returns at once";
 
 /// A file that becomes an object.
 #[derive(Clone, Debug)]
@@ -45,68 +52,168 @@ pub struct Item {
     pub oid: Oid,
 }
 
-/// Sends items in order; `each` hears every result.
+/// How a stream of puts ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every object was sent and answered, and, after Ctrl-C, stored.
+    Whole,
+    /// Ctrl-C: no more is to be sent, and what had been sent was answered.
+    Stopped,
+    /// Ctrl-C, and this command did not wait for all answers: so many objects have none.
+    Left {
+        /// Objects that were begun and not answered.
+        unanswered: usize,
+    },
+}
+
+/// What respoold answered, of objects that were not given up.
+#[derive(Debug, Default)]
+struct Answers {
+    heard: usize,
+    stored: usize,
+}
+
+impl Answers {
+    /// How it ended, when all that was sent is answered. An interrupt after the last byte stopped nothing, unless something
+    /// is not stored: that is not sent again.
+    fn ending(&self, count: usize, reading: &Reading) -> Ending {
+        let done = if reading.stopped() { self.stored } else { self.heard };
+        match done == count {
+            true => Ending::Whole,
+            false => Ending::Stopped,
+        }
+    }
+}
+
+/// How far the files are read, and whether they are to be read on.
+#[derive(Debug, Default)]
+struct Reading {
+    bytes: AtomicU64,
+    /// Objects that were begun.
+    begun: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Reading {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The end of a command that waits no longer.
+    fn left(&self, answered: usize) -> Ending {
+        Ending::Left {
+            unanswered: self.begun.load(Ordering::Relaxed).saturating_sub(answered),
+        }
+    }
+}
+
+/// Sends items in order; `each` hears every result. Ctrl-C is an error.
 pub async fn send(
     client: &Client,
     items: Vec<Item>,
     manner: &Manner,
     bar: &mut Bar,
-    mut each: impl FnMut(PutResult),
+    each: impl FnMut(PutResult),
 ) -> Result<(), Problem> {
-    let total: u64 = items
-        .iter()
-        .filter_map(|item| std::fs::metadata(&item.path).ok())
-        .map(|found| found.len())
-        .sum();
-    let sent = Arc::new(AtomicU64::new(0));
+    let mut interrupts = interrupts()?;
+    match send_until(client, items, manner, (bar, &mut interrupts), each).await? {
+        Ending::Whole => Ok(()),
+        Ending::Stopped | Ending::Left { .. } => {
+            let message = "the put was interrupted; what was not acknowledged may not be stored";
+            Err(Problem::stopped(INTERRUPTED, "put", message).next("put it again"))
+        }
+    }
+}
+
+/// The same, up to Ctrl-C: then the object under way is given up, no more is sent, and respoold has a while to answer for
+/// what was. A second one ends it at once.
+pub async fn send_until(
+    client: &Client,
+    items: Vec<Item>,
+    manner: &Manner,
+    (bar, interrupts): (&mut Bar, &mut Signal),
+    mut each: impl FnMut(PutResult),
+) -> Result<Ending, Problem> {
+    let (count, total) = (items.len(), total(&items));
+    let reading = Arc::new(Reading::default());
     let (frames, receiver) = mpsc::channel::<Bytes>(AHEAD);
-    let path = format!("/v1/object/put?expected={total}&split={}", manner.split);
-    let (manner, counter) = (manner.clone(), Arc::clone(&sent));
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut parcels = Parcels {
-            frames,
-            parcel: BytesMut::new(),
-        };
-        let sent = items
-            .iter()
-            .try_for_each(|item| stream(item, &manner, &mut parcels, &counter));
-        // Where respoold hung up, its answer says why.
-        let _ = sent.and_then(|()| parcels.send());
-    });
+    let path = format!("/v1/object/put?expected={}&split={}", total.0, manner.split);
+    let work = read_all(items, manner.clone(), frames, Arc::clone(&reading));
     let body = StreamBody::new(ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes))));
     let response = client
         .send(&path, Body::new(body.map_err(|never: io::Error| never)))
         .await?;
     let mut lines = Lines::new(response);
     let mut tick = tokio::time::interval(Duration::from_millis(200));
-    let mut interrupts = interrupts()?;
+    let (mut answered, mut answers) = (0, Answers::default());
+    let mut patience: Option<Instant> = None;
     loop {
         let line = tokio::select! {
             line = lines.next() => line?,
             _ = tick.tick() => {
-                bar.bytes(ByteCount(sent.load(Ordering::Relaxed)), ByteCount(total), "sent");
+                bar.bytes(ByteCount(reading.bytes.load(Ordering::Relaxed)), total, "sent");
+                if patience.is_some_and(|until| until <= Instant::now()) {
+                    return Ok(reading.left(answered));
+                }
                 continue;
             }
-            // What is not acknowledged is given up when the connection ends.
-            _ = interrupts.recv() => {
-                return Err(Problem::stopped(
-                    "interrupted",
-                    "put",
-                    "the put was interrupted; what was not acknowledged is not stored",
-                )
-                .next("put it again"));
+            Some(()) = interrupts.recv() => {
+                if patience.is_some() {
+                    return Ok(reading.left(answered));
+                }
+                patience = Some(Instant::now() + LAST_ANSWERS);
+                reading.stop.store(true, Ordering::Relaxed);
+                bar.say(STOPPING);
+                continue;
             }
         };
         let Some(line) = line else {
             return Err(gone(&"the answer ended"));
         };
         match decode::<Line<PutResult, Nothing>>(&line)? {
-            Line::Item(result) => each(result),
+            Line::Item(result) => {
+                answered += 1;
+                if !(reading.stopped() && was_given_up(&result)) {
+                    answers.heard += 1;
+                    answers.stored += usize::from(matches!(result, PutResult::Stored(_)));
+                    each(result);
+                }
+            }
             Line::Problem(problem) => return Err(problem),
             Line::End(Nothing {}) => break,
         }
     }
-    reading.await.map_err(|panic| Problem::bug("put", panic.to_string()))
+    work.await.map_err(|panic| Problem::bug("put", panic.to_string()))?;
+    Ok(answers.ending(count, &reading))
+}
+
+fn total(items: &[Item]) -> ByteCount {
+    let found = items.iter().filter_map(|item| std::fs::metadata(&item.path).ok());
+    found.map(|found| ByteCount(found.len())).sum()
+}
+
+/// Reads the files one after the other, in a thread of its own, until all are read or it is told to stop.
+fn read_all(
+    items: Vec<Item>,
+    manner: Manner,
+    frames: mpsc::Sender<Bytes>,
+    reading: Arc<Reading>,
+) -> tokio::task::JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        let mut parcels = Parcels {
+            frames,
+            parcel: BytesMut::new(),
+        };
+        let mut wanted = items.iter().take_while(|_| !reading.stopped());
+        let sent = wanted.try_for_each(|item| stream(item, &manner, &mut parcels, &reading));
+        // Where respoold hung up, its answer says why.
+        let _ = sent.and_then(|()| parcels.send());
+    })
+}
+
+/// Whether an object is not stored because this command gave it up at Ctrl-C.
+fn was_given_up(result: &PutResult) -> bool {
+    matches!(result, PutResult::Refused { problem, .. } if problem.code == INTERRUPTED)
 }
 
 /// respoold takes no more.
@@ -141,8 +248,9 @@ impl Parcels {
     }
 }
 
-fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64) -> Result<(), HungUp> {
+fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, reading: &Reading) -> Result<(), HungUp> {
     let mut push = |bytes: Bytes| parcels.push(bytes);
+    reading.begun.fetch_add(1, Ordering::Relaxed);
     let (mut file, bytes, metadata) = match open(item, manner) {
         Ok(opened) => opened,
         Err(why) => {
@@ -155,6 +263,10 @@ fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64)
     let mut whole = blake3::Hasher::new();
     let mut left = bytes.0;
     while left > 0 {
+        if reading.stopped() {
+            let why = Problem::stopped(INTERRUPTED, item.oid.as_str(), "the put was interrupted");
+            return push(json(Kind::Problem, &why));
+        }
         let mut piece = BytesMut::zeroed(PIECE.min(usize::try_from(left).unwrap_or(PIECE)));
         match file.read(&mut piece) {
             Ok(0) => return push(json(Kind::Problem, &changed(&item.path, "became shorter"))),
@@ -165,7 +277,7 @@ fn stream(item: &Item, manner: &Manner, parcels: &mut Parcels, sent: &AtomicU64)
         left -= piece.len() as u64;
         whole.update(&piece);
         push(head(Kind::Data, piece.len()))?;
-        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        reading.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
         push(piece.freeze())?;
     }
     if !matches!(file.read(&mut [0]), Ok(0)) {
@@ -261,4 +373,24 @@ fn xattrs(path: &Path) -> std::collections::BTreeMap<String, String> {
             Some((name, hex))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_ctrl_c_nothing_that_is_not_stored_is_sent_again() {
+        let ending = |heard, stored, stop| {
+            let reading = Reading {
+                stop: AtomicBool::new(stop),
+                ..Reading::default()
+            };
+            Answers { heard, stored }.ending(3, &reading)
+        };
+        assert_eq!(ending(3, 2, false), Ending::Whole);
+        assert_eq!(ending(3, 2, true), Ending::Stopped);
+        assert_eq!(ending(3, 3, true), Ending::Whole);
+        assert_eq!(ending(2, 2, true), Ending::Stopped);
+    }
 }

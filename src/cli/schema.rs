@@ -1,7 +1,7 @@
 //! What `--json` prints, as a JSON Schema: made from the types that are printed, and kept in `src/api/schema`. Keys may
 //! be added to a result, so that nothing here forbids one that is not known.
 
-use super::{demo, manual, put, service};
+use super::{delete, demo, get_folder, manual, put_folder, service};
 use crate::api::backup::{BackupReport, RestoreReport as CatalogueRestored};
 use crate::api::candidates::{CandidateList, NoCandidate};
 use crate::api::check::CheckReport;
@@ -95,8 +95,10 @@ pub fn document() -> Value {
     verbs.print::<ClockAccepted>(&["clock accept"]);
     verbs.print::<service::Steps>(&["drill steps"]);
     verbs.print::<Got>(&["get"]);
+    verbs.print::<get_folder::GotFolder>(&["get"]);
     verbs.print::<ObjectView>(&["put", "delete", "undelete", "object show"]);
-    verbs.print::<put::Batch>(&["put"]);
+    verbs.print::<put_folder::Batch>(&["put"]);
+    verbs.print::<delete::Deleted>(&["delete"]);
     verbs.print::<Objects>(&["object list"]);
     verbs.print::<MediaList>(&["medium list", "medium df", "medium counts"]);
     verbs.print::<MediumView>(&["dir add", "medium show", "medium set", "medium lock", "medium unlock"]);

@@ -17,7 +17,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(480);
 
 #[derive(Debug, clap::Args)]
 pub struct Init {
-    /// Make a catalogue in which drills may be rehearsed; for its whole life
+    /// Make a catalogue in which disasters may be rehearsed (drills); it stays one for its whole life
     #[arg(long)]
     testing: bool,
 }
@@ -188,7 +188,7 @@ impl Left {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Drill {
-    /// The named steps at which a drill may end respoold, as SIGKILL does
+    /// Name the steps of the work at which a drill may end respoold, as `kill -9` does
     Steps,
 }
 

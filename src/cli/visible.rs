@@ -2,18 +2,12 @@
 //! the cursor, clear the screen, or turn the reading direction so that it looks like another one. JSON has names as they
 //! are.
 
-/// Characters that turn or mark the reading direction of what comes after them, or end a line without a newline.
-fn misleads(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
-}
+use crate::api::typed::is_hidden;
 
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match (c.is_control() || misleads(c)) && !stays(c) {
+        match is_hidden(c) && !stays(c) {
             true => shown.extend(c.escape_default()),
             false => shown.push(c),
         }

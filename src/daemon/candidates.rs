@@ -6,11 +6,12 @@ use super::control;
 use super::jobs::{report, spec};
 use super::media::space_of;
 use super::server::Daemon;
-use crate::api::candidates::{Best, CandidateList, CandidateView, CandidatesRequest, NoCandidate, WhyNot};
+use crate::api::candidates::{Best, CandidateList, CandidateView, CandidatesRequest, Choice, NoCandidate, WhyNot};
 use crate::api::{Problem, RepackRequest};
 use crate::engine;
 use crate::host::Host;
 use crate::repack::candidates::{Candidate, Facts, Ranking, Terms, rank};
+use crate::repack::reasons::without_candidates;
 use axum::Json;
 use axum::extract::State;
 use dss::catalogue::CatalogueError;
@@ -97,6 +98,7 @@ pub async fn list(State(daemon): State<Arc<Daemon>>, Json(request): Json<Candida
     let ranking = ranking(host).await?;
     Ok(Json(CandidateList {
         candidates: ranking.candidates.iter().enumerate().map(view).collect(),
+        next: without_candidates(&ranking),
         why_not: request.why_not.map(|name| why_not(&ranking, name)),
     }))
 }
@@ -122,21 +124,8 @@ pub async fn best(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackR
     // One after the other: each sees what the one before it has chosen.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
-    if !request.sources.is_empty() {
-        let named = request.sources.join(" ");
-        return Err(Problem::refused(
-            "contradiction",
-            "--best",
-            format!("--best chooses the medium, and {named} is named"),
-        )
-        .next("leave out one of the two; nothing was touched")
-        .into());
-    }
     let host = &daemon.host;
-    // A name that means nothing is refused whether or not there is anything to empty.
-    if let Some(name) = &request.to {
-        host.catalogue.medium(name).await?;
-    }
+    check_best(host, &request).await?;
     if let Some(job) = stopped_at_limits(&daemon, &request).await? {
         let job = control::resume(host, &daemon.jobs, job.id).await?;
         return Ok(Json(Best::Job(Box::new(report(host, &job).await?))));
@@ -155,22 +144,67 @@ pub async fn best(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackR
     if let Some(problem) = first {
         return Err(problem.into());
     }
+    Ok(Json(Best::None(no_candidate(&ranking))))
+}
+
+/// What `repack --best --plan` plans for: the medium that `repack --best` would empty now, as far as a plan tells.
+pub async fn choose(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Answer<Choice> {
+    let host = &daemon.host;
+    check_best(host, &request).await?;
+    let ranking = ranking(host).await?;
+    let mut best = None;
+    for candidate in ranking.candidates.iter().take(TRIES) {
+        let medium = candidate.name.clone();
+        match engine::plan(host, &spec(host, of_it(&request, candidate)).await?).await {
+            Ok(planned) if planned.refusal.is_none() => return Ok(Json(Choice::Medium { medium })),
+            // The plan of the best tells what stands against it.
+            Ok(_) | Err(_) => best = best.or(Some(medium)),
+        }
+    }
+    Ok(Json(match best {
+        Some(medium) => Choice::Medium { medium },
+        None => Choice::None(no_candidate(&ranking)),
+    }))
+}
+
+async fn check_best(host: &Host, request: &RepackRequest) -> Result<(), Problem> {
+    if !request.sources.is_empty() {
+        let named = request.sources.join(" ");
+        return Err(Problem::refused(
+            "contradiction",
+            "--best",
+            format!("--best chooses the medium, and {named} is named"),
+        )
+        .next("leave out one of the two; nothing was touched"));
+    }
+    // A name that means nothing is refused whether or not there is anything to empty.
+    if let Some(name) = &request.to {
+        host.catalogue.medium(name).await?;
+    }
+    Ok(())
+}
+
+fn no_candidate(ranking: &Ranking) -> NoCandidate {
     let media = ranking.left.len() as u64;
-    Ok(Json(Best::None(NoCandidate {
+    NoCandidate {
         job: None,
         media,
         message: format!(
             "none of {media} media is worth emptying now; `respool medium candidates --why-not MEDIUM` tells why not"
         ),
-    })))
+    }
+}
+
+/// What is asked, of one candidate.
+fn of_it(request: &RepackRequest, candidate: &Candidate) -> RepackRequest {
+    RepackRequest {
+        sources: vec![candidate.name.clone()],
+        ..request.clone()
+    }
 }
 
 async fn give(daemon: &Daemon, request: &RepackRequest, candidate: &Candidate) -> Result<Job, Problem> {
-    let request = RepackRequest {
-        sources: vec![candidate.name.clone()],
-        ..request.clone()
-    };
-    let spec = spec(&daemon.host, request).await?;
+    let spec = spec(&daemon.host, of_it(request, candidate)).await?;
     let job = engine::submit(&daemon.host, JobKind::Repack, spec).await?;
     daemon.jobs.start(job.id);
     Ok(job)

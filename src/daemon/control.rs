@@ -1,9 +1,12 @@
 //! What an operator wishes of a job: stopped, taken up again, undone. The wish is noted in the catalogue first, so that it
 //! holds even if respoold is killed in the next instant.
 
+use super::jobs::unsaid;
+use super::lists::names;
 use super::runner::Runner;
 use crate::api::Problem;
 use crate::api::jobs::at_rest;
+use crate::api::paused::go_on;
 use crate::engine::{self, Restored};
 use crate::host::Host;
 use crate::repack::job::{JobEvent, next, sources_of};
@@ -45,7 +48,7 @@ pub async fn resume(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Job, P
         // It is coming to its end: what was stopped for good does not go on.
         || job.control == JobControl::Cancel
     {
-        return Err(at_odds(&job, JobControl::Run));
+        return Err(not_resumable(host, &job).await?);
     }
     let job = host
         .catalogue
@@ -90,12 +93,67 @@ pub async fn restore(host: &Arc<Host>, jobs: &Runner, id: JobId) -> Result<Resto
 }
 
 fn at_odds(job: &Job, wish: JobControl) -> Problem {
+    refusal(
+        job,
+        wish,
+        format!("`respool job show {}` tells what became of it", job.id),
+    )
+}
+
+fn refusal(job: &Job, wish: JobControl, next: String) -> Problem {
     Problem::refused(
         "job_state",
         format!("job {}", job.id),
-        format!("job {} is {}: `{}` means nothing to it", job.id, job.state, verb(wish)),
+        format!(
+            "job {} is {}: there is nothing to {}",
+            job.id,
+            state_of(job),
+            verb(wish)
+        ),
     )
-    .next(format!("look at it with `respool job show {}`", job.id))
+    .next(next)
+}
+
+/// How far a job is, and where it is told to go.
+fn state_of(job: &Job) -> String {
+    match job.control {
+        JobControl::Cancel if job.state.is_active() => format!("{} and comes to its end", job.state),
+        JobControl::Cancel | JobControl::Pause | JobControl::Run => job.state.to_string(),
+    }
+}
+
+/// What is not taken up again goes on by another command, or not at all.
+async fn not_resumable(host: &Host, job: &Job) -> Result<Problem, Problem> {
+    let next = match go_on(job, &names(host).await?, unsaid(host)) {
+        Some(command) if !job.state.is_active() => format!("`{command}` goes on with what it left"),
+        Some(_) | None => instead_of_resuming(job),
+    };
+    Ok(refusal(job, JobControl::Run, next))
+}
+
+/// What there is to do with a job that no command goes on with.
+fn instead_of_resuming(job: &Job) -> String {
+    let id = job.id;
+    match job.state {
+        JobState::Done => "nothing: all that was asked of it is done".to_owned(),
+        JobState::Quarantined => format!(
+            "nothing: it has moved everything, and `respool job show {id}` tells when it erases its sources; until \
+             then `respool job restore {id}` goes back to their old bytes"
+        ),
+        JobState::Restored => {
+            "nothing: its objects are read from their old bytes again; repack its sources to begin anew".to_owned()
+        }
+        JobState::DoneWithSkips | JobState::Cancelled => {
+            "repack its sources anew for what it left, with the options that it had".to_owned()
+        }
+        JobState::Failed => match &job.error {
+            Some(error) => error.next.clone(),
+            None => format!("`respool job show {id}` tells what became of it"),
+        },
+        JobState::Queued | JobState::Running | JobState::Paused | JobState::Verifying | JobState::Reclaiming => {
+            format!("wait for its end with `respool job wait {id}`; that tells the command which goes on from there")
+        }
+    }
 }
 
 /// What an operator types to wish this.

@@ -2,10 +2,12 @@
 
 use super::answer::{Answer, Failure};
 use super::control;
+use super::lists::names;
 use super::server::Daemon;
 use super::sources::Sources;
 use super::waits::{Waits, in_quarantine};
 use crate::api::jobs::{JobEnd, JobList, JobReport, Progress, RestoreReport, SkipReport, at_rest, exit_code};
+use crate::api::paused::{Unsaid, go_on};
 use crate::api::requests::JobRequest;
 use crate::api::wire::{Line, Nothing};
 use crate::api::{MigrateRequest, Problem, RepackRequest, exit};
@@ -16,8 +18,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::model::{Job, JobId, JobKind, JobSpec, Quarantine};
-use std::collections::BTreeSet;
+use dss::model::{Job, JobId, JobKind, JobSpec, MediumId, Quarantine};
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/repack", post(repack))
         .route("/v1/repack/plan", post(super::plans::plan))
         .route("/v1/repack/best", post(super::candidates::best))
+        .route("/v1/repack/best/choose", post(super::candidates::choose))
         .route("/v1/extent/migrate", post(migrate))
         .route("/v1/extent/release", post(super::extents::release))
         .route("/v1/job/list", post(list))
@@ -50,7 +53,6 @@ pub fn routes() -> Router<Arc<Daemon>> {
 
 /// The job that a request asks for, with what is configured where it is silent.
 pub(super) async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec, Problem> {
-    let configured = &host.config.repack;
     let mut sources = Vec::with_capacity(request.sources.len());
     for name in &request.sources {
         sources.push(host.catalogue.medium(name).await?.id);
@@ -62,29 +64,51 @@ pub(super) async fn spec(host: &Host, request: RepackRequest) -> Result<JobSpec,
         Some(name) => Some(host.catalogue.medium(name).await?.id),
         None => None,
     };
-    let quarantine = request
-        .quarantine
-        .unwrap_or(Quarantine::Seconds(configured.quarantine.as_secs()));
+    let unsaid = unsaid(host);
     Ok(JobSpec {
         sources,
         only: BTreeSet::new(),
         to,
         to_tags: request.to_tags,
-        quarantine: match quarantine {
-            Quarantine::Seconds(0) => Quarantine::None,
-            other => other,
-        },
-        verify: request.verify.unwrap_or(configured.verify),
-        drop_deleted: request.drop_deleted.unwrap_or(configured.drop_deleted),
+        quarantine: request.quarantine.map_or(unsaid.quarantine, none_or_some),
+        verify: request.verify.unwrap_or(unsaid.verify),
+        drop_deleted: request.drop_deleted.unwrap_or(unsaid.drop_deleted),
         limit_bytes: request.limit_bytes,
         limit_seconds: request.limit_seconds,
     })
 }
 
+/// What is configured for a repack that does not say it.
+pub(super) fn unsaid(host: &Host) -> Unsaid {
+    let configured = &host.config.repack;
+    Unsaid {
+        quarantine: none_or_some(Quarantine::Seconds(configured.quarantine.as_secs())),
+        verify: configured.verify,
+        drop_deleted: configured.drop_deleted,
+    }
+}
+
+/// A quarantine of no time is none.
+fn none_or_some(quarantine: Quarantine) -> Quarantine {
+    match quarantine {
+        Quarantine::Seconds(0) => Quarantine::None,
+        other => other,
+    }
+}
+
 pub(super) async fn report(host: &Host, job: &Job) -> Result<JobReport, Problem> {
-    let mut report = Sources::now(host).await?.report(job);
+    let sources = Sources::now(host).await?;
+    let mut report = with_way_on(host, &sources.names, job, sources.report(job));
     report.waiting_for = in_quarantine(host, job).await?.or(report.waiting_for);
     Ok(report)
+}
+
+/// A job's report with the command that goes on with it.
+fn with_way_on(host: &Host, names: &BTreeMap<MediumId, String>, job: &Job, report: JobReport) -> JobReport {
+    JobReport {
+        go_on: go_on(job, names, unsaid(host)),
+        ..report
+    }
 }
 
 async fn accept(daemon: &Daemon, kind: JobKind, spec: JobSpec) -> Answer<JobReport> {
@@ -122,7 +146,7 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>
         jobs: all
             .iter()
             .map(|job| {
-                let mut report = sources.report(job);
+                let mut report = with_way_on(&daemon.host, &sources.names, job, sources.report(job));
                 report.waiting_for = waits.of(job.id).or(report.waiting_for);
                 report
             })
@@ -131,9 +155,10 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>
 }
 
 async fn show(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobRequest>) -> Answer<JobReport> {
-    let job = daemon.host.catalogue.job(request.job).await?;
-    let waits = Waits::now(&daemon.host).await;
-    Ok(Json(waits.report(&daemon.host, &job).await?))
+    let host = &daemon.host;
+    let job = host.catalogue.job(request.job).await?;
+    let report = Waits::now(host).await.report(host, &job).await?;
+    Ok(Json(with_way_on(host, &names(host).await?, &job, report)))
 }
 
 /// Server-sent events until the job rests, or respoold leaves; the last one is the report.
@@ -228,7 +253,12 @@ async fn restore(State(daemon): State<Arc<Daemon>>, Json(request): Json<JobReque
         });
     }
     Ok(Json(RestoreReport {
-        report: sources.report(&restored.job),
+        report: with_way_on(
+            &daemon.host,
+            &sources.names,
+            &restored.job,
+            sources.report(&restored.job),
+        ),
         returned: restored.returned,
         not_returned,
         exit,

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use dss::catalogue::{ExtentFilter, Finding, ObjectFilter, Page, Severity};
-use dss::model::{AdmState, ExtentId, MediumId, ObjectDetail};
+use dss::model::{AdmState, Event, ExtentId, MediumId, ObjectDetail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,13 +42,23 @@ pub async fn for_objects(host: &Host) -> Result<objects::Names, Problem> {
 /// `object show`.
 pub async fn object_show(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Answer<ObjectView> {
     let detail = store::list::show(&daemon.host, &request.oid, request.version).await?;
-    Ok(Json(object_view(&daemon.host, detail).await?))
+    Ok(Json(version_view(&daemon.host, detail).await?))
 }
 
 /// One object, as it is told.
 pub async fn object_view(host: &Host, detail: ObjectDetail) -> Result<ObjectView, Problem> {
     let unindexed = host.catalogue.unindexed(&extents_of(&detail)).await?;
     Ok(objects::view(detail, &unindexed, &for_objects(host).await?))
+}
+
+/// One version, live or not, as it is told.
+pub async fn version_view(host: &Host, detail: ObjectDetail) -> Result<ObjectView, Problem> {
+    let overwritten_by = match detail.object.deleted_at {
+        Some(_) => store::deleted::overwritten_by(host, &detail.object).await?,
+        None => None,
+    };
+    let told = object_view(host, detail).await?;
+    Ok(ObjectView { overwritten_by, ..told })
 }
 
 fn extents_of(detail: &ObjectDetail) -> Vec<ExtentId> {
@@ -65,19 +75,41 @@ pub async fn object_list(State(daemon): State<Arc<Daemon>>, Json(request): Json<
             deleted: request.deleted,
         };
         let mut after = None;
+        let mut pages = Pages::default();
         loop {
             let page = host.catalogue.list_objects(&filter, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(Nothing {}) };
-            after = Some((last.object.oid.clone(), last.object.version));
-            let extents: Vec<ExtentId> = page.iter().flat_map(extents_of).collect();
+            after = page.last().map(|last| (last.object.oid.clone(), last.object.version));
+            let whole = pages.next(page);
+            let extents: Vec<ExtentId> = whole.iter().flat_map(extents_of).collect();
             let unindexed = host.catalogue.unindexed(&extents).await?;
-            for detail in page {
-                if sink.item(objects::view(detail, &unindexed, &names)).await == Err(ClientLeft) {
+            for told in objects::views(whole, &unindexed, &names) {
+                if sink.item(told).await == Err(ClientLeft) {
                     return Ok(Nothing {});
                 }
             }
+            if after.is_none() {
+                return Ok(Nothing {});
+            }
         }
     })
+}
+
+/// Pages of versions, so that all of one name are together: how one ended is seen from those after it.
+#[derive(Default)]
+struct Pages {
+    /// The versions of the last name, of which the next page may have more.
+    held: Vec<ObjectDetail>,
+}
+
+impl Pages {
+    /// Takes a page; answers all names that are complete. After the last one comes an empty page.
+    fn next(&mut self, page: Vec<ObjectDetail>) -> Vec<ObjectDetail> {
+        let last = page.last().map(|last| last.object.oid.clone());
+        self.held.extend(page);
+        let complete = last.and_then(|last| self.held.iter().position(|held| held.object.oid == last));
+        let rest = self.held.split_off(complete.unwrap_or(self.held.len()));
+        std::mem::replace(&mut self.held, rest)
+    }
 }
 
 /// `extent list`.
@@ -153,12 +185,48 @@ pub async fn check(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Not
 
 /// `events`.
 pub async fn events(State(daemon): State<Arc<Daemon>>, Json(request): Json<EventsRequest>) -> Answer<EventList> {
+    let host = &daemon.host;
     let limit = request.limit.unwrap_or(PAGE).min(10 * PAGE);
-    let page = Page {
-        after: request.after,
-        limit,
+    let events = match request.after {
+        after @ Some(_) => host.catalogue.events(Page { after, limit }).await?,
+        None => newest(host, limit).await?,
     };
-    Ok(Json(EventList {
-        events: daemon.host.catalogue.events(page).await?,
-    }))
+    Ok(Json(EventList::of(events, &names(host).await?)))
+}
+
+/// So many of the newest events, in their order. The log is asked by number alone, and not every number is there: more
+/// of them are asked for until there are enough.
+async fn newest(host: &Host, count: u32) -> Result<Vec<Event>, Problem> {
+    let last = last_event(host).await?;
+    let mut back = i64::from(count);
+    loop {
+        let after = last.saturating_sub(back).max(0);
+        let page = Page {
+            after: Some(after),
+            limit: u32::try_from(back).unwrap_or(u32::MAX),
+        };
+        let mut found = host.catalogue.events(page).await?;
+        let spare = found.len().checked_sub(count as usize);
+        if after == 0 || spare.is_some() {
+            return Ok(found.split_off(spare.unwrap_or_default()));
+        }
+        back = back.saturating_mul(2);
+    }
+}
+
+/// The number of the last event, 0 when there is none: felt for in steps that double as long as something comes after
+/// them, and halve where nothing does.
+async fn last_event(host: &Host) -> Result<i64, Problem> {
+    let (mut last, mut step) = (0_i64, 1_i64);
+    loop {
+        let page = Page {
+            after: Some(last.saturating_add(step)),
+            limit: 1,
+        };
+        match host.catalogue.events(page).await?.first() {
+            Some(event) => (last, step) = (event.seq, step.saturating_mul(2)),
+            None if step == 0 => return Ok(last),
+            None => step /= 2,
+        }
+    }
 }

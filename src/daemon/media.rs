@@ -7,7 +7,7 @@ use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::import::ImportReport;
 use crate::api::loss::{self, LossReport, LossRequest};
-use crate::api::media::{CheckErase, DriveView, MediaList, MediumView, view};
+use crate::api::media::{CheckErase, DriveView, MediaList, MediumView, out_of_quarantine, view};
 use crate::api::requests::{DirAddRequest, ImportRequest, MediumRequest, MediumSetRequest};
 use crate::api::standing::in_doubt;
 use crate::api::units::parse_size;
@@ -22,7 +22,7 @@ use axum::{Json, Router};
 use dss::catalogue::{MediumChange, NewMedium};
 use dss::model::medium::{NoTarget, operator_may_set};
 use dss::model::{
-    AdmState, ByteCount, Family, FsState, Health, JobState, Location, Medium, MediumId, Presence, Standing,
+    AdmState, ByteCount, Family, FsState, Health, Job, JobState, Location, Medium, MediumId, Presence, Standing,
 };
 use lrs::ldm::fs::{Label, Space, dir};
 use lrs::service::DriveStatus;
@@ -66,10 +66,23 @@ pub(super) fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
     })
 }
 
+/// Where a medium is now, as far as its place tells. A look changes nothing: the catalogue is told at the next use.
+fn presence_of(medium: &Medium) -> Presence {
+    let label = Path::new(&medium.location.path).join(".respool/label.json");
+    let labelled = medium.family == Family::Dir && medium.fs_state != FsState::Blank;
+    match medium.presence {
+        Presence::Attached if labelled && matches!(label.try_exists(), Ok(false)) => Presence::Missing,
+        known => known,
+    }
+}
+
 async fn shown(host: &Host, medium: Medium) -> Result<MediumView, Problem> {
     let usage = host.catalogue.usage(medium.id, host.clock.now()).await?;
-    let space = space_of(&medium, usage.used);
-    Ok(view(medium, &usage, space))
+    let (space, presence) = (space_of(&medium, usage.used), presence_of(&medium));
+    Ok(MediumView {
+        presence,
+        ..view(medium, &usage, space)
+    })
 }
 
 async fn list(State(daemon): State<Arc<Daemon>>, Json(Nothing {}): Json<Nothing>) -> Answer<MediaList> {
@@ -342,18 +355,24 @@ fn words(text: &str) -> BTreeSet<String> {
 
 /// Whether the operator may set this state now: never against the catalogue's own states or a job at work.
 async fn require_settable(host: &Host, medium: &Medium, to: AdmState) -> Result<(), Problem> {
-    if !operator_may_set(medium.adm_state, to) {
-        return Err(Problem::refused(
-            "state_refused",
-            &medium.name,
-            format!(
-                "medium {} is {} and cannot be set to {to}",
-                medium.name, medium.adm_state
-            ),
-        )
-        .next("jobs quarantine and erase media; see `respool job list`"));
-    }
     let jobs = host.catalogue.active_jobs().await?;
+    if !operator_may_set(medium.adm_state, to) {
+        let message = format!(
+            "medium {} is {} and cannot be set to {to}",
+            medium.name, medium.adm_state
+        );
+        let next = match medium.adm_state {
+            AdmState::Quarantined => out_of_quarantine(medium, &jobs),
+            AdmState::InService
+            | AdmState::ReadOnly
+            | AdmState::Draining
+            | AdmState::AbandonShip
+            | AdmState::Erasing
+            | AdmState::Retired
+            | AdmState::Dead => "jobs quarantine and erase media; see `respool job list`".to_owned(),
+        };
+        return Err(Problem::refused("state_refused", &medium.name, message).next(next));
+    }
     let busy = jobs
         .iter()
         .find(|job| job.state.is_active() && job.spec.sources.contains(&medium.id));
@@ -470,7 +489,7 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
 }
 
 /// What to do about what speaks against erasing a medium, in the order in which it is done.
-fn way_to_erase(medium: &Medium, verdict: &CheckErase) -> String {
+fn way_to_erase(medium: &Medium, verdict: &CheckErase, jobs: &[Job]) -> String {
     let name = &medium.name;
     let mut ways = vec![];
     if medium.locked {
@@ -483,6 +502,7 @@ fn way_to_erase(medium: &Medium, verdict: &CheckErase) -> String {
         Some(job) => ways.push(format!(
             "wait for job {job} with `respool job wait {job}`, or cancel it"
         )),
+        None if medium.adm_state == AdmState::Quarantined => ways.push(out_of_quarantine(medium, jobs)),
         None if verdict.live > 0 => ways.push(format!("empty it with `respool repack {name}`")),
         None => {}
     }
@@ -499,13 +519,14 @@ async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumReq
     let medium = host.catalogue.medium(&request.medium).await?;
     host.may_destroy().await?;
     let verdict = may_erase(host, &medium).await?;
+    let jobs = host.catalogue.active_jobs().await?;
     let in_use = |why: String| {
         Problem::refused(
             "in_use",
             &medium.name,
             format!("medium {} was not formatted: {why}; nothing was touched", medium.name),
         )
-        .next(way_to_erase(&medium, &verdict))
+        .next(way_to_erase(&medium, &verdict, &jobs))
     };
     if !verdict.erasable {
         return Err(in_use(verdict.reasons.join("; ")).into());

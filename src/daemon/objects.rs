@@ -3,7 +3,7 @@
 
 use super::ahead::read_ahead;
 use super::answer::{Answer, ClientLeft, Failure, lines};
-use super::lists::{for_objects, object_view};
+use super::lists::{for_objects, object_view, version_view};
 use super::server::Daemon;
 use crate::api::Problem;
 use crate::api::frame::{Decoder, Frame, FrameError, Kind, head, json};
@@ -181,7 +181,7 @@ fn cut(error: &axum::Error) -> Problem {
 
 async fn get(State(daemon): State<Arc<Daemon>>, Json(request): Json<ObjectRequest>) -> Result<Response, Failure> {
     let mut stream = store::get::open(&daemon.host, &request.oid, request.version).await?;
-    let described = object_view(&daemon.host, stream.detail().clone()).await?;
+    let described = version_view(&daemon.host, stream.detail().clone()).await?;
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(FRAMES_AHEAD);
     tokio::spawn(async move {
         let mut whole = blake3::Hasher::new();

@@ -77,7 +77,8 @@ impl Told {
                 let stays = NotMoved {
                     extent: one.extent,
                     oid: one.oid,
-                    why: one.why,
+                    dropped: one.why.is_dropped(),
+                    why: one.why.to_string(),
                 };
                 if let Err(left) = sink.item(PlanLine::Stays(stays)).await {
                     return Ok(Err(left));
@@ -103,6 +104,7 @@ impl Told {
             block_order_seconds: planned.predicted_seconds,
             lower_bound_seconds: planned.predicted_seconds,
             reclaimed_bytes: planned.reclaimed,
+            dropped_bytes: planned.dropped,
             staged: planned.staged.map(|staging| PlanStaging {
                 spool_bytes: staging.spool,
                 rounds: staging.rounds,

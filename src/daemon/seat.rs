@@ -110,8 +110,14 @@ impl Seat {
         }
     }
 
-    /// Tells scripts who runs.
+    /// Tells scripts who runs, and the log that the one before did not leave in order, which takes this back.
     pub fn announce(&self) -> Result<(), Problem> {
+        if let Ok(left) = fs::read_to_string(self.state.pid_file()) {
+            tracing::warn!(
+                process = left.trim(),
+                "the respoold before this one ended without stopping (killed or crashed); unfinished jobs go on"
+            );
+        }
         write_durably(&self.state.pid_file(), &format!("{}\n", std::process::id()))
             .map_err(|error| self.state.unusable("written", &error))
     }

@@ -7,8 +7,9 @@ use crate::host::Host;
 use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
 use crate::repack::names::Names;
 use crate::repack::order::arrange;
-use crate::repack::plan::{Assigned, Stays, per_target, predicted_seconds};
+use crate::repack::plan::{Assigned, per_target, predicted_seconds};
 use crate::repack::stage::{Routed, Staging, Way};
+use crate::repack::stays::{Stay, Stays};
 use dss::catalogue::{CatalogueError, ManifestRow, Page};
 use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +82,7 @@ pub struct PlanStep {
     pub bytes: ByteCount,
 }
 
-/// An extent that stays where it is, for people.
+/// An extent that is not moved, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Staying {
     /// The extent.
@@ -89,7 +90,7 @@ pub struct Staying {
     /// Its object's name; None when its last reference went while the plan was made.
     pub oid: Option<Oid>,
     /// Why.
-    pub why: String,
+    pub why: Stay,
 }
 
 /// A plan that was made and not acted upon.
@@ -107,7 +108,9 @@ pub struct Planned {
     pub staged: Option<Staging>,
     /// What the sources will have regained when they are erased.
     pub reclaimed: ByteCount,
-    /// What stays; [`named_stays`] gives it names and reasons, page by page.
+    /// The part of it that is dropped: deleted versions, and what was overwritten.
+    pub dropped: ByteCount,
+    /// What is not moved; [`named_stays`] gives it names and reasons, page by page.
     pub stays: Stays,
     /// What a job would be refused with.
     pub refusal: Option<Problem>,
@@ -179,6 +182,7 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
         ),
         staged,
         reclaimed: reclaimed + dropped,
+        dropped,
         refusal: targets.explain_unplaced(&plan),
         stays: Stays::of(&mut manifest, &mut plan),
         steps: Steps {
@@ -202,12 +206,12 @@ fn dead(manifest: &Manifest, used: &BTreeMap<MediumId, ByteCount>) -> ByteCount 
     each.map(|(source, live)| of(source).saturating_sub(live)).sum()
 }
 
-/// The next page of what stays, with names; None at the end.
+/// The next page of what is not moved, with names; None at the end.
 pub async fn named_stays(
     host: &Arc<Host>,
-    stays: &mut impl Iterator<Item = (ExtentId, String)>,
+    stays: &mut impl Iterator<Item = (ExtentId, Stay)>,
 ) -> Result<Option<Vec<Staying>>, Problem> {
-    let page: Vec<(ExtentId, String)> = stays.take(PAGE as usize).collect();
+    let page: Vec<(ExtentId, Stay)> = stays.take(PAGE as usize).collect();
     if page.is_empty() {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 
 use super::planning::look;
 use super::targets::{awaited_for, targets_for};
+use crate::api::media::out_of_quarantine;
 use crate::api::standing::in_doubt;
 use crate::api::{Problem, exit};
 use crate::host::Host;
@@ -103,9 +104,10 @@ pub(super) async fn check(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Proble
     Ok(())
 }
 
-/// A medium that another job empties is that job's until it ends.
+/// A medium that another job empties is that job's until it ends, and one that was emptied holds nothing to be moved.
 async fn check_taken(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
-    for job in host.catalogue.active_jobs().await? {
+    let jobs = host.catalogue.active_jobs().await?;
+    for job in &jobs {
         let Some(taken) = job.spec.sources.iter().find(|source| spec.sources.contains(source)) else {
             continue;
         };
@@ -115,21 +117,13 @@ async fn check_taken(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
                 "and is paused",
                 format!("go on with `respool job resume {id}`, or end it with `respool job cancel {id}` and repeat"),
             ),
-            JobState::Quarantined if job.spec.quarantine == Quarantine::Forever => (
-                "emptied it, and keeps its old bytes",
-                format!("`respool job restore {id}` goes back to them; there is nothing left to move"),
+            JobState::Quarantined => (
+                "emptied it, and holds its old bytes",
+                format!("nothing is left to move: {}", out_of_quarantine(&medium, &jobs)),
             ),
             JobState::Reclaiming => (
                 "and erases it",
                 format!("wait for it with `respool job wait {id}`, then repeat"),
-            ),
-            JobState::Quarantined => (
-                "emptied it, and holds its old bytes",
-                format!(
-                    "nothing is left to do: they are erased when `respool medium show {}` says; until then `respool job \
-                     restore {id}` goes back to them",
-                    medium.name
-                ),
             ),
             _ => (
                 "and is at work",
@@ -140,6 +134,22 @@ async fn check_taken(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
         };
         let message = format!("medium {}: job {id} has it, {why}; nothing was changed", medium.name);
         return Err(Problem::refused("conflict", format!("medium {}", medium.name), message).next(next));
+    }
+    check_quarantines(host, spec).await
+}
+
+/// The job that emptied a medium may have ended without erasing it.
+async fn check_quarantines(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
+    for source in &spec.sources {
+        let medium = host.catalogue.medium_by_id(*source).await?;
+        if medium.adm_state == AdmState::Quarantined {
+            let message = format!(
+                "medium {} is quarantined: it was emptied, and its old bytes are held; nothing was changed",
+                medium.name
+            );
+            return Err(Problem::refused("conflict", format!("medium {}", medium.name), message)
+                .next(out_of_quarantine(&medium, &[])));
+        }
     }
     Ok(())
 }

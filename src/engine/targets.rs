@@ -1,13 +1,14 @@
 //! The media that a job may write to: which, with how much room, and what stands against the others (hop 3).
 
 use crate::api::Problem;
+use crate::api::media::out_of_quarantine;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::repack::awaited::{Awaited, gives_back};
 use crate::repack::manifest::Manifest;
 use crate::repack::plan::{Lack, Plan, Target};
 use crate::repack::stage::{Routed, Terms, route};
-use dss::model::{ByteCount, FsState, Health, JobId, JobSpec, Medium, MediumId, Presence, Standing};
+use dss::model::{AdmState, ByteCount, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Presence, Standing};
 use lrs::core::{Priority, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,16 +96,12 @@ impl Targets {
         } else {
             format!("; not usable: {}", self.refused.join(", "))
         };
-        let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes.0);
+        let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes);
         let why = match worst {
-            Lack::Room(short) => format!(
-                "the largest of them is {} bytes too large for the roomiest medium",
-                short.0
-            ),
-            Lack::Spool(short) => format!(
-                "source and targets share a dock, and the largest of them is {} bytes too large for the spool",
-                short.0
-            ),
+            Lack::Room(short) => format!("the largest of them is {short} too large for the roomiest medium"),
+            Lack::Spool(short) => {
+                format!("source and targets share a dock, and the largest of them is {short} too large for the spool")
+            }
             Lack::NoMedium if self.usable.is_empty() && !self.tags.is_empty() => {
                 let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
                 format!(
@@ -115,7 +112,7 @@ impl Targets {
             Lack::NoMedium if self.usable.is_empty() => "there is no medium that may take them".to_owned(),
             Lack::NoMedium => "every medium that could take them holds another copy of their objects".to_owned(),
         };
-        let message = format!("{count} extents find no target, {missing} bytes are missing: {why}{against}");
+        let message = format!("{count} extents find no target, {missing} are missing: {why}{against}");
         if let Some(problem) = in_doubt(&self.in_doubt, &message) {
             return Some(problem);
         }
@@ -152,15 +149,8 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         }
         if let Err(why) = medium.may_take_extents() {
             targets.refused.push(format!("{} ({why})", medium.name));
-            let emptied_by = jobs.iter().find(|job| job.spec.sources.contains(&medium.id));
-            targets.ways_out.extend(why.way_out(&medium.name).or_else(|| {
-                // It is so because of the job, not because an operator said so.
-                let job = emptied_by?.id;
-                let name = &medium.name;
-                Some(format!(
-                    "job {job} has {name}: see `respool job show {job}`, wait for it or cancel it"
-                ))
-            }));
+            let way = why.way_out(&medium.name).or_else(|| way_out_by_job(&medium, &jobs));
+            targets.ways_out.extend(way);
             if medium.standing != Standing::Level {
                 targets.in_doubt.push(medium);
             }
@@ -169,6 +159,18 @@ pub(crate) async fn targets_for(host: &Arc<Host>, spec: &JobSpec) -> Result<Targ
         targets.unprobed.push(medium);
     }
     Ok(targets)
+}
+
+/// What to do about a medium that takes nothing because of a job, and not because an operator said so.
+fn way_out_by_job(medium: &Medium, jobs: &[Job]) -> Option<String> {
+    let name = &medium.name;
+    if medium.adm_state == AdmState::Quarantined {
+        return Some(format!("{name} is quarantined: {}", out_of_quarantine(medium, jobs)));
+    }
+    let job = jobs.iter().find(|job| job.spec.sources.contains(&medium.id))?.id;
+    Some(format!(
+        "job {job} has {name}: see `respool job show {job}`, wait for it or cancel it"
+    ))
 }
 
 /// Whether a job's own words allow a medium as target.

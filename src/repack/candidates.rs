@@ -148,6 +148,8 @@ pub enum Against {
         later: ByteCount,
         /// That time.
         later_at: Option<Timestamp>,
+        /// The part of them that deleted and overwritten versions hold.
+        deleted: ByteCount,
     },
     /// So many bytes of room are missing on other media.
     NoTarget(ByteCount),
@@ -251,6 +253,7 @@ fn against(facts: &Facts, all: &[Facts], terms: Terms) -> Vec<Against> {
         used: holding.used,
         later: facts.later(),
         later_at: later_at(facts, terms),
+        deleted: facts.holding.deleted,
     };
     // What is being emptied or erased is not judged by what is left on it.
     note(!worth && is_at_rest(medium), too_little);

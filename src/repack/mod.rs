@@ -1,11 +1,11 @@
 //! The repack core: pure functions that decide what moves where, in which order, and what comes next. No clock, no
 //! I/O, no randomness; `engine` acts on what is decided here.
 //!
-//! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `stage` whether by
-//! way of the spool, `awaited` which other job is waited for, `substitute` what is read in place of what cannot be,
-//! `candidates` which media are worth emptying and `reasons` why,
-//! `batch` what is recorded and swapped together, `job` how a job's state moves, `machine` what comes next, `limits`
-//! which limit of its own it came to, `turn` when it gives way.
+//! `manifest` is what lives on the sources, `order` in which order it is read, `plan` where it goes, `stays` what is not
+//! moved and why, `stage` whether it goes by way of the spool, `awaited` which other job is waited for, `substitute` what
+//! is read in place of what cannot be, `candidates` which media are worth emptying and `reasons` why, `batch` what is
+//! recorded and swapped together, `job` how a job's state moves, `machine` what comes next, `limits` which limit of its
+//! own it came to, `turn` when it gives way.
 
 pub mod awaited;
 pub mod batch;
@@ -19,5 +19,6 @@ pub mod order;
 pub mod plan;
 pub mod reasons;
 pub mod stage;
+pub mod stays;
 pub mod substitute;
 pub mod turn;

@@ -36,12 +36,13 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMedium => LeftOut::NoTarget.fmt(f),
-            Self::Room(bytes) => write!(f, "{bytes} missing on the roomiest target ({} bytes)", bytes.0),
-            Self::Spool(bytes) => write!(
-                f,
-                "{bytes} too large for the spool ({} bytes), and its targets share a dock with the source",
-                bytes.0
-            ),
+            Self::Room(bytes) => write!(f, "{bytes} missing on the roomiest target"),
+            Self::Spool(bytes) => {
+                write!(
+                    f,
+                    "{bytes} too large for the spool, and its targets share a dock with the source"
+                )
+            }
         }
     }
 }
@@ -205,36 +206,6 @@ impl Ranks {
 
     fn order(&self, item: &Item) -> impl Iterator<Item = usize> + '_ {
         self.by_grouping[item.grouping as usize].iter().copied()
-    }
-}
-
-/// Everything that stays where it is, as small as it was planned.
-#[derive(Clone, Debug, Default)]
-pub struct Stays {
-    left_out: Vec<(Item, LeftOut)>,
-    unplaced: Vec<(ExtentId, Lack)>,
-    later: Vec<ExtentId>,
-}
-
-impl Stays {
-    /// What the manifest leaves out and the plan does not place in this round.
-    pub fn of(manifest: &mut Manifest, plan: &mut Plan) -> Self {
-        Self {
-            left_out: std::mem::take(&mut manifest.left_out),
-            unplaced: std::mem::take(&mut plan.unplaced),
-            later: std::mem::take(&mut plan.later),
-        }
-    }
-
-    /// Each with the reason in words.
-    pub fn reasons(&self) -> impl Iterator<Item = (ExtentId, String)> {
-        let left = self.left_out.iter().map(|(item, why)| (item.extent, why.to_string()));
-        let unplaced = self.unplaced.iter().map(|(extent, lack)| (*extent, lack.to_string()));
-        let later = self.later.iter().map(|extent| {
-            let why = "moved in a later round, when another disk is in the target's dock";
-            (*extent, why.to_owned())
-        });
-        left.chain(unplaced).chain(later)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a medium is worth emptying or not, in an operator's words, and what would change that.
 
-use super::candidates::{Against, Facts, Terms, WORTH_PERCENT};
+use super::candidates::{Against, Facts, Left, Ranking, Terms, WORTH_PERCENT};
 use dss::model::medium::NoTarget;
 use dss::model::{AdmState, ByteCount, Health, JobState};
 use jiff::Timestamp;
@@ -98,10 +98,9 @@ impl Against {
                 "{} of {used} is dead, and less than {WORTH_PERCENT} % is not worth moving the rest for",
                 percent(*dead, *used)
             ),
-            Self::NoTarget(missing) => format!(
-                "what lives on it would find no place: {missing} ({} bytes) are missing on other media",
-                missing.0
-            ),
+            Self::NoTarget(missing) => {
+                format!("what lives on it would find no place: {missing} are missing on other media")
+            }
         }
     }
 
@@ -114,7 +113,11 @@ impl Against {
             Self::Quarantined(Some(job), None, _) => format!(
                 "`respool job restore {job}` goes back to its bytes; nothing else is needed of them but to wait"
             ),
-            Self::Quarantined(..) => "nothing: it is erased then, and takes extents again".to_owned(),
+            Self::Quarantined(Some(job), Some(_), _) => format!(
+                "nothing: it is erased then, and takes extents again; until then `respool job restore {job}` goes back \
+                 to its bytes"
+            ),
+            Self::Quarantined(None, ..) => "nothing: it is erased then, and takes extents again".to_owned(),
             Self::State(AdmState::Erasing) => "nothing: it is being erased".to_owned(),
             Self::State(AdmState::Dead) => "nothing brings it back; what it held is told by `respool check`".to_owned(),
             Self::State(_) => format!("`respool medium set {medium} adm_state=read_only` takes it into account again"),
@@ -136,9 +139,10 @@ impl Against {
                 used,
                 later,
                 later_at,
+                deleted,
             } => {
                 let then = *dead + *later;
-                match later_at {
+                let way = match later_at {
                     Some(at) if u128::from(then.0) * 100 >= u128::from(used.0) * u128::from(WORTH_PERCENT) => {
                         format!(
                             "wait until {}: by then {} of it can go",
@@ -149,6 +153,10 @@ impl Against {
                     Some(_) | None => format!(
                         "it becomes one when more of it is deleted; `respool repack {medium}` empties it all the same"
                     ),
+                };
+                match *deleted > ByteCount::ZERO {
+                    true => format!("{way}; or {}", dropping(*deleted, medium)),
+                    false => way,
                 }
             }
             Self::NoTarget(_) => {
@@ -157,6 +165,32 @@ impl Against {
             }
         }
     }
+}
+
+/// What to do with deleted versions that hold bytes, and what that takes away.
+pub fn dropping(deleted: ByteCount, medium: &str) -> String {
+    format!(
+        "`respool repack {medium} --drop-deleted` gives up the {deleted} that deleted and overwritten versions hold \
+         there: they cannot be undeleted then, and the bytes are free when its quarantine ends"
+    )
+}
+
+/// What gives bytes back where no medium is a candidate, on the one where that gives most; None: nothing does.
+pub fn without_candidates(ranking: &Ranking) -> Option<String> {
+    if !ranking.candidates.is_empty() {
+        return None;
+    }
+    let held = |left: &Left| Some((only_deleted(left)?, left.name.clone()));
+    let (deleted, name) = ranking.left.iter().filter_map(held).max()?;
+    Some(dropping(deleted, &name))
+}
+
+/// What deleted versions hold on a medium that nothing else speaks against than that too little of it is dead.
+fn only_deleted(left: &Left) -> Option<ByteCount> {
+    let [Against::NotWorth { deleted, .. }] = left.against[..] else {
+        return None;
+    };
+    (deleted > ByteCount::ZERO).then_some(deleted)
 }
 
 fn told(what: NoTarget, medium: &str) -> String {

@@ -1,7 +1,7 @@
 //! Deleting and undeleting. Both only mark versions: bytes stay until the undelete window ends and a purge or repack
 //! lets them go.
 
-use super::deleted::or_deleted;
+use super::deleted::{or_deleted, or_not_deleted};
 use crate::api::Problem;
 use crate::host::Host;
 use dss::model::{Object, Oid};
@@ -16,5 +16,8 @@ pub async fn delete(host: &Host, oid: &Oid) -> Result<Object, Problem> {
 
 /// Makes the newest deleted version live again.
 pub async fn undelete(host: &Host, oid: &Oid) -> Result<Object, Problem> {
-    Ok(host.catalogue.undelete_object(oid, host.clock.now()).await?)
+    match host.catalogue.undelete_object(oid, host.clock.now()).await {
+        Ok(object) => Ok(object),
+        Err(error) => Err(or_not_deleted(host, oid, error).await),
+    }
 }

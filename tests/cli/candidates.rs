@@ -1,6 +1,7 @@
 //! Media worth emptying: listed with their reasons, explained, and emptied by `repack --best`.
 
 use crate::site::{Said, Site};
+use dss::model::ByteCount;
 use serde_json::Value;
 
 /// Two objects of 20,000 bytes on a medium.
@@ -60,6 +61,61 @@ fn without_a_medium_worth_it_nothing_is_done_and_the_reason_is_told() {
 }
 
 #[test]
+fn where_deleted_versions_hold_the_space_the_way_to_give_them_up_is_told() {
+    let site = Site::new();
+    filled(&site, "a");
+    site.add_dir("b");
+    site.run(&["delete", "a/two"]).exits(0);
+    let way = "`respool repack a --drop-deleted` gives up the 19.5 KiB";
+    let list = site.run(&["medium", "candidates"]).exits(0);
+    assert!(list.text("/next").starts_with(way), "{}", list.stdout);
+    let said = site.say(&["medium", "candidates"]).exits(0).stdout;
+    let begin = format!("no medium is worth emptying now\n  next: {way}");
+    assert!(said.starts_with(&begin), "{said}");
+    let why = why_not(&site, "a");
+    let next = why["next"][0].as_str().unwrap();
+    assert!(
+        next.starts_with("wait until ") && next.contains(&format!("; or {way}")),
+        "{next}"
+    );
+    site.run(&["repack", "a", "--drop-deleted", "--quarantine", "0"])
+        .exits(0);
+    let list = site.run(&["medium", "candidates"]).exits(0);
+    assert_eq!(
+        list.json,
+        serde_json::json!({ "candidates": [] }),
+        "nothing deleted is left"
+    );
+}
+
+#[test]
+fn the_plan_of_the_best_is_that_of_the_medium_it_would_empty_and_gives_no_job() {
+    let site = Site::new();
+    for medium in ["a", "b"] {
+        filled(&site, medium);
+    }
+    let plan = ["repack", "--best", "--plan"];
+    let none = site.run(&plan).exits(0);
+    assert_eq!((&none.json["job"], none.number("/media")), (&Value::Null, 2));
+    ill(&site, "b", "failing");
+    let planned = site.run(&plan).exits(0);
+    assert_eq!(planned.json["sources"], serde_json::json!(["b"]));
+    assert_eq!(planned.json["steps"].as_array().unwrap().len(), 2);
+    assert!(
+        site.say(&plan)
+            .exits(0)
+            .stdout
+            .contains(" from b to a (2 extents, 39.1 KiB)")
+    );
+    // What would be refused is told as it would be refused.
+    let refused = site.run(&[&plan[..], &["--to", "b"]].concat()).exits(2);
+    assert_eq!(refused.text("/error/code"), "own_target");
+    assert_eq!(site.run(&["job", "list"]).exits(0).json["jobs"], serde_json::json!([]));
+    let best = site.run(&["repack", "--best"]).exits(0);
+    assert_eq!(best.json["sources"], planned.json["sources"]);
+}
+
+#[test]
 fn an_ill_medium_is_got_off_first_and_the_best_is_emptied() {
     let site = Site::new();
     for medium in ["a", "b", "c"] {
@@ -106,13 +162,9 @@ fn what_would_find_no_place_is_no_candidate_and_the_bytes_are_told() {
     site.run(&["medium", "set", "small", "capacity=30000"]).exits(0);
     let why = why_not(&site, "a");
     // Two extents with what each of them needs beside its bytes, and the room there is.
-    let missing = 40_000 + 2 * 8_192 - 30_000;
-    assert!(
-        why["reasons"][0]
-            .as_str()
-            .unwrap()
-            .contains(&format!("({missing} bytes) are missing"))
-    );
+    let missing = ByteCount(40_000 + 2 * 8_192 - 30_000);
+    let reason = why["reasons"][0].as_str().unwrap();
+    assert!(reason.contains(&format!("{missing} are missing")), "{reason}");
     let best = site.run(&["repack", "--best"]).exits(0);
     assert_eq!(best.json["job"], Value::Null);
     site.run(&["medium", "lock", "a"]).exits(0);

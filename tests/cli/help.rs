@@ -87,12 +87,51 @@ fn every_verb_has_a_page() {
     for page in &pages {
         let text = fs::read_to_string(site.path("pages").join(page)).unwrap();
         assert!(text.contains(".TH ") && text.contains(".SH SYNOPSIS"), "{page}: {text}");
+        assert_eq!(sections(&text).last(), Some(&"SEE ALSO"), "{page}");
     }
     let repack = fs::read_to_string(site.path("pages/respool-repack.1")).unwrap();
     assert!(
         repack.contains("keep\\-source") && repack.contains("respool repack disk\\-a \\-\\-plan"),
         "{repack}"
     );
+}
+
+/// The headings of a page.
+fn sections(page: &str) -> Vec<&str> {
+    let heads = page.lines().filter_map(|line| line.strip_prefix(".SH "));
+    heads.map(|head| head.trim_matches('"')).collect()
+}
+
+/// man-pages(7) names the sections and their order.
+#[test]
+fn a_page_has_the_sections_that_are_looked_for() {
+    let site = Site::new();
+    site.say(&["man", "--dir", &site.at("pages")]).exits(0);
+    let page = |name: &str| fs::read_to_string(site.path("pages").join(name)).unwrap();
+    for (path, command) in commands() {
+        let text = page(&format!("respool-{}.1", path.replace(' ', "-")));
+        let found = sections(&text);
+        assert_eq!(found[..3], ["NAME", "SYNOPSIS", "DESCRIPTION"], "{path}");
+        let end: &[&str] = match command.has_subcommands() {
+            true => &["EXIT STATUS", "SEE ALSO"],
+            false => &["EXIT STATUS", "EXAMPLES", "SEE ALSO"],
+        };
+        assert!(found.ends_with(end), "{path}: {found:?}");
+        assert_eq!(text.matches(".el .ds Aq").count(), 1, "{path}: {text}");
+        let stopped = ".TP\n\\fB5\\fR\nstopped early, resumable\n";
+        assert!(text.contains(stopped), "{path}: {text}");
+    }
+    let list = page("respool-medium-list.1");
+    let also = "\\fBrespool\\fR(1), \\fBrespool\\-medium\\fR(1), \\fBrespool\\-config\\fR(5), \\fBrespoold\\fR(8)";
+    assert!(list.contains(also), "{list}");
+    let check = page("respool-check.1");
+    let own = ".SH \"EXIT STATUS\"\nExit 0 when nothing is wrong";
+    assert!(check.contains(own), "{check}");
+    let whole = site.say(&["man"]).exits(0).stdout;
+    assert!(!whole.contains("Exit codes:"), "{whole}");
+    // What an option or an argument may be is listed.
+    let shells = page("respool-completion.1");
+    assert!(shells.contains("Possible values") && shells.contains("zsh"), "{shells}");
 }
 
 /// The keys themselves are compared with the typed config where the sample is.
@@ -180,6 +219,7 @@ fn bash_is_offered_verbs_and_options() {
     assert_eq!(offered(&["respool", "rep"]), ["repack"]);
     assert_eq!(offered(&["respool", "medium", "check"]), ["check-erase"]);
     assert_eq!(offered(&["respool", "repack", "--keep"]), ["--keep-source"]);
+    assert_eq!(offered(&["respool", "completion", "z"]), ["zsh"]);
     assert!(offered(&["respool", "job", ""]).contains(&"restore".to_owned()));
 }
 

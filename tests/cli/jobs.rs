@@ -3,7 +3,8 @@
 use crate::site::Site;
 use std::fs;
 
-fn two_disks() -> Site {
+/// Five objects on disk-a, and an empty disk-b.
+pub fn two_disks() -> Site {
     let site = Site::new();
     site.config("[repack]\nbatch_extents = 2\n");
     site.add_dir("disk-a");

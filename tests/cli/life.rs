@@ -21,7 +21,10 @@ fn init_makes_a_catalogue_once_and_says_so() {
 fn an_archive_that_is_begun_by_the_way_is_told_once_with_its_folder() {
     let site = Site::new();
     let first = site.run(&["medium", "list"]).exits(0);
-    let line = format!("a new archive was begun in {}", site.at("state"));
+    let line = format!(
+        "note: {} held no archive; a new, empty one was begun there",
+        site.at("state")
+    );
     assert!(first.stderr.contains(&line), "{}", first.stderr);
     assert_eq!(first.stderr.lines().count(), 1, "{}", first.stderr);
     site.run(&["stop"]).exits(0);
@@ -70,10 +73,21 @@ fn a_killed_respoold_leaves_the_database_to_the_next_one() {
     site.put("a", 10_000);
     let postmaster = std::fs::read_to_string(site.path("state/pg/postmaster.pid")).unwrap();
     site.kill();
+    let next = site.run(&["medium", "list"]).exits(0);
+    assert!(next.stderr.contains("had ended without stopping"), "{}", next.stderr);
+    assert_eq!(site.run(&["medium", "list"]).exits(0).stderr, "", "it is said once");
     site.holds("a", 10_000);
     let adopted = std::fs::read_to_string(site.path("state/pg/postmaster.pid")).unwrap();
     assert_eq!(postmaster.lines().next(), adopted.lines().next());
     site.run(&["check"]).exits(0);
+    let told = || {
+        let log = std::fs::read_to_string(site.path("state/respoold.log")).unwrap();
+        log.matches("ended without stopping").count()
+    };
+    assert_eq!(told(), 1, "the log says that it was killed");
+    site.run(&["stop"]).exits(0);
+    site.run(&["check"]).exits(0);
+    assert_eq!(told(), 1, "this one stopped in order");
 }
 
 #[test]
@@ -107,6 +121,20 @@ fn a_config_that_is_wrong_is_refused_with_file_and_line() {
         "{message}"
     );
     assert!(!site.path("state/pg").exists());
+}
+
+/// A slip in its name is told before respoold is started, and begins no archive.
+#[test]
+fn a_config_that_is_named_and_missing_is_told_before_anything_is_made() {
+    let site = Site::new();
+    let missing = site.at("nowhere.toml");
+    for command in [&["init"][..], &["medium", "list"], &["put", "file", "object"]] {
+        let said = site.run(&[command, &["--config", &missing]].concat()).exits(2);
+        assert_eq!(said.text("/error/code"), "config_unreadable");
+        assert_eq!(said.text("/error/subject"), missing);
+        assert!(said.text("/error/message").contains(&missing));
+    }
+    assert!(!site.path("state").exists(), "nothing was made");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Directories as media: added or refused, shown, changed, formatted.
 
-use crate::site::Site;
+use crate::site::{Said, Site};
+use clap::ValueHint;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -69,6 +70,146 @@ fn a_disk_that_is_away_is_trusted_and_not_called_attached() {
     let trusted = site.say(&["medium", "trust", "disk-a"]).exits(0);
     assert_eq!(trusted.stderr, "", "there is nothing to say");
     assert!(trusted.stdout.contains("attached"), "{}", trusted.stdout);
+    site.put("a", 1000);
+}
+
+#[test]
+fn what_would_be_lost_is_looked_at_before_a_medium_is_declared_dead() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    let asked = site.run(&["medium", "dead", "disk-a"]).exits(2);
+    let next = asked.text("/error/next");
+    let (look, sure) = (
+        next.find("medium what-if-lost disk-a"),
+        next.find("medium dead disk-a --yes"),
+    );
+    assert!(look.is_some() && look < sure, "{next}");
+    let dead = site.say(&["medium", "dead", "disk-a", "--yes"]).exits(0);
+    assert!(
+        dead.stderr.contains("medium disk-a is dead: no copy on it counts"),
+        "{}",
+        dead.stderr
+    );
+    let help = site.say(&["medium", "trust", "--help"]).exits(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("It reads no data and proves nothing"), "{help}");
+}
+
+/// The numbers of the events that were printed.
+fn numbers(said: &Said) -> Vec<i64> {
+    let events = said.json["events"].as_array().unwrap().iter();
+    events.map(|event| event["seq"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn the_newest_events_are_shown_in_their_order_a_line_each() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a", 1000);
+    site.add_dir("disk-b");
+    site.run(&["repack", "disk-a", "--limit-bytes", "1"]);
+    for _ in 0..30 {
+        site.run(&["medium", "lock", "disk-b"]).exits(0);
+        site.run(&["medium", "unlock", "disk-b"]).exits(0);
+    }
+    let before = numbers(&site.run(&["events", "--after", "0"]).exits(0));
+    assert_eq!(
+        numbers(&site.run(&["events"]).exits(0))[..3],
+        before[..3],
+        "scripts begin with the first"
+    );
+    let newest = site.say(&["events", "--limit", "3"]).exits(0).stdout;
+    let newest: Vec<i64> = newest
+        .lines()
+        .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    let after = numbers(&site.run(&["events", "--after", "0"]).exits(0));
+    let end = after.iter().position(|seq| *seq == newest[2]).unwrap();
+    assert_eq!(after[end - 2..=end], newest, "three that follow each other");
+    assert!(newest[2] >= before[before.len() - 1], "the last ones that there were");
+    let from = newest[0].to_string();
+    let following = numbers(&site.run(&["events", "--after", &from, "--limit", "1"]).exits(0));
+    assert_eq!(following, [newest[1]], "after a number the oldest come first");
+
+    let said = site.say(&["events"]).exits(0);
+    assert_eq!(said.stdout.lines().count(), 50);
+    assert!(said.stderr.contains(" older ones are not shown"), "{}", said.stderr);
+    let all = site.say(&["events", "--after", "0"]).exits(0);
+    assert_eq!(all.stderr, "", "none is left away");
+    let told = |kind: &str| {
+        let line = all.stdout.lines().find(|line| line.contains(kind));
+        line.unwrap_or_else(|| panic!("no {kind} in {}", all.stdout)).to_owned()
+    };
+    let queued = told("  job.queued  ");
+    assert!(
+        queued.ends_with("Z  job.queued  job 1  kind=repack sources=disk-a"),
+        "{queued}"
+    );
+    let locked = told("locked by the operator");
+    let words = "  medium disk-b  locked=true why=\"locked by the operator\"";
+    assert!(locked.ends_with(words), "{locked}");
+}
+
+#[test]
+fn no_file_names_are_offered_where_a_medium_or_a_word_is_wanted() {
+    let mut whole = respool::cli::command();
+    whole.build();
+    let argument = |verb: &str, name: &str| {
+        let command = verb.split(' ').fold(&whole, |command, word| {
+            command.find_subcommand(word).unwrap_or_else(|| panic!("no {verb}"))
+        });
+        let mut arguments = command.get_arguments();
+        let found = arguments.find(|one| one.get_id() == name);
+        found.unwrap_or_else(|| panic!("{verb} has no {name}")).clone()
+    };
+    for (verb, name) in [
+        ("repack", "sources"),
+        ("repack", "to"),
+        ("repack", "to_tags"),
+        ("repack", "quarantine"),
+        ("repack", "limit_bytes"),
+        ("extent migrate", "to"),
+        ("extent list", "medium"),
+        ("medium show", "medium"),
+        ("medium what-if-lost", "media"),
+        ("medium candidates", "why_not"),
+        ("medium set", "values"),
+        ("job show", "job"),
+        ("dir add", "name"),
+        ("events", "after"),
+    ] {
+        assert_eq!(argument(verb, name).get_value_hint(), ValueHint::Other, "{verb} {name}");
+    }
+    assert_eq!(argument("dir add", "path").get_value_hint(), ValueHint::DirPath);
+    let modes = argument("repack", "verify").get_possible_values();
+    let modes: Vec<&str> = modes.iter().map(|mode| mode.get_name()).collect();
+    assert_eq!(modes, ["full", "sampled", "none"]);
+}
+
+/// A look tells it before anybody needs the disk, and changes nothing.
+#[test]
+fn a_disk_that_was_pulled_is_shown_as_missing() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    let shown = || {
+        let list = site
+            .run(&["medium", "list"])
+            .exits(0)
+            .text("/media/0/presence")
+            .to_owned();
+        let show = site
+            .run(&["medium", "show", "disk-a"])
+            .exits(0)
+            .text("/presence")
+            .to_owned();
+        assert_eq!(list, show);
+        show
+    };
+    assert_eq!(shown(), "attached");
+    fs::rename(site.path("disk-a"), site.path("away")).unwrap();
+    assert_eq!(shown(), "missing");
+    fs::rename(site.path("away"), site.path("disk-a")).unwrap();
+    assert_eq!(shown(), "attached", "the catalogue was told nothing");
     site.put("a", 1000);
 }
 

@@ -76,6 +76,80 @@ fn a_deleted_object_can_be_had_back() {
     site.holds("a", 100);
 }
 
+/// What became of a version that is not live is told: an overwritten one is not to be undeleted, and there is a way to it.
+#[test]
+fn an_overwritten_version_is_told_from_a_deleted_one() {
+    let site = ready();
+    site.put("a", 100);
+    let file = site.file("second", 200);
+    site.run(&["put", &file, "a", "--overwrite"]).exits(0);
+    site.put("b", 100);
+    site.run(&["delete", "b"]).exits(0);
+    let listed = site.run(&["object", "list", "--deleted"]).exits(0);
+    let by = |row: usize| listed.json["objects"][row]["overwritten_by"].as_i64();
+    assert_eq!([by(0), by(1), by(2)], [Some(2), None, None]);
+    let told = site.say(&["object", "list", "--deleted"]).exits(0).stdout;
+    let rows: Vec<&str> = told.lines().collect();
+    assert!(rows[0].ends_with("a@1  overwritten by 2"), "{told}");
+    assert!(rows[1].ends_with("a@2") && rows[2].ends_with("b@1  deleted"), "{told}");
+    let shown = site.run(&["object", "show", "a", "--version", "1"]).exits(0);
+    assert_eq!(shown.number("/overwritten_by"), 2);
+    let told = site.say(&["object", "show", "a", "--version", "1"]).exits(0).stdout;
+    assert!(told.contains(", by version 2"), "{told}");
+    let refused = site.run(&["undelete", "a"]).exits(2);
+    assert_eq!(refused.text("/error/code"), "conflict");
+    let (message, at) = (refused.text("/error/message"), shown.text("/deleted_at"));
+    assert!(message.contains("'a' exists, as version 2"), "{message}");
+    let old = format!("its version 1 was overwritten at {at} by version 2");
+    assert!(message.contains(&old), "{message}");
+    let next = refused.text("/error/next");
+    assert!(next.contains("respool get a FILE --version 1"), "{next}");
+    site.run(&["undelete", "b"]).exits(0);
+    let refused = site.run(&["undelete", "b"]).exits(2);
+    assert!(
+        refused.text("/error/message").contains("no older version"),
+        "{}",
+        refused.stdout
+    );
+}
+
+#[test]
+fn several_objects_are_deleted_together_or_not_at_all() {
+    let site = ready();
+    for oid in ["a", "b", "c"] {
+        site.put(oid, 100);
+    }
+    let refused = site.run(&["delete", "a", "nothing", "b", "nobody"]).exits(2);
+    assert_eq!(refused.text("/error/code"), "not_found");
+    let message = refused.text("/error/message");
+    assert!(
+        message.starts_with("2 of 4 objects cannot be deleted, and none was: "),
+        "{message}"
+    );
+    assert!(
+        message.contains("'nothing'") && message.contains("'nobody'"),
+        "{message}"
+    );
+    let listed = site.run(&["object", "list"]).exits(0);
+    assert_eq!(
+        listed.json["objects"].as_array().unwrap().len(),
+        3,
+        "nothing was deleted"
+    );
+    let deleted = site.run(&["delete", "a", "b", "a"]).exits(0);
+    let deleted = deleted.json["objects"].as_array().unwrap().clone();
+    let names: Vec<&str> = deleted.iter().map(|object| object["oid"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert!(deleted.iter().all(|object| object["deleted_at"].is_string()));
+    // One alone is told as it always was.
+    assert_eq!(site.run(&["delete", "c"]).exits(0).text("/oid"), "c");
+    for oid in ["a", "b"] {
+        site.run(&["undelete", oid]).exits(0);
+    }
+    let told = site.say(&["delete", "a", "b"]).exits(0).stdout;
+    assert_eq!(told, "a version 1: deleted\nb version 1: deleted\n");
+}
+
 #[test]
 fn get_never_replaces_a_file_unasked_and_leaves_no_part_behind() {
     let site = ready();

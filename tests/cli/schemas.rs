@@ -131,11 +131,16 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     run("put", "folder f --recursive --tags a", 2);
     run("get", "one copy", 0);
     run("get", "nothing copy2", 2);
+    run("get", "--recursive f got", 0);
+    run("get", "--recursive f got", 2);
     run("object list", "", 0);
     run("object show", "one", 0);
     run("delete", "one", 0);
     run("object list", "--deleted", 0);
     run("undelete", "one", 0);
+    run("delete", "f/0 f/1", 0);
+    run("undelete", "f/0", 0);
+    run("undelete", "f/1", 0);
     run("medium list", "", 0);
     run("medium df", "", 0);
     run("medium counts", "", 0);

@@ -92,7 +92,7 @@ async fn e02_when_the_other_job_comes_to_nothing_the_bytes_missing_are_told() {
         (JobState::Failed, "no_target", 3)
     );
     assert!(
-        error.message.contains("bytes are missing") && error.message.contains("a (read_only)"),
+        error.message.contains(" are missing: ") && error.message.contains("a (read_only)"),
         "{}",
         error.message
     );
@@ -116,7 +116,7 @@ async fn e02_what_another_job_holds_for_days_is_not_waited_for() {
     let (rig, _, _first) = two_sources(Quarantine::Seconds(7 * 86_400)).await;
     let refused = submit(&rig, "c", rig.medium("a").await.id).await.unwrap_err();
     assert_eq!((refused.code.as_str(), refused.exit), ("no_target", 2));
-    assert!(refused.message.contains("bytes are missing"), "{}", refused.message);
+    assert!(refused.message.contains(" are missing: "), "{}", refused.message);
 }
 
 /// Else each of the two would wait for the other for ever, or both would fail.

@@ -1,6 +1,7 @@
 //! What a repack moves, and how it is counted.
 
 use super::house::{Held, all_is_well, files_and_rows_agree, fill, filling, job_of, media_of, mixed, newest_job, site};
+use dss::model::ByteCount;
 use respool_test_support::{Simulates, Site};
 use serde_json::{Value, json};
 
@@ -190,5 +191,47 @@ fn x16_a_sweep_never_takes_live_bytes_for_an_orphan_of_the_same_address() {
     );
     site.sql("DELETE FROM extent WHERE oid = 'ghost'");
     files_and_rows_agree(&site);
+    all_is_well(&site, &held);
+}
+
+/// What `job show` prints for people.
+fn shown(site: &Site, job: &str) -> String {
+    let output = site.spoken(&["job", "show", job]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_copied_again_is_told_where_it_was_so_and_that_nothing_was_lost() {
+    Simulates::KilledProcess.say();
+    let site = site(&["a", "b"]);
+    let held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
+    site.crash_at("swap.before_commit", 3);
+    site.ok(&["job", "list"]);
+    let pid = site.pid().unwrap();
+    let broken = site.run(&["repack", "a", "--to", "b", "--quarantine", "0"]);
+    assert_eq!((broken.code, broken.problem()), (3, "respoold_gone"), "{broken:?}");
+    let error = &broken.json["error"];
+    let (message, next) = (error["message"].as_str().unwrap(), error["next"].as_str().unwrap());
+    assert!(
+        message.contains("nothing of job 1 is lost: it goes on when any command starts respoold again"),
+        "{message}"
+    );
+    assert!(next.contains(" job wait 1`"), "{next}");
+    site.wait_for_death(pid);
+    site.heal();
+    let report = site.ok(&["job", "wait", "1"]);
+    let again = ByteCount(report["bytes_recopied"].as_u64().unwrap());
+    assert!(again > ByteCount::ZERO, "{report:#}");
+    let told = shown(&site, "1");
+    let line = told.lines().find(|line| line.starts_with("copied again: "));
+    let line = line.unwrap_or_else(|| panic!("it is not told: {told}"));
+    assert!(
+        line.contains(&again.to_string()) && line.contains("nothing was lost"),
+        "{line}"
+    );
+    site.ok(&["repack", "b", "--to", "a", "--quarantine", "0"]);
+    let told = shown(&site, "2");
+    assert!(!told.contains("copied again"), "nothing came in between: {told}");
     all_is_well(&site, &held);
 }

@@ -231,7 +231,7 @@ fn x15_e02_a_target_that_fills_up_is_full_and_the_next_one_takes_the_rest() {
     site.stop();
     let refused = site.run(&["repack", "b", "--to", "c", "--quarantine", "0"]);
     assert_eq!((refused.code, refused.problem()), (2, "no_target"), "{refused:?}");
-    assert!(refused.stderr.contains("bytes are missing"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(" are missing: "), "{}", refused.stderr);
     assert_eq!(site.medium("b")["adm_state"], "in_service", "refused: nothing touched");
     all_is_well(&site, &held);
 }

@@ -1,6 +1,7 @@
 //! Targets that are too small, or full in the middle (E-02, X-15): nothing is split, and the rest goes elsewhere.
 
 use super::house::{Held, all_is_well, fill, job_of, mixed, site, sound};
+use dss::model::ByteCount;
 use respool_test_support::Site;
 use respool_test_support::site::Outcome;
 use serde_json::{Value, json};
@@ -94,9 +95,9 @@ fn e02_without_enough_room_anywhere_nothing_is_touched_and_the_bytes_missing_are
     let refused = site.run(&["repack", "a", "--quarantine", "0"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     // Two extents find no place; each needs its bytes and 8 KiB beside them.
-    let missing = 2 * (60_000 + (8 << 10));
+    let missing = ByteCount(2 * (60_000 + (8 << 10)));
     assert!(
-        message(&refused).contains(&format!("{missing} bytes are missing")),
+        message(&refused).contains(&format!("{missing} are missing")),
         "{refused:?}"
     );
     assert_eq!(site.medium("a")["adm_state"], "in_service");
@@ -121,17 +122,20 @@ fn x15_when_the_last_target_is_full_the_bytes_missing_are_told_and_another_mediu
         report["bytes_live"].as_u64().unwrap(),
     );
     let left = 40 - moved;
-    let missing = live - report["bytes_moved"].as_u64().unwrap() + left * (8 << 10);
+    let missing = ByteCount(live - report["bytes_moved"].as_u64().unwrap() + left * (8 << 10));
     assert!(
-        moved > 0 && message.contains(&format!("{left} extents find no target, {missing} bytes are missing")),
+        moved > 0 && message.contains(&format!("{left} extents find no target, {missing} are missing")),
         "{message}"
     );
     assert!(message.contains("b (full)"), "{message}");
+    assert_eq!(report["go_on"], "respool repack a --quarantine 0", "{report:#}");
     assert_eq!(site.medium("a")["adm_state"], "read_only");
     site.faults("");
     sound(&site);
     add(&site, "c", "1GiB");
-    let report = site.ok(&["repack", "a", "--quarantine", "0"]);
+    // What is told goes on as it stands.
+    let command: Vec<&str> = report["go_on"].as_str().unwrap().split(' ').skip(1).collect();
+    let report = site.ok(&command);
     assert_eq!(
         (&report["extents"]["moved"], moved_to(&report, "c")),
         (&json!(left), left),

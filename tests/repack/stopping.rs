@@ -70,7 +70,8 @@ fn is_told_to_be_paused(site: &Site, job: &str, (by, words): (&str, &str)) {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let shown = typed(&["job", "show", job]);
+    // People are told the config that was typed, too.
+    let shown = typed(&["job", "show", job]).replace(&format!(" --config {}", site.config().display()), "");
     assert!(shown.contains(words) && shown.contains(next), "{shown}");
     let listed = typed(&["job", "list"]);
     let word = by.replace("limit_", "limit of ");
@@ -91,7 +92,7 @@ fn ended(site: &Site, held: &Held, report: &Value) {
 }
 
 fn says_how_to_go_on(outcome: &Outcome, job: &str) {
-    let way = format!("respool job resume {job}");
+    let way = format!(" job resume {job}`");
     assert!(
         outcome.stderr.contains("resumable") && outcome.stderr.contains(&way),
         "{outcome:?}"
@@ -138,7 +139,7 @@ fn x13_a_second_ctrl_c_returns_at_once_and_the_job_still_stops_safely() {
     assert_eq!((outcome.code, outcome.problem()), (5, "interrupted"), "{outcome:?}");
     assert!(outcome.stderr.contains("still stopping safely"), "{outcome:?}");
     let next = outcome.json["error"]["next"].as_str().unwrap();
-    assert!(next.contains(&format!("respool job resume {job}")), "{next}");
+    assert!(next.contains(&format!(" job resume {job}`")), "{next}");
     swap.release();
     midway(&site.run(&["job", "wait", &job]).expect(5), "paused");
     all_is_well(&site, &held);

@@ -181,6 +181,32 @@ fn what_will_be_dead_at_a_time_makes_a_candidate_then_and_says_so() {
     assert!(way.contains(&when) && way.contains("11 %"), "{way}");
 }
 
+#[test]
+fn what_deleted_versions_hold_can_be_given_up_where_there_is_no_candidate() {
+    use crate::repack::reasons::without_candidates;
+    let holding = |name, deleted| {
+        let mut one = medium(name, 0);
+        one.holding.deleted = ByteCount(deleted * GIB);
+        one.holding.deleted_at = Some(at(90));
+        one
+    };
+    let told = |facts: &[Facts]| without_candidates(&rank(facts, terms()));
+    let mut locked = holding("locked", 9);
+    locked.medium.locked = true;
+    let facts = [holding("a", 2), holding("b", 5), locked, medium("c", 0)];
+    let way = told(&facts).unwrap();
+    assert!(
+        way.contains("`respool repack b --drop-deleted`"),
+        "the most, where it can be had: {way}"
+    );
+    assert!(way.contains("5.0 GiB") && way.contains("cannot be undeleted"), "{way}");
+    let own = rank(&facts, terms()).left[0].against[0].way_out("a");
+    assert!(own.contains("or `respool repack a --drop-deleted`"), "{own}");
+    assert_eq!(told(&[medium("a", 0), medium("c", 0)]), None, "nothing was deleted");
+    let worth = medium("worth", 50);
+    assert_eq!(told(&[holding("a", 2), worth, medium("c", 0)]), None, "there is one");
+}
+
 /// A change to a medium, and what it has to say against it.
 type Case = (fn(&mut Facts), Against);
 

@@ -63,7 +63,7 @@ impl<'a> Refusals<'a> {
     /// Runs a command that is shown as typed; it must end so and touch nothing.
     fn command(&mut self, typed: &str, command: Command, code: i32) {
         let before = self.everything();
-        self.seen.hide(&self.site.root().display().to_string(), "SITE");
+        self.seen.hide_place(self.site);
         let ended = self.seen.command(typed, command);
         if ended != code {
             self.wrong

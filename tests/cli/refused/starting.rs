@@ -127,7 +127,7 @@ fn a_drill_needs_its_declaration_and_its_catalogue() {
     let faults = "RESPOOL_FAULTS";
     let mut seen = Transcript::new("");
     std::mem::swap(&mut seen, &mut refusals.seen);
-    seen.hide(&site.root().display().to_string(), "SITE");
+    seen.hide_place(&site);
     let mut refused = |what: &str, command: Command| {
         assert_eq!(seen.command(what, command), 2, "{what}");
         assert!(site.pid().is_none(), "no respoold runs");

@@ -34,6 +34,13 @@ impl Transcript {
         self.words.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     }
 
+    /// Replaces where a site lies. Its commands are shown without the config that they are given, and so are those that
+    /// they tell.
+    pub fn hide_place(&mut self, site: &Site) {
+        self.hide(&format!(" --config {}", site.config().display()), "");
+        self.hide(&site.root().display().to_string(), "SITE");
+    }
+
     /// What happens meanwhile, in words.
     pub fn note(&mut self, what: &str) {
         self.text.push_str(&format!("\n# {what}\n"));
@@ -41,7 +48,7 @@ impl Transcript {
 
     /// Types a command of `respool`, words parted by spaces; answers its exit code.
     pub fn run(&mut self, site: &Site, typed: &str) -> i32 {
-        self.hide(&site.root().display().to_string(), "SITE");
+        self.hide_place(site);
         let words: Vec<&str> = typed.split_whitespace().collect();
         self.command(&format!("respool {typed}"), site.spoken(&words))
     }
