@@ -3,7 +3,7 @@
 
 use super::PgCatalogue;
 use super::codec::oid;
-use super::retry::{Stop, reading};
+use super::retry::{Stop, reading, reading_at_once};
 use crate::catalogue::{ManifestRow, Page, Result};
 use crate::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
 use sqlx::PgConnection;
@@ -41,7 +41,7 @@ pub(super) async fn page(catalogue: &PgCatalogue, source: MediumId, page: Page<E
 }
 
 async fn completed(catalogue: &PgCatalogue, source: MediumId, rows: Vec<Row>) -> Result<Vec<ManifestRow>> {
-    let around = reading!(catalogue, conn => { Around::of(conn, source, &rows).await? });
+    let around = reading_at_once!(catalogue, conn => { Around::of(conn, source, &rows).await? });
     rows.into_iter().map(|row| around.complete(source, row)).collect()
 }
 

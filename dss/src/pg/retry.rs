@@ -128,6 +128,27 @@ macro_rules! reading {
 }
 pub(super) use reading;
 
+/// The same in one transaction: for several statements that are asked again and again, each of which would be one by itself.
+macro_rules! reading_at_once {
+    ($catalogue:expr, $conn:ident => $body:block) => {{
+        let mut attempts = crate::pg::retry::Attempts::at("read");
+        loop {
+            let reads = async {
+                let mut transaction = crate::pg::retry::begun($catalogue.pool.clone()).await?;
+                let $conn = &mut *transaction;
+                let value = $body;
+                transaction.commit().await?;
+                Ok(value)
+            };
+            let outcome: std::result::Result<_, crate::pg::retry::Stop> = $catalogue.silence.unless(reads).await;
+            if let Some(value) = attempts.settle(outcome).await? {
+                break value;
+            }
+        }
+    }};
+}
+pub(super) use reading_at_once;
+
 /// One transaction that changes the catalogue.
 pub(super) struct Tx<'c> {
     catalogue: &'c PgCatalogue,
@@ -181,7 +202,7 @@ impl<'c> Tx<'c> {
 
 /// A transaction, begun where nobody gives it up halfway: a connection that went back to the pool before the server
 /// had answered its BEGIN would come out again inside of a transaction that nobody knows of.
-async fn begun(pool: PgPool) -> std::result::Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(super) async fn begun(pool: PgPool) -> std::result::Result<Transaction<'static, Postgres>, sqlx::Error> {
     match tokio::spawn(async move { pool.begin().await }).await {
         Ok(begun) => begun,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
