@@ -29,6 +29,8 @@ pub struct Client {
     socket: PathBuf,
     /// Whether the catalogue was made for this command.
     pub created: bool,
+    /// The process of the respoold before the one that this command started, when that one ended without stopping.
+    pub killed: Option<u32>,
     /// What respoold said of itself.
     pub hello: Hello,
 }
@@ -48,9 +50,18 @@ impl Client {
                 return Err(not_running(state, &unit));
             }
             match start(state, terms, &["--create", create.word()])? {
-                StartLine::Ready { socket, created } => {
+                StartLine::Ready {
+                    socket,
+                    created,
+                    killed,
+                } => {
                     let hello = greet(&socket, terms).await?.ok_or_else(|| gone(&socket.display()))?;
-                    return Ok(Self { socket, created, hello });
+                    return Ok(Self {
+                        socket,
+                        created,
+                        killed,
+                        hello,
+                    });
                 }
                 // Another client was faster; its respoold may still be starting, or just be stopping.
                 StartLine::Problem(problem) if problem.code == "already_running" && begun.elapsed() < START_LIMIT => {
@@ -68,6 +79,7 @@ impl Client {
         Ok(greet(&socket, terms).await?.map(|hello| Self {
             socket,
             created: false,
+            killed: None,
             hello,
         }))
     }

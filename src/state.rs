@@ -147,15 +147,6 @@ impl StateFolder {
         fs::read_to_string(self.lock_file()).ok()?.trim().parse().ok()
     }
 
-    /// The respoold that was killed or crashed here, as long as no other one sits in its place: in order it takes its
-    /// process id away before it lets go of the folder.
-    pub fn killed_holder(&self) -> Option<u32> {
-        let left = || -> Option<u32> { fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok() };
-        let before = left()?;
-        // One that left in order between the two looks took its process id away before it let go.
-        (self.is_seen_held() == Some(false) && left() == Some(before)).then_some(before)
-    }
-
     /// The socket of the respoold that runs or ran last. None when its folder is somebody else's by now: it lies where
     /// everybody may make folders, and objects are not sent to a stranger.
     pub fn socket(&self) -> Option<PathBuf> {
@@ -348,19 +339,6 @@ mod tests {
         assert_eq!(resolve_config(Some(&config)).unwrap(), Some(config.clone()));
         let below = resolve_config(Some(&config.join("below"))).unwrap_err();
         assert_eq!(below.code, "config_unreadable", "a file is no folder");
-    }
-
-    #[test]
-    fn who_was_killed_left_his_process_id_and_holds_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateFolder::resolve(Some(folder.path())).unwrap();
-        fs::write(state.lock_file(), "17\n").unwrap();
-        assert_eq!(state.killed_holder(), None, "it left in order");
-        fs::write(state.pid_file(), "17\n").unwrap();
-        assert_eq!(state.killed_holder(), Some(17));
-        let held = Flock::lock(fs::File::open(state.lock_file()).unwrap(), FlockArg::LockExclusive).unwrap();
-        assert_eq!(state.killed_holder(), None, "it runs");
-        drop(held);
     }
 
     #[test]

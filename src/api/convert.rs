@@ -101,7 +101,7 @@ fn media_advice(fault: &Fault) -> &'static str {
             "look at the file on the medium; other copies are not concerned"
         }
         Fault::NoSpace => "add a medium, or repack one to regain its dead bytes",
-        Fault::WrongMedium { .. } => "mount the right disk there; nothing was read or written",
+        Fault::WrongMedium { .. } => "mount the right disk there; whatever lies there now was left as it is",
         Fault::ErasedSince { .. } => {
             "the catalogue was restored from an older backup: run `respool medium import NAME --reconcile`"
         }

@@ -148,6 +148,8 @@ pub enum StartLine {
         socket: PathBuf,
         /// Whether the catalogue was made just now.
         created: bool,
+        /// The process of the respoold before it, when that one ended without stopping.
+        killed: Option<u32>,
     },
     /// It stopped the private PostgreSQL, if one ran, and ended.
     Stopped,

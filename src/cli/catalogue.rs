@@ -101,8 +101,10 @@ async fn verify(context: &Context, path: &Path) -> Done {
             None => "no respoold runs: it was not compared with a catalogue in use".to_owned(),
             Some(present) if !present.same_catalogue => "it is of another catalogue than the one in use".to_owned(),
             Some(present) => format!(
-                "it is {} revisions, {} events and {} s behind the catalogue in use",
-                present.revisions_behind, present.events_behind, present.seconds_behind
+                "it is {}, {} and {} s behind the catalogue in use",
+                counted(present.revisions_behind, "revision"),
+                counted(present.events_behind, "event"),
+                present.seconds_behind
             ),
         });
         lines.join("\n")
@@ -161,5 +163,25 @@ impl Restore {
             lines.join("\n")
         });
         Ok(exit::DONE)
+    }
+}
+
+/// So many of them.
+fn counted(count: i64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        for (count, words) in [(0, "0 events"), (1, "1 event"), (2, "2 events")] {
+            assert_eq!(counted(count, "event"), words);
+        }
     }
 }

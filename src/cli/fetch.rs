@@ -81,8 +81,9 @@ fn interrupted(oid: &Oid) -> Problem {
 /// The bytes that came are right all the same.
 pub fn read_elsewhere(failed: &FailedRead) -> String {
     format!(
-        "not read: {failed}; its bytes were read elsewhere, and are right\n  next: see what is known with `respool medium \
-         show {}` and `respool events`",
+        "not read: {failed}; its bytes were read elsewhere (another copy, old bytes that an earlier repack left, or \
+         where they were moved meanwhile), and are right\n  next: see what is known with `respool medium show {}` and \
+         `respool events`",
         failed.medium
     )
 }

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Get {
-    /// The object's name, or with --recursive what all names begin with
+    /// The object's name, or with --recursive that of a folder of names: every OID/PATH becomes FILE/PATH. It ends
+    /// without a slash
     pub(super) oid: Oid,
     /// The file to write, or with --recursive the folder, which is made if it is missing
     pub(super) file: PathBuf,

@@ -22,6 +22,7 @@ use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use tokio::signal::unix::Signal;
 
 #[derive(Serialize, JsonSchema)]
@@ -95,6 +96,7 @@ impl Get {
         let mut bar = Bar::new(&context.output);
         let mut all = GotFolder::default();
         let whole: ByteCount = wanted.iter().map(|wanted| wanted.bytes).sum();
+        let names: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.oid.as_str()).collect();
         let mut before = ByteCount::ZERO;
         for one in &wanted {
             let watch = |done: ByteCount, _: ByteCount| bar.bytes(before + done, whole, "received");
@@ -119,7 +121,7 @@ impl Get {
                 }
                 Err(problem) => all.refused.push(Refused {
                     oid: one.oid.clone(),
-                    problem,
+                    problem: explained(problem, one.oid.as_str(), &names),
                 }),
             }
             before += one.bytes;
@@ -251,4 +253,71 @@ impl Get {
 /// Whether no other object could be read either.
 fn ends_all(problem: &Problem) -> bool {
     [INTERRUPTED, "respoold_gone", "catalogue_unavailable", "stopping"].contains(&&*problem.code)
+}
+
+/// Of two objects one of which has the other one's folder as its name, only one becomes a file.
+fn explained(problem: Problem, oid: &str, names: &BTreeSet<&str>) -> Problem {
+    if !["no_folder", "is_a_folder"].contains(&&*problem.code) {
+        return problem;
+    }
+    let Some(file) = file_and_folder(oid, names) else {
+        return problem;
+    };
+    let shown = on_one_line(file);
+    let message = format!(
+        "{}; '{shown}' is an object, others begin with {shown}/, and a file is no folder",
+        problem.message
+    );
+    let get = Typed::verb("get").name(file);
+    let (alone, below) = (get.clone().name("FILE"), get.name("FOLDER").flags(["--recursive"]));
+    let next = match (alone.told(), below.told()) {
+        (Some(alone), Some(below)) => {
+            format!("`{alone}` reads the one object, `{below}` what is below it, into another folder")
+        }
+        (None, _) | (_, None) => "read the one object alone, and what is below it into another folder".to_owned(),
+    };
+    Problem { message, ..problem }.next(next)
+}
+
+/// The name that would have to be both, for an object of this name to be read.
+fn file_and_folder<'a>(oid: &'a str, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let mut above = oid.match_indices('/').map(|(end, _)| &oid[..end]);
+    above.find(|folder| names.contains(folder)).or_else(|| {
+        let below = format!("{oid}/");
+        let from = (Bound::Included(below.as_str()), Bound::<&str>::Unbounded);
+        let first = names.range::<str, _>(from).next();
+        first.is_some_and(|name| name.starts_with(&below)).then_some(oid)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_a_folder_of_others_is_found_from_both_sides() {
+        let names = BTreeSet::from(["d/a", "d/z", "d/z-1", "d/z/1", "d/z/2/3"]);
+        for (oid, both) in [
+            ("d/a", None),
+            ("d/z-1", None),
+            ("d/z", Some("d/z")),
+            ("d/z/1", Some("d/z")),
+            ("d/z/2/3", Some("d/z")),
+        ] {
+            assert_eq!(file_and_folder(oid, &names), both, "{oid}");
+        }
+    }
+
+    #[test]
+    fn who_finds_a_name_in_the_way_is_told_how_both_are_read() {
+        let names = BTreeSet::from(["d/z", "d/z/1"]);
+        let problem = || Problem::refused("no_folder", "out/z", "out/z is no folder").next("move it away");
+        let told = explained(problem(), "d/z/1", &names);
+        assert!(
+            told.message.starts_with("out/z is no folder; 'd/z' is an object"),
+            "{told}"
+        );
+        assert!(told.next.starts_with("`respool get d/z FILE` reads"), "{told}");
+        assert_eq!(explained(problem(), "d/a", &names), problem());
+    }
 }

@@ -151,9 +151,9 @@ async fn trust(context: &Context, which: Which) -> Done {
     let medium: MediumView = context.client().await?.call("/v1/medium/trust", &request).await?;
     if medium.presence == Presence::Missing {
         context.output.note(&format!(
-            "medium {} is trusted, and is not there: nothing of it lies at {}\n  next: mount it there, and run \
-             `respool medium trust {}` again",
-            medium.name, medium.path, medium.name
+            "medium {} is trusted: its health counts as {} again. But it is not there and stays missing: nothing of it \
+             lies at {}\n  next: mount it there, and run `respool medium trust {}` again",
+            medium.name, medium.health, medium.path, medium.name
         ));
     }
     context.output.result(&medium, details);

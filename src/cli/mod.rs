@@ -143,7 +143,6 @@ impl Context {
         } else {
             Create::Normal
         };
-        let killed = self.state.killed_holder();
         let client = Client::connect(&self.state, &self.terms, create).await?;
         if client.created {
             self.output.note(&format!(
@@ -152,7 +151,7 @@ impl Context {
                 self.state.path().display()
             ));
         }
-        if let Some(process) = killed {
+        if let Some(process) = client.killed {
             self.output.note(&format!(
                 "note: respoold (process {process}) had ended without stopping (killed or crashed); unfinished jobs go on"
             ));

@@ -22,7 +22,8 @@ pub(super) const ROUNDS: usize = 3;
 pub struct Put {
     /// The file, or with --recursive the folder
     pub(super) file: PathBuf,
-    /// The object's name, or with --recursive what all names begin with
+    /// The object's name, or with --recursive that of a folder of names: each file becomes OID/PATH. It ends without a
+    /// slash
     pub(super) oid: Oid,
     /// Store every file below the folder as an object of its own
     #[arg(long)]
@@ -39,7 +40,8 @@ pub struct Put {
     /// Let a copy go on on another medium where none has room for all of it; only at the ends of extents
     #[arg(long)]
     pub(super) split: bool,
-    /// Only media with all of these tags
+    /// Only media with all of these tags. They choose media at this put only: a repack moves it to any medium, unless
+    /// it is given --to-tags
     #[arg(long, value_delimiter = ',', value_name = "T,...")]
     pub(super) tags: Vec<String>,
     /// Keep it together with other objects of this grouping

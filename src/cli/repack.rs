@@ -6,12 +6,14 @@ use super::table::{row as row_of, terminal};
 use super::visible::on_one_line;
 use super::{Context, Done, interrupts};
 use crate::api::candidates::{Best, Choice, NoCandidate};
+use crate::api::media::MediumView;
+use crate::api::requests::MediumRequest;
 use crate::api::units::{parse_size, parse_span};
-use crate::api::{JobReport, NotMoved, PlanLine, PlanStep, PlanSummary, RepackRequest, exit};
+use crate::api::{JobReport, NotMoved, PlanLine, PlanStep, PlanSummary, Problem, RepackRequest, exit};
 use crate::client::Client;
 use clap::ValueHint;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use dss::model::{ByteCount, Quarantine, VerifyMode};
+use dss::model::{ByteCount, Presence, Quarantine, VerifyMode};
 use std::time::Duration;
 
 /// How many lines of a plan, and how many of what it does not move, are shown to people.
@@ -31,7 +33,7 @@ pub struct Repack {
     /// The only target
     #[arg(long, value_name = "MEDIUM", conflicts_with = "to_tags", value_hint = ValueHint::Other)]
     to: Option<String>,
-    /// Targets need all of these tags
+    /// Targets need all of these tags; without it any medium is one, whatever tags an object was put with
     #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
     to_tags: Vec<String>,
     /// Hold the old bytes until an operator decides
@@ -158,8 +160,28 @@ async fn excerpt_of_plan(context: &Context, client: &Client, request: &RepackReq
         Ok(())
     };
     let summary: PlanSummary = client.lines("/v1/repack/plan", request, take).await?;
-    context.output.result(&summary, |summary| excerpt.told(summary));
+    let missing = missing(client, &summary.sources).await;
+    context.output.result(&summary, |summary| {
+        let lines = std::iter::once(excerpt.told(summary)).chain(missing);
+        lines.collect::<Vec<_>>().join("\n")
+    });
     Ok(end_of_plan(context, summary))
+}
+
+/// A line for each source that is not where it should be: a plan needs none of them, and what is planned does.
+async fn missing(client: &Client, sources: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for name in sources {
+        let request = MediumRequest { medium: name.clone() };
+        let shown: Result<MediumView, Problem> = client.call("/v1/medium/show", &request).await;
+        // Where that is not known, nothing is said of it: the plan is what was asked for.
+        if shown.is_ok_and(|medium| medium.presence == Presence::Missing) {
+            lines.push(format!(
+                "{name} is not there now (missing): it must be before this can be done"
+            ));
+        }
+    }
+    lines
 }
 
 /// What the repack itself would be refused with is told last; its exit code is the plan's.

@@ -81,6 +81,8 @@ struct Running {
     /// The state folder's path.
     state: std::path::PathBuf,
     created: bool,
+    /// Who ended here before it, and did not stop.
+    killed: Option<u32>,
     seat: Seat,
     listener: UnixListener,
 }
@@ -99,6 +101,7 @@ pub async fn run(start: Start, say: impl FnOnce(&StartLine)) -> Result<(), Probl
     say(&StartLine::Ready {
         socket: start.state.socket().expect("it was recorded"),
         created: running.created,
+        killed: running.killed,
     });
     heed_signals(&stopping);
     manager::ready();
@@ -167,7 +170,7 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
         }
     };
     let listener = bind(&folder, seat.keeper())?;
-    seat.announce()?;
+    let killed = seat.announce()?;
     tracing::info!(state = %start.state.path().display(), "respoold takes requests");
     Ok(Running {
         daemon,
@@ -175,6 +178,7 @@ async fn prepare(start: &Start, stopping: &CancellationToken) -> Result<Running,
         cluster: opened.cluster,
         state: start.state.path().to_owned(),
         created: opened.created,
+        killed,
         seat,
         listener,
     })

@@ -110,16 +110,19 @@ impl Seat {
         }
     }
 
-    /// Tells scripts who runs, and the log that the one before did not leave in order, which takes this back.
-    pub fn announce(&self) -> Result<(), Problem> {
-        if let Ok(left) = fs::read_to_string(self.state.pid_file()) {
+    /// Tells scripts who runs, and the log that the one before did not leave in order, which takes this back. Answers
+    /// that one's process: whoever sits here alone knows, while a client may look when it is not gone yet.
+    pub fn announce(&self) -> Result<Option<u32>, Problem> {
+        let left = fs::read_to_string(self.state.pid_file()).ok();
+        if let Some(left) = &left {
             tracing::warn!(
                 process = left.trim(),
                 "the respoold before this one ended without stopping (killed or crashed); unfinished jobs go on"
             );
         }
         write_durably(&self.state.pid_file(), &format!("{}\n", std::process::id()))
-            .map_err(|error| self.state.unusable("written", &error))
+            .map_err(|error| self.state.unusable("written", &error))?;
+        Ok(left.and_then(|left| left.trim().parse().ok()))
     }
 
     /// Leaves in order: nobody is told of a process that is gone. What cannot be removed is refused or replaced by the
@@ -253,6 +256,20 @@ mod tests {
             name,
             "the seat outlives its holders"
         );
+    }
+
+    #[test]
+    fn who_was_killed_left_his_process_id_to_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::resolve(Some(folder.path())).unwrap();
+        let seat = Seat::take(&state).unwrap();
+        assert_eq!(seat.announce().unwrap(), None, "there was never one");
+        drop(seat);
+        let seat = Seat::take(&state).unwrap();
+        assert_eq!(seat.announce().unwrap(), Some(std::process::id()));
+        seat.leave();
+        let seat = Seat::take(&state).unwrap();
+        assert_eq!(seat.announce().unwrap(), None, "it left in order");
     }
 
     #[test]

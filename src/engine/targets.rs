@@ -6,7 +6,7 @@ use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::repack::awaited::{Awaited, gives_back};
 use crate::repack::manifest::Manifest;
-use crate::repack::plan::{Lack, Plan, Target};
+use crate::repack::plan::{EXTENT_OVERHEAD, Lack, Plan, Target};
 use crate::repack::stage::{Routed, Terms, route};
 use dss::model::{AdmState, ByteCount, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Presence, Standing};
 use lrs::core::{Priority, Request};
@@ -98,7 +98,7 @@ impl Targets {
         };
         let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes);
         let why = match worst {
-            Lack::Room(short) => format!("the largest of them is {short} too large for the roomiest medium"),
+            Lack::Room(short) => no_room(*short, plan),
             Lack::Spool(short) => {
                 format!("source and targets share a dock, and the largest of them is {short} too large for the spool")
             }
@@ -129,6 +129,17 @@ impl Targets {
         };
         Some(problem.next(format!("{}; then repeat", ways.join("; or "))))
     }
+}
+
+/// How much is missing for the one that lacks most, and that not only bytes count, where that may be what is missing.
+fn no_room(short: ByteCount, plan: &Plan) -> String {
+    let extents = plan.steps.len() + plan.unplaced.len();
+    let beside = ByteCount(EXTENT_OVERHEAD.0.saturating_mul(extents as u64));
+    let counted = match short <= beside {
+        true => format!(" (each extent is counted with {EXTENT_OVERHEAD} more than its bytes, for its file)"),
+        false => String::new(),
+    };
+    format!("the one that lacks most needs {short} more than the roomiest medium has left{counted}")
 }
 
 /// Every medium that may be a target of this job.

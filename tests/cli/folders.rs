@@ -143,6 +143,19 @@ fn no_symlink_leads_a_file_out_of_the_folder() {
 }
 
 #[test]
+fn a_name_that_would_be_a_file_and_a_folder_is_told_with_the_way_to_both() {
+    let site = stored(&["1", "2"]);
+    site.put("t/1/x", 10);
+    let got = get_tree(&site, &[]).exits(1);
+    assert_eq!(names(&got, "refused"), ["t/1/x"]);
+    let message = got.text("/refused/0/problem/message");
+    assert!(message.contains("'t/1' is an object"), "{message}");
+    let next = got.text("/refused/0/problem/next");
+    assert!(next.contains("`respool get t/1 FILE`"), "{next}");
+    assert!(is_back(&site, "1") && is_back(&site, "2"));
+}
+
+#[test]
 fn where_nothing_is_to_be_read_no_folder_is_made() {
     let site = stored(&["1"]);
     let refused = site.run(&["get", "--recursive", "nothing", &site.at("out")]).exits(2);

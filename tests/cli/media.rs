@@ -74,6 +74,21 @@ fn a_disk_that_is_away_is_trusted_and_not_called_attached() {
 }
 
 #[test]
+fn a_plan_for_a_disk_that_is_away_says_that_it_must_be_there() {
+    let site = Site::new();
+    site.add_dir("disk-a");
+    site.put("a", 1000);
+    site.add_dir("disk-b");
+    let words = "disk-a is not there now (missing): it must be before this can be done";
+    let plan = ["repack", "disk-a", "--plan"];
+    let said = site.say(&plan).exits(0).stdout;
+    assert!(!said.contains(words), "{said}");
+    fs::rename(site.path("disk-a"), site.path("away")).unwrap();
+    let said = site.say(&plan).exits(0).stdout;
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
 fn what_would_be_lost_is_looked_at_before_a_medium_is_declared_dead() {
     let site = Site::new();
     site.add_dir("disk-a");
@@ -265,6 +280,21 @@ fn a_medium_is_set_locked_and_unlocked() {
     assert_eq!(site.run(&["medium", "lock", "disk-a"]).exits(0).json["locked"], true);
     assert_eq!(site.run(&["medium", "unlock", "disk-a"]).exits(0).json["locked"], false);
     site.run(&["medium", "show", "nobody"]).exits(2);
+}
+
+#[test]
+fn a_capacity_that_is_raised_counts_at_once_on_a_disk_in_use() {
+    let site = Site::new();
+    fs::create_dir(site.path("disk-a")).unwrap();
+    site.run(&["dir", "add", "disk-a", &site.at("disk-a"), "--capacity", "100KiB"])
+        .exits(0);
+    site.put("a", 60_000);
+    let file = site.file("in-b", 60_000);
+    site.run(&["put", &file, "b"]).exits(2);
+    site.run(&["medium", "set", "disk-a", "capacity=1GiB"]).exits(0);
+    site.put("b", 60_000);
+    site.holds("a", 60_000);
+    site.holds("b", 60_000);
 }
 
 #[test]

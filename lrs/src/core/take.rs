@@ -72,8 +72,10 @@ impl Scheduler {
                 if state.row.health != Health::Ok && row.health == Health::Ok {
                     self.health.forget(id);
                 }
-                // Another path is another mount; the generation is checked by whoever uses the mount.
-                state.stale |= state.row.location != row.location;
+                // Another path is another mount, and a mount keeps the capacity that it was made with; the generation
+                // is checked by whoever uses the mount.
+                let mounted_as = (&state.row.location, state.row.capacity);
+                state.stale |= mounted_as != (&row.location, row.capacity);
                 state.row = row;
                 state.gone = false;
             }

@@ -407,3 +407,22 @@ fn a_distrusted_mount_is_made_again_before_its_next_use() {
     assert!(bench.is_granted(get));
     assert_eq!(bench.orders, ["unload m1", "load m1"], "under the same lease");
 }
+
+#[test]
+fn a_mount_of_another_capacity_is_made_again_before_its_next_use() {
+    let mut bench = three();
+    let put = bench.ask(request(Priority::Put).write(&[1]));
+    let mut row = bench.row(1);
+    row.capacity = Some(ByteCount(5_000));
+    bench.change(row.clone());
+    let get = bench.ask(request(Priority::Get).read(1));
+    assert!(bench.waits(get));
+    bench.orders.clear();
+    bench.release(put);
+    assert!(bench.is_granted(get));
+    assert_eq!(bench.orders, ["unload m1", "load m1"], "under the same lease");
+    bench.orders.clear();
+    bench.change(row);
+    bench.release(get);
+    assert!(bench.orders.is_empty(), "the same capacity is the same mount");
+}
