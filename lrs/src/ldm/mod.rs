@@ -3,8 +3,8 @@
 //! `disk` is the lowest layer (system calls on one directory; faults and simulations go in here), `fs` makes media of
 //! it that describe themselves, `spool` is room beside the media, `faults` rehearses disasters.
 //!
-//! Of tape: `scsi` is the wire, `drive` and `changer` are the devices on it. `virt` is a library of files that answers on
-//! that wire as the devices do.
+//! Of tape: `scsi` is the wire, `drive` and `changer` are the devices on it, `library` is a changer and its drives with
+//! what is in them. `virt` is a library of files that answers on that wire as the devices do.
 
 pub mod changer;
 pub mod disk;
@@ -12,6 +12,7 @@ pub mod drive;
 pub mod error;
 pub mod faults;
 pub mod fs;
+pub mod library;
 pub mod scsi;
 pub mod spool;
 pub mod virt;

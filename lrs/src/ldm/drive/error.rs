@@ -54,6 +54,9 @@ pub enum DriveFault {
     /// It is no such device, or cannot do this.
     #[error("{_0}")]
     Unfit(String),
+    /// The library could not bring the cartridge, or take it away: neither the drive nor the cartridge is to blame.
+    #[error("{_0}")]
+    Library(String),
 }
 
 /// Why an inventory is stale (SMC-3: 5/3B/0D and 0E; else an attention came).
@@ -101,7 +104,7 @@ impl DriveError {
                 blame => blame,
             },
             DriveFault::PositionUnknown => Blame::Us,
-            DriveFault::StaleInventory(_) => Blame::Library,
+            DriveFault::StaleInventory(_) | DriveFault::Library(_) => Blame::Library,
             DriveFault::PositionLost(_) | DriveFault::TooLong { .. } => Blame::Medium,
             DriveFault::Status(_) | DriveFault::Transport(_) | DriveFault::Nonsense(_) | DriveFault::Astray { .. } => {
                 Blame::Drive
@@ -127,6 +130,7 @@ impl DriveError {
             | DriveFault::Astray { .. }
             | DriveFault::PositionUnknown
             | DriveFault::Unfit(_)
+            | DriveFault::Library(_)
             | DriveFault::Reserved(_) => Disposition::Stop,
         }
     }

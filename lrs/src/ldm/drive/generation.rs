@@ -1,6 +1,8 @@
 //! Generations of LTO: by which codes drives and cartridges name them, and which drive reads and writes what. Pure tables:
 //! TAPE section 4, "Density / medium codes", which the LTFS reference implementation and a device model agree on.
 
+use std::fmt;
+
 /// A generation of drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Generation {
@@ -128,11 +130,13 @@ pub fn is_worm(medium_type: u8) -> bool {
 }
 
 impl Generation {
-    /// By the product name of INQUIRY: IBM's "ULT3580-TD8" and "ULTRIUM-HH8", HP's "Ultrium 8-SCSI". None: it is no name of
-    /// an LTO drive that is known here.
+    /// By the product name of INQUIRY: IBM's "ULT3580-TD8" and "ULTRIUM-HH8", HP's "Ultrium 8-SCSI", a virtual library's
+    /// "VIRTUAL LTO-8". None: it is no name of an LTO drive that is known here.
     pub fn of_product(product: &str) -> Option<Self> {
         let product = product.to_ascii_uppercase();
-        let lto = ["ULT", "LTO"].iter().any(|start| product.starts_with(start));
+        let lto = ["ULT", "LTO", "VIRTUAL LTO"]
+            .iter()
+            .any(|start| product.starts_with(start));
         if !lto {
             return None;
         }
@@ -169,6 +173,29 @@ impl Generation {
             | (Self::Lto8, D::L5 | D::L6 | D::L9 | D::L10 | D::L10P)
             | (Self::Lto9, D::L5 | D::L6 | D::L7 | D::M8 | D::L10 | D::L10P)
             | (Self::Lto10, D::L5 | D::L6 | D::L7 | D::M8 | D::L8 | D::L9) => Access::None,
+        }
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lto5 => "LTO-5",
+            Self::Lto6 => "LTO-6",
+            Self::Lto7 => "LTO-7",
+            Self::Lto8 => "LTO-8",
+            Self::Lto9 => "LTO-9",
+            Self::Lto10 => "LTO-10",
+        })
+    }
+}
+
+impl fmt::Display for Density {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::M8 => f.write_str("LTO-7 M8"),
+            Self::L10P => f.write_str("LTO-10 P"),
+            Self::L5 | Self::L6 | Self::L7 | Self::L8 | Self::L9 | Self::L10 => self.generation().fmt(f),
         }
     }
 }
@@ -239,6 +266,8 @@ mod tests {
         assert_eq!(Generation::of_product("Ultrium 5-SCSI"), Some(Generation::Lto5));
         assert_eq!(Generation::of_product("ULT3580-TD10"), Some(Generation::Lto10));
         assert_eq!(Generation::of_product("ULT3580-TD3"), None);
+        assert_eq!(Generation::of_product("VIRTUAL LTO-10"), Some(Generation::Lto10));
         assert_eq!(Generation::of_product("VTAPE"), None);
+        assert_eq!(Generation::of_product("VIRTUAL LIBRARY"), None);
     }
 }

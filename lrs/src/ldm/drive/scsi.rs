@@ -4,6 +4,7 @@
 
 mod clock;
 mod guarding;
+mod health;
 mod holding;
 mod layout;
 pub(crate) mod link;
@@ -14,6 +15,7 @@ mod records;
 pub mod timeouts;
 
 pub use clock::{Clock, SystemClock};
+pub use health::Health;
 pub use holding::Hold;
 
 use super::{

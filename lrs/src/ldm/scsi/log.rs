@@ -3,7 +3,7 @@
 pub mod alerts;
 mod volume;
 
-pub use alerts::Alert;
+pub use alerts::{Alert, Severity};
 pub use volume::{VolumeStatistics, tape_capacity, volume_statistics};
 
 use super::data::{Data, Malformed, number};

@@ -112,3 +112,17 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).name()
     }
 }
+
+impl<T: Transport + ?Sized> Transport for &mut T {
+    fn execute(&mut self, cdb: &[u8], transfer: Transfer<'_>, timeout: Duration) -> Result<Completion, TransportError> {
+        (**self).execute(cdb, transfer, timeout)
+    }
+
+    fn transfer_max(&self) -> usize {
+        (**self).transfer_max()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+}

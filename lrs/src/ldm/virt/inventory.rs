@@ -66,6 +66,14 @@ pub enum LibraryError {
     /// It is no barcode.
     #[error("'{_0}' is no barcode: 1 to 32 capital letters and digits")]
     NoBarcode(String),
+    /// A folder that was to come in holds no cartridge.
+    #[error("{} is no folder of a cartridge: {why}", path.display())]
+    NoCartridge {
+        /// Which folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// It has no such cartridge.
     #[error("there is no cartridge {_0}")]
     Unknown(String),

@@ -9,6 +9,7 @@ use super::clock::Pace;
 use super::drive::{Drive, Identity};
 use super::faulting::Faults;
 use super::handle::{DeviceTransport, lock};
+use super::intake::{self, Stranger};
 use super::inventory::{Content, Inventory, Kept, LibraryError, LibraryResult, LibrarySpec, check_barcode, io};
 use super::sense::Say;
 use super::technology::Technology;
@@ -39,6 +40,8 @@ pub struct VirtualLibrary {
     folder: PathBuf,
     drives: Vec<Arc<Mutex<Drive>>>,
     changer: Arc<Mutex<Changer>>,
+    /// Held by whoever brings a cartridge in, which may take long: the arm moves meanwhile.
+    intake: Mutex<()>,
 }
 
 /// What the changer and the library share: the inventory, the drives, the folder, and the cartridges in memory that are in
@@ -118,6 +121,7 @@ impl VirtualLibrary {
             folder: folder.to_owned(),
             drives,
             changer: Arc::new(Mutex::new(Changer::new(name, frame, faults, rehearsal.pace))),
+            intake: Mutex::new(()),
         })
     }
 
@@ -167,25 +171,21 @@ impl VirtualLibrary {
 
     /// Puts a new cartridge into a free slot: of another generation, size or purpose than `blank`'s.
     pub fn add(&self, card: &Card) -> LibraryResult<()> {
-        self.place(&card.barcode, card.technology, |path| {
-            std::fs::create_dir(path)?;
-            FolderCartridge::create(path, card.clone()).map_err(std::io::Error::from)
-        })
+        self.place(&card.barcode, card.technology, |path| intake::blank(path, card))
     }
 
     /// Copies the folder of a cartridge that other software made into a free slot. What generation it is: as told, else as
     /// its folder says, else the library's.
     pub fn insert(&self, from: &Path, barcode: &str, technology: Option<Technology>) -> LibraryResult<()> {
         let fallback = self.technology();
+        let stranger = Stranger {
+            from,
+            barcode,
+            technology,
+            fallback,
+        };
         self.place(barcode, technology.unwrap_or(fallback), |path| {
-            copy(from, path)?;
-            let opened = FolderCartridge::open(path, barcode, fallback).map_err(std::io::Error::from)?;
-            let mut card = opened.card().clone();
-            card.barcode = barcode.to_owned();
-            if let Some(technology) = technology {
-                card.technology = technology;
-            }
-            FolderCartridge::label(path, &card).map_err(std::io::Error::from)
+            intake::copied(path, &stranger)
         })
     }
 
@@ -237,15 +237,21 @@ impl VirtualLibrary {
         &self,
         barcode: &str,
         technology: Technology,
-        make: impl FnOnce(&Path) -> std::io::Result<()>,
+        make: impl FnOnce(&Path) -> LibraryResult<()>,
     ) -> LibraryResult<()> {
+        let _alone = lock(&self.intake);
+        self.changer().frame.room_for(barcode)?;
+        let cartridges = self.folder.join(CARTRIDGES);
+        intake::sweep(&cartridges)?;
+        let draft = intake::draft(&cartridges, barcode);
+        if let Err(error) = make(&draft) {
+            // What is left of it goes with the next attempt at the latest.
+            let _ = intake::remove(&draft);
+            return Err(error);
+        }
         let mut changer = self.changer();
         let slot = changer.frame.room_for(barcode)?;
-        let path = cartridge_folder(&self.folder, barcode);
-        if path.exists() {
-            std::fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
-        }
-        make(&path).map_err(|source| io(&path, source))?;
+        intake::name(&draft, &cartridge_folder(&self.folder, barcode), &cartridges)?;
         let content = Content {
             barcode: barcode.to_owned(),
             technology,
@@ -263,22 +269,4 @@ impl VirtualLibrary {
 
 fn cartridge_folder(library: &Path, barcode: &str) -> PathBuf {
     library.join(CARTRIDGES).join(barcode)
-}
-
-/// Copies the regular files of a folder, with modes that let them be read, and makes them durable.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_file() {
-            continue;
-        }
-        let (mut source, mut target) = (
-            std::fs::File::open(entry.path())?,
-            std::fs::File::create_new(to.join(entry.file_name()))?,
-        );
-        std::io::copy(&mut source, &mut target)?;
-        target.sync_all()?;
-    }
-    std::fs::File::open(to)?.sync_all()
 }

@@ -14,6 +14,7 @@ pub mod clock;
 mod drive;
 mod faulting;
 mod handle;
+mod intake;
 mod inventory;
 pub mod library;
 mod reservation;

@@ -54,7 +54,7 @@ impl<T: Transport, C: Clock> ScsiDrive<T, C> {
         self.done(cdb, Transfer::Out(&list), timeouts::QUESTION).map(drop)
     }
 
-    fn log_page(&mut self, page: Page) -> Result<Vec<u8>, DriveFault> {
+    pub(super) fn log_page(&mut self, page: Page) -> Result<Vec<u8>, DriveFault> {
         self.ask(Cdb::log_sense(page, LOG_BYTES as u16), LOG_BYTES)
     }
 

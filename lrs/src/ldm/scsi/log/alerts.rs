@@ -8,30 +8,90 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alert(u8);
 
-/// The flags that somebody acts upon, and what they say.
-const WORDS: &[(u8, &str)] = &[
-    (3, "hard error: a read or write failed"),
-    (4, "the medium is bad: its data is at risk"),
-    (5, "reading fails: the tape is damaged or the drive is faulty"),
-    (6, "writing fails: the tape is faulty or the drive is"),
-    (7, "the medium has reached the end of its life"),
-    (8, "the medium is not of data grade"),
-    (9, "the medium is write-protected"),
-    (11, "a cleaning cartridge is in"),
-    (15, "the memory chip of the cartridge failed"),
-    (18, "the tape directory was corrupt on load"),
-    (19, "the medium nears the end of its life"),
-    (20, "clean now"),
-    (21, "clean soon"),
-    (22, "the cleaning cartridge is used up"),
-    (30, "hardware fault A: reset the drive"),
-    (31, "hardware fault B: the drive failed its self-test"),
-    (51, "the tape directory was invalid on unload"),
-    (52, "the system area could not be written"),
-    (53, "the system area could not be read"),
-    (55, "the cartridge could not be loaded"),
-    (59, "the medium that is written once failed its check"),
-    (60, "the medium that is written once has been tampered with"),
+/// How much a flag matters (SSC-4, annex A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It is to be known.
+    Information,
+    /// It will be trouble, or makes work slow.
+    Warning,
+    /// Data, the cartridge or the drive are at risk.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Information => "information",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+use Severity::{Critical, Information, Warning};
+
+/// What the flags say. Those that are left out are obsolete or nobody's yet.
+const FLAGS: &[(u8, Severity, &str)] = &[
+    (1, Warning, "reading is troubled"),
+    (2, Warning, "writing is troubled"),
+    (3, Warning, "hard error: a read or write failed"),
+    (4, Critical, "the medium is bad: its data is at risk"),
+    (5, Critical, "reading fails: the tape is damaged or the drive is faulty"),
+    (6, Critical, "writing fails: the tape is faulty or the drive is"),
+    (7, Warning, "the medium has reached the end of its life"),
+    (8, Warning, "the medium is not of data grade"),
+    (9, Critical, "the medium is write-protected"),
+    (10, Information, "the cartridge cannot be let out: the drive is in use"),
+    (11, Information, "a cleaning cartridge is in"),
+    (
+        12,
+        Information,
+        "the cartridge is of a format that the drive does not take",
+    ),
+    (13, Critical, "the cartridge is broken, and may be let out"),
+    (14, Critical, "the cartridge is broken, and cannot be let out"),
+    (15, Warning, "the memory chip of the cartridge failed"),
+    (16, Critical, "the cartridge was taken out by force"),
+    (17, Warning, "the cartridge can only be read"),
+    (18, Warning, "the tape directory was corrupt on load"),
+    (19, Information, "the medium nears the end of its life"),
+    (20, Critical, "clean now"),
+    (21, Warning, "clean soon"),
+    (22, Critical, "the cleaning cartridge is used up"),
+    (23, Critical, "the cleaning cartridge is not valid"),
+    (24, Warning, "the tape wants to be wound and rewound"),
+    (25, Warning, "a port of the drive failed"),
+    (26, Warning, "a fan failed"),
+    (27, Warning, "a power supply failed"),
+    (28, Warning, "the drive takes too much power"),
+    (29, Warning, "the drive wants to be looked after"),
+    (30, Critical, "hardware fault A: reset the drive"),
+    (31, Critical, "hardware fault B: the drive failed its self-test"),
+    (32, Warning, "the way to the host has a fault"),
+    (33, Critical, "let the cartridge out and put it in again"),
+    (34, Warning, "new firmware could not be loaded"),
+    (35, Warning, "it is too humid in the drive"),
+    (36, Warning, "it is too hot or too cold in the drive"),
+    (37, Warning, "the drive's voltage is wrong"),
+    (38, Critical, "the drive will fail soon"),
+    (39, Warning, "the drive wants a self-test"),
+    (50, Warning, "statistics of the cartridge were lost"),
+    (51, Critical, "the tape directory was invalid on unload"),
+    (52, Critical, "the system area could not be written"),
+    (53, Critical, "the system area could not be read"),
+    (54, Critical, "the beginning of the data was not found"),
+    (55, Critical, "the cartridge could not be loaded"),
+    (56, Critical, "the cartridge could not be unloaded"),
+    (57, Critical, "the way between the drive and the library failed"),
+    (58, Warning, "the drive's firmware failed"),
+    (59, Warning, "the medium that is written once failed its check"),
+    (
+        60,
+        Warning,
+        "somebody tried to overwrite the medium that is written once",
+    ),
+    (61, Warning, "the drive's rules of encryption were broken"),
 ];
 
 impl Alert {
@@ -45,12 +105,23 @@ impl Alert {
         self.0
     }
 
-    /// What it says, where somebody should act upon it.
+    fn row(self) -> Option<&'static (u8, Severity, &'static str)> {
+        FLAGS.iter().find(|(number, ..)| *number == self.0)
+    }
+
+    /// What it says, where it says something.
     pub fn words(self) -> Option<&'static str> {
-        WORDS
-            .iter()
-            .find(|(number, _)| *number == self.0)
-            .map(|(_, words)| *words)
+        self.row().map(|(_, _, words)| *words)
+    }
+
+    /// How much it matters. One that no table knows is a warning: somebody should look at what it may be.
+    pub fn severity(self) -> Severity {
+        self.row().map_or(Warning, |(_, severity, _)| *severity)
+    }
+
+    /// Whether it asks for cleaning.
+    pub fn wants_cleaning(self) -> bool {
+        matches!(self.0, 20 | 21)
     }
 }
 
@@ -93,5 +164,14 @@ mod tests {
         );
         assert_eq!(found[1].to_string(), "TapeAlert 20 (clean now)");
         assert_eq!(found[2].to_string(), "TapeAlert 64");
+        let severities: Vec<_> = found.iter().map(|alert| alert.severity()).collect();
+        assert_eq!(severities, [Warning, Critical, Warning]);
+        assert!(found[1].wants_cleaning() && !found[0].wants_cleaning());
+    }
+
+    #[test]
+    fn every_flag_is_in_the_table_once_and_in_order() {
+        assert!(FLAGS.is_sorted_by(|(a, ..), (b, ..)| a < b));
+        assert!(FLAGS.iter().all(|(number, ..)| Alert::new(*number).is_some()));
     }
 }

@@ -19,6 +19,11 @@ pub use sparse::SparseCartridge;
 use crate::ldm::drive::{Attribute, Position};
 use nix::errno::Errno;
 
+/// Whether a file of a cartridge's folder is a record, a filemark or an end of data, by its name.
+pub(super) fn is_block(name: &str) -> bool {
+    names::parse_block(name).is_some()
+}
+
 /// What storage of a cartridge answers.
 pub type CartridgeResult<T> = Result<T, Errno>;
 

@@ -129,7 +129,10 @@ impl Drive {
                 self.bay = Bay::Ready(loaded);
                 self.initiators.tell_all(Say::MEDIUM_MAY_HAVE_CHANGED);
             }
-            Err(Check::Condition(say, _)) => self.bay = Bay::Refused(cartridge, say),
+            Err(Check::Condition(say, _)) => {
+                self.statistics.note(&say);
+                self.bay = Bay::Refused(cartridge, say);
+            }
             Err(check) => {
                 self.bay = Bay::Loading(cartridge, Duration::ZERO);
                 return Err(check);

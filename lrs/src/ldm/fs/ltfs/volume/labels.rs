@@ -73,6 +73,7 @@ pub(in crate::ldm::fs::ltfs) fn of_block(fault: &DriveFault) -> bool {
         | DriveFault::Astray { .. }
         | DriveFault::Reserved(_)
         | DriveFault::StaleInventory(_)
+        | DriveFault::Library(_)
         | DriveFault::Unfit(_) => false,
     }
 }

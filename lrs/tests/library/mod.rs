@@ -1,0 +1,11 @@
+mod bays;
+mod crashes;
+mod failures;
+mod found;
+mod insertion;
+mod inventory;
+mod killed;
+mod seeds;
+mod status;
+mod support;
+mod volumes;
