@@ -52,6 +52,10 @@ CREATE TYPE public.job_state AS ENUM (
     'cancelled',
     'restored'
 );
+CREATE TYPE public.library_kind AS ENUM (
+    'virtual',
+    'scsi'
+);
 CREATE TYPE public.move_state AS ENUM (
     'recorded',
     'swapped',
@@ -105,6 +109,16 @@ BEGIN
                       CROSS JOIN LATERAL (SELECT o.deleted_at FROM object o WHERE o.id = l.object_id OFFSET 0) o
                      WHERE o.deleted_at IS NULL));
 END $$;
+CREATE FUNCTION public.durable_end(of_medium uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    RETURN coalesce((SELECT span_end(e.span) FROM extent e
+                      WHERE e.medium = of_medium AND e.span IS NOT NULL
+                        AND e.generation = (SELECT m.generation FROM medium m WHERE m.id = of_medium)
+                      ORDER BY span_end(e.span) DESC LIMIT 1), 0);
+END $$;
 CREATE FUNCTION public.extent_begins_unindexed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -140,6 +154,16 @@ CREATE FUNCTION public.extent_ends_unindexed() RETURNS trigger
 BEGIN
     PERFORM strike_unindexed(o.medium, array_agg(o.id)) FROM old_rows o GROUP BY o.medium ORDER BY o.medium;
     RETURN NULL;
+END $$;
+CREATE FUNCTION public.extent_fills_span() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF span_bytes(NEW.span) > NEW.bytes THEN
+        RAISE EXCEPTION 'I3: extent % has % bytes, and its place on the tape more: %', NEW.id, NEW.bytes, NEW.span
+            USING ERRCODE = 'RS003', CONSTRAINT = 'i3_extent_fills_span', DETAIL = NEW.id::text;
+    END IF;
+    RETURN NEW;
 END $$;
 CREATE FUNCTION public.extent_inserted() RETURNS trigger
     LANGUAGE plpgsql
@@ -301,6 +325,18 @@ BEGIN
             USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
     END IF;
 END $$;
+CREATE FUNCTION public.span_bytes(span text) RETURNS numeric
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT coalesce(sum(split_part(one, '=', 2)::numeric), 0) FROM string_to_table(span, ',') AS one
+$$;
+CREATE FUNCTION public.span_end(span text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT coalesce(max(split_part(split_part(one, ':', 2), '+', 1)::bigint
+                        + split_part(split_part(one, '*', 2), '=', 1)::bigint), 0)
+      FROM string_to_table(span, ',') AS one WHERE one LIKE '1:%'
+$$;
 CREATE FUNCTION public.strike_unindexed(of_medium uuid, of_extents uuid[]) RETURNS bigint
     LANGUAGE plpgsql STRICT
     SET enable_seqscan TO 'off'
@@ -373,14 +409,14 @@ CREATE TABLE public.copy (
     CONSTRAINT copy_layout_type_check CHECK ((layout_type = 'simple'::text))
 );
 CREATE TABLE public.device (
-    name text NOT NULL COLLATE pg_catalog."C",
-    family public.family NOT NULL,
-    host text NOT NULL,
-    path text NOT NULL,
-    library text,
-    locked boolean DEFAULT false NOT NULL,
-    health public.health DEFAULT 'ok'::public.health NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    library text NOT NULL COLLATE pg_catalog."C",
+    bay text NOT NULL COLLATE pg_catalog."C",
+    serial text,
+    model text,
+    locked text,
+    health public.health NOT NULL,
+    trouble text,
+    CONSTRAINT device_bay_check CHECK ((bay <> ''::text))
 );
 CREATE TABLE public.event (
     seq bigint NOT NULL,
@@ -429,6 +465,7 @@ CREATE TABLE public.extent (
     hold_forever boolean DEFAULT false NOT NULL,
     verified_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
+    span text,
     CONSTRAINT extent_blake3_check CHECK ((octet_length(blake3) = 32)),
     CONSTRAINT extent_bytes_check CHECK ((bytes >= 0)),
     CONSTRAINT extent_chunk_crcs_check CHECK (((octet_length(chunk_crcs) % 4) = 0)),
@@ -440,6 +477,7 @@ CREATE TABLE public.extent (
     CONSTRAINT extent_md5_check CHECK ((octet_length(md5) = 16)),
     CONSTRAINT extent_one_hold CHECK (((hold_until IS NULL) OR (NOT hold_forever))),
     CONSTRAINT extent_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT extent_span CHECK (((span = ''::text) OR ((span || ','::text) ~ '^(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]):(0|[1-9][0-9]{0,17})\+(0|[1-9][0-9]{0,17})\*[1-9][0-9]{0,17}=[1-9][0-9]{0,17},)+$'::text))),
     CONSTRAINT extent_xxh128_check CHECK ((octet_length(xxh128) = 16)),
     CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0)))),
     CONSTRAINT i2_sync_has_digests CHECK (((state <> 'sync'::public.extent_state) OR (num_nonnulls(blake3, crc32, chunk_crcs) = 3)))
@@ -462,7 +500,8 @@ CREATE UNLOGGED TABLE public.import_staging (
     blake3 bytea NOT NULL,
     crc32 bigint NOT NULL,
     chunk_crcs bytea NOT NULL,
-    inode bigint
+    inode bigint,
+    span text
 );
 CREATE TABLE public.job (
     id bigint NOT NULL,
@@ -574,6 +613,13 @@ CREATE TABLE public.lease (
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT lease_epoch_check CHECK ((epoch > 0))
 );
+CREATE TABLE public.library (
+    name text NOT NULL COLLATE pg_catalog."C",
+    kind public.library_kind NOT NULL,
+    place text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT library_name_check CHECK ((name <> ''::text))
+);
 CREATE TABLE public.medium_grouping (
     medium uuid NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C"
@@ -622,7 +668,7 @@ ALTER TABLE ONLY public.commit_mark
 ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_pkey PRIMARY KEY (object_id, copy_no);
 ALTER TABLE ONLY public.device
-    ADD CONSTRAINT device_pkey PRIMARY KEY (name);
+    ADD CONSTRAINT device_pkey PRIMARY KEY (library, bay);
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_link UNIQUE (link);
 ALTER TABLE ONLY public.event
@@ -651,6 +697,8 @@ ALTER TABLE ONLY public.layout
     ADD CONSTRAINT layout_pkey PRIMARY KEY (object_id, copy_no, index);
 ALTER TABLE ONLY public.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.library
+    ADD CONSTRAINT library_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.medium_grouping
     ADD CONSTRAINT medium_grouping_pkey PRIMARY KEY (medium, name);
 ALTER TABLE ONLY public.medium
@@ -665,6 +713,7 @@ ALTER TABLE ONLY public.object
     ADD CONSTRAINT object_version UNIQUE (oid, version);
 CREATE INDEX commit_mark_by_time ON public.commit_mark USING btree (at);
 CREATE INDEX event_unsealed ON public.event USING btree (seq) WHERE (link IS NULL);
+CREATE INDEX extent_by_end ON public.extent USING btree (medium, generation, public.span_end(span)) WHERE (span IS NOT NULL);
 CREATE INDEX extent_by_medium ON public.extent USING btree (medium, state, id);
 CREATE INDEX extent_by_object ON public.extent USING btree (object_id);
 CREATE INDEX extent_by_oid ON public.extent USING hash (oid);
@@ -677,6 +726,7 @@ CREATE UNIQUE INDEX job_source_one_active ON public.job_source USING btree (medi
 CREATE INDEX job_substitution_by_job ON public.job_substitution USING btree (job, new_extent);
 CREATE INDEX layout_by_extent ON public.layout USING btree (extent);
 CREATE INDEX medium_in_doubt ON public.medium USING btree (name) WHERE (standing <> 'level'::public.standing);
+CREATE UNIQUE INDEX medium_tape_in_library ON public.medium USING btree (library, path) WHERE ((family = 'tape'::public.family) AND (library IS NOT NULL));
 CREATE INDEX object_deleted ON public.object USING btree (deleted_at, id) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE UNIQUE INDEX object_one_live ON public.object USING btree (oid) WHERE (deleted_at IS NULL);
 CREATE TRIGGER extent_deleted_counted AFTER DELETE ON public.extent REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
@@ -686,11 +736,13 @@ ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_deleted_unindexed;
 CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_inserted();
 CREATE TRIGGER extent_inserted_counted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_counted;
+CREATE TRIGGER extent_inserted_fills_span BEFORE INSERT ON public.extent FOR EACH ROW WHEN ((new.span IS NOT NULL)) EXECUTE FUNCTION public.extent_fills_span();
 CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER extent_inserted_unindexed AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_begins_unindexed();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_unindexed;
-CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)))) EXECUTE FUNCTION public.extent_stays();
+CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address, span ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)) OR ((old.span IS NOT NULL) AND (new.span IS DISTINCT FROM old.span)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
+CREATE TRIGGER extent_updated_fills_span BEFORE UPDATE OF span ON public.extent FOR EACH ROW WHEN (((new.span IS NOT NULL) AND (old.span IS NULL))) EXECUTE FUNCTION public.extent_fills_span();
 CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.what_layout_left_is_referenced();
 CREATE TRIGGER layout_inserted AFTER INSERT ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
@@ -699,6 +751,8 @@ CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON
 CREATE TRIGGER medium_updated BEFORE UPDATE OF adm_state, generation ON public.medium FOR EACH ROW WHEN (((new.generation <> old.generation) OR ((new.adm_state = 'erasing'::public.adm_state) <> (old.adm_state = 'erasing'::public.adm_state)))) EXECUTE FUNCTION public.medium_updated();
 ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device
+    ADD CONSTRAINT device_library_fkey FOREIGN KEY (library) REFERENCES public.library(name) ON DELETE CASCADE;
 ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id);
 ALTER TABLE ONLY public.extent

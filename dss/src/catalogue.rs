@@ -11,17 +11,19 @@ mod errors;
 pub use answered::*;
 pub use asked::*;
 pub use errors::{CatalogueError, Result};
-pub(crate) use errors::{erased_since, not_given_up, not_surplus, source_given_up};
+pub(crate) use errors::{
+    drive_locked, drive_subject, erased_since, not_given_up, not_surplus, refuse_with_media, source_given_up,
+};
 
 use crate::model::event::NewEvent;
 use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl, JobError,
-    JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid,
-    Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Substitution, Tally,
-    Version, Versions,
+    ByteCount, Compared, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl,
+    JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, Lease, Library, Medium, MediumId, Move, MoveState,
+    NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp,
+    Standing, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -91,7 +93,7 @@ pub trait Catalogue: Send + Sync {
     async fn forget_gone(&self, medium: MediumId, extents: &[ExtentId], now: Timestamp) -> Result<Gone>;
 
     // --- media
-    /// Adds a medium.
+    /// Adds a medium. A library has one tape of a barcode (`TapeExists`).
     async fn add_medium(&self, medium: NewMedium, now: Timestamp) -> Result<Medium>;
     /// Forgets a medium that has no extent row and was never labelled: the undo of a failed `dir add`.
     async fn forget_medium(&self, id: MediumId) -> Result<()>;
@@ -115,8 +117,31 @@ pub trait Catalogue: Send + Sync {
     /// What would become of objects if these media were lost now; at most `limit` of them are named. Media that are dead
     /// or failed are lost already. Costs what these media hold, and changes nothing.
     async fn what_if_lost(&self, media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss>;
-    /// Changes a medium's row.
+    /// The tape of this barcode in a library, if it is a medium.
+    async fn medium_at(&self, library: &str, barcode: &str) -> Result<Option<Medium>>;
+    /// The block behind the last one of the data partition that a *sync* or *orphan* extent of the medium's present
+    /// generation is known to lie on; 0 when none is. A tape that ends before it has lost something. Costs the same
+    /// however many extents there are (E-13).
+    async fn durable_end(&self, medium: MediumId) -> Result<u64>;
+    /// Changes a medium's row. A tape is not put where another one is (`TapeExists`).
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
+
+    // --- libraries and drives
+    /// Adds a library.
+    async fn add_library(&self, library: NewLibrary, now: Timestamp) -> Result<Library>;
+    /// All libraries, by name.
+    async fn libraries(&self) -> Result<Vec<Library>>;
+    /// One library.
+    async fn library(&self, name: &str) -> Result<Library>;
+    /// Forgets a library and its drives. `Conflict` while any medium is in it.
+    async fn forget_library(&self, name: &str, now: Timestamp) -> Result<()>;
+    /// Notes which drives were found in a library, by bay. What the operator locked stays locked, whichever drive is
+    /// there now; bays that are not named stay as they were last seen. Nothing new: nothing is changed.
+    async fn note_drives(&self, library: &str, drives: &[DriveSeen]) -> Result<()>;
+    /// Locks a drive, or unlocks it (None). Already so: nothing is changed.
+    async fn lock_drive(&self, library: &str, bay: &str, why: Option<String>, now: Timestamp) -> Result<KnownDrive>;
+    /// The drives of a library, by bay.
+    async fn drives(&self, library: &str) -> Result<Vec<KnownDrive>>;
 
     // --- leases
     /// Takes a lease, under the next epoch. A lease of an earlier life in the same seat is taken over at once, any

@@ -12,5 +12,6 @@ pub mod mint;
 #[cfg(not(feature = "simulation"))]
 mod mint;
 pub mod model;
+mod overlap;
 pub mod pg;
 mod release;

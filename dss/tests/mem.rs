@@ -5,7 +5,7 @@ mod evidence;
 use dss::catalogue::Catalogue;
 use dss::conformance::{Backend, Trap};
 use dss::mem::MemCatalogue;
-use dss::model::{CatalogueId, Extent, ExtentId, Object, ReadBack, Recorded, Synced};
+use dss::model::{CatalogueId, Extent, ExtentId, Object, ReadBack, Recorded, Span, Synced};
 use std::sync::Arc;
 
 struct Mem(Arc<MemCatalogue>);
@@ -20,6 +20,10 @@ impl Backend for Mem {
     }
     fn synced(&self, recorded: Recorded, bytes: &[u8]) -> Synced {
         evidence::synced(recorded, bytes)
+    }
+
+    fn synced_at(&self, recorded: Recorded, bytes: &[u8], span: Span) -> Synced {
+        evidence::synced_at(recorded, bytes, Some(span))
     }
     fn read_back(&self, extent: &Extent) -> ReadBack {
         evidence::read_back(extent)

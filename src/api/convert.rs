@@ -15,6 +15,8 @@ impl From<CatalogueError> for Problem {
                 let list = match what {
                     "medium" => "`respool medium list` shows the media",
                     "job" => "`respool job list` shows the jobs",
+                    "library" => "`respool library list` shows the libraries",
+                    "drive" => "`respool drive list` shows the drives",
                     "extent" => "`respool extent list` shows the extents",
                     "version" => "`respool object list --deleted` shows the versions",
                     _ => "`respool object list` shows the objects",
@@ -27,6 +29,10 @@ impl From<CatalogueError> for Problem {
                     _ => "choose another name",
                 };
                 Self::refused("exists", name, message).next(next)
+            }
+            CatalogueError::TapeExists { library, barcode } => {
+                Self::refused("exists", format!("{library}/{barcode}"), message)
+                    .next("`respool medium list` shows which medium that is; nothing was changed")
             }
             CatalogueError::Conflict { subject, .. } => Self::refused("conflict", subject, message)
                 .next("look at its state and try again when it allows this; nothing was changed"),
@@ -170,7 +176,9 @@ impl From<EvidenceError> for Problem {
                     "the bytes were not used; `respool extent list` names the extent's medium and its other copies",
                 )
             }
-            EvidenceError::ForeignReceipt { extent } => Self::bug(extent.to_string(), message),
+            EvidenceError::ForeignReceipt { extent } | EvidenceError::Overlong { extent } => {
+                Self::bug(extent.to_string(), message)
+            }
         }
     }
 }

@@ -447,10 +447,7 @@ async fn may_erase(host: &Host, medium: &Medium) -> Result<CheckErase, Problem> 
         format!("{} extents are pending", usage.extents.pending),
     );
     against(medium.locked, "it is locked".into());
-    against(
-        medium.presence != Presence::Attached,
-        format!("it is {}", medium.presence),
-    );
+    against(!medium.in_reach(), format!("it is {}", medium.presence));
     against(
         matches!(medium.adm_state, AdmState::Dead | AdmState::Retired),
         format!("it is {}", medium.adm_state),
@@ -495,7 +492,7 @@ fn way_to_erase(medium: &Medium, verdict: &CheckErase, jobs: &[Job]) -> String {
     if medium.locked {
         ways.extend(NoTarget::Locked.way_out(name));
     }
-    if medium.presence != Presence::Attached {
+    if !medium.in_reach() {
         ways.extend(NoTarget::Presence(medium.presence).way_out(name));
     }
     match verdict.job {

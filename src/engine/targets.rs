@@ -8,7 +8,7 @@ use crate::repack::awaited::{Awaited, gives_back};
 use crate::repack::manifest::Manifest;
 use crate::repack::plan::{EXTENT_OVERHEAD, Lack, Plan, Target};
 use crate::repack::stage::{Routed, Terms, route};
-use dss::model::{AdmState, ByteCount, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Presence, Standing};
+use dss::model::{AdmState, ByteCount, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Standing};
 use lrs::core::{Priority, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -203,7 +203,7 @@ pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<Jo
         for source in &job.spec.sources {
             let medium = host.catalogue.medium_by_id(*source).await?;
             let will_do = is_asked(spec, &medium) && !medium.locked && medium.health == Health::Ok;
-            if !will_do || medium.presence != Presence::Attached {
+            if !will_do || !medium.in_reach() {
                 continue;
             }
             let used = used.get(&medium.id).copied().unwrap_or_default();

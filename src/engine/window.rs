@@ -130,6 +130,7 @@ impl Run<'_> {
             }
             CatalogueError::NotFound { .. }
             | CatalogueError::Exists { .. }
+            | CatalogueError::TapeExists { .. }
             | CatalogueError::LeaseHeld { .. }
             | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)

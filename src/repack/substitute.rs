@@ -103,12 +103,8 @@ pub fn against_reading(medium: &Medium) -> Option<String> {
     if let AdmState::Erasing | AdmState::Dead = medium.adm_state {
         return Some(medium.adm_state.to_string());
     }
-    match medium.presence {
-        Presence::Attached | Presence::Missing => None,
-        Presence::Near | Presence::Shelf | Presence::Unseen => {
-            Some(format!("{}, last known at {}", medium.presence, medium.location.path))
-        }
-    }
+    let tried = medium.in_reach() || medium.presence == Presence::Missing;
+    (!tried).then(|| format!("{}, last known at {}", medium.presence, medium.location.path))
 }
 
 #[cfg(test)]

@@ -157,6 +157,7 @@ async fn import_batch(
             address: entry.address,
             digests: entry.digests,
             inode: entry.inode,
+            span: entry.span,
             header: entry.tag.header,
             read: None,
         };
@@ -203,6 +204,7 @@ fn as_extent(medium: &Medium, found: &Found) -> Extent {
         state: ExtentState::Orphan,
         owner: None,
         inode: found.inode,
+        span: found.span.clone(),
         hold: Hold::Forever,
         verified_at: None,
         created_at: found.header.created_at,

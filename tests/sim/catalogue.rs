@@ -76,6 +76,15 @@ overhear! {
     fn stranded(targets: &BTreeSet<MediumId>) -> Result<BTreeMap<MediumId, ByteCount>>;
     fn what_if_lost(media: &BTreeSet<MediumId>, limit: u32) -> Result<Loss>;
     fn change_medium(id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium>;
+    fn medium_at(library: &str, barcode: &str) -> Result<Option<Medium>>;
+    fn durable_end(medium: MediumId) -> Result<u64>;
+    fn add_library(library: NewLibrary, now: Timestamp) -> Result<Library>;
+    fn libraries() -> Result<Vec<Library>>;
+    fn library(name: &str) -> Result<Library>;
+    fn forget_library(name: &str, now: Timestamp) -> Result<()>;
+    fn note_drives(library: &str, drives: &[DriveSeen]) -> Result<()>;
+    fn lock_drive(library: &str, bay: &str, why: Option<String>, now: Timestamp) -> Result<KnownDrive>;
+    fn drives(library: &str) -> Result<Vec<KnownDrive>>;
     fn take_lease(
         resource: &Resource,
         holder: &Holder,

@@ -3,8 +3,8 @@
 use super::ObjectHeader;
 use crate::model::object::Place;
 use crate::model::{
-    AdmState, ByteCount, ExtentId, ExtentState, FsState, Generation, Health, Hold, JobId, MediumId, NewExtent, Object,
-    Oid, Origin, Presence, Synced,
+    AdmState, ByteCount, ExtentId, ExtentState, FsState, Generation, Health, Hold, JobId, LibraryKind, Location,
+    Medium, MediumId, NewExtent, Object, Oid, Origin, Presence, Span, Synced,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,17 @@ pub struct NewMedium {
     pub capacity: Option<ByteCount>,
 }
 
+/// A library to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLibrary {
+    /// What the operator calls it.
+    pub name: String,
+    /// How it is driven.
+    pub kind: LibraryKind,
+    /// Where it is: see [`crate::model::Library`].
+    pub place: String,
+}
+
 /// A change to a medium's row; None leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediumChange {
@@ -54,10 +65,24 @@ pub struct MediumChange {
     pub capacity: Option<Option<ByteCount>>,
     /// New path (dir) when a disk is mounted elsewhere.
     pub path: Option<String>,
+    /// New library (tape). None in it: the tape is in none, and keeps its barcode.
+    pub library: Option<Option<String>>,
     /// The generation on the label, when a medium is added that has one.
     pub generation: Option<Generation>,
     /// Why, for the event.
     pub why: String,
+}
+
+impl MediumChange {
+    /// Where the medium is afterwards.
+    pub(crate) fn location_of(&self, medium: &Medium) -> Location {
+        let before = &medium.location;
+        Location {
+            path: self.path.clone().unwrap_or_else(|| before.path.clone()),
+            dock: before.dock.clone(),
+            library: self.library.clone().unwrap_or_else(|| before.library.clone()),
+        }
+    }
 }
 
 /// Which extents to list.
@@ -152,10 +177,26 @@ pub struct Found {
     pub digests: crate::model::Digests,
     /// The file's inode.
     pub inode: Option<u64>,
+    /// Where its bytes lie on a tape, by the medium's own index.
+    pub span: Option<Span>,
     /// The object it belongs to.
     pub header: ObjectHeader,
     /// Some: its bytes were read whole just now and are good.
     pub read: Option<Timestamp>,
+}
+
+impl Found {
+    /// Whether what the medium's index says of it agrees with itself.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let fits = |span: &Span| span.fits(self.digests.bytes);
+        self.digests.is_consistent() && self.span.as_ref().is_none_or(fits)
+    }
+
+    /// Whether its bytes may be those of an extent that is known to lie there. A place that is not known contradicts none.
+    pub(crate) fn may_lie_at(&self, known: Option<&Span>) -> bool {
+        let here = self.span.as_ref();
+        here.is_none() || known.is_none() || here == known
+    }
 }
 
 /// Whether unknown objects become known.

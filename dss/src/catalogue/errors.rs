@@ -1,6 +1,6 @@
 //! Why a catalogue refuses, and the reasons that every catalogue words alike.
 
-use crate::model::{AdmState, ExtentId, JobError, Medium, MediumId, Standing};
+use crate::model::{AdmState, ExtentId, JobError, KnownDrive, Medium, MediumId, Standing};
 use jiff::Timestamp;
 
 /// What a catalogue answers when it does not do what was asked. Nothing was changed, unless it is `Unresolved`.
@@ -22,6 +22,14 @@ pub enum CatalogueError {
         what: &'static str,
         /// Its name.
         name: String,
+    },
+    /// A library has one tape of a barcode, and another medium is that.
+    #[error("library {library} has a tape {barcode} already, and it is another medium")]
+    TapeExists {
+        /// The library.
+        library: String,
+        /// The barcode.
+        barcode: String,
     },
     /// The thing is not in the state the request needs, or somebody else was faster.
     #[error("{subject}: {why}")]
@@ -127,5 +135,35 @@ pub(crate) fn not_surplus(extent: ExtentId, why: String) -> CatalogueError {
     CatalogueError::Conflict {
         subject: format!("extent {extent}"),
         why,
+    }
+}
+
+/// Refuses to forget a library while media are in it.
+pub(crate) fn refuse_with_media(library: &str, media: &[String]) -> Result<()> {
+    let more = match media.len() {
+        0 => return Ok(()),
+        1..=MEDIA_NAMED => String::new(),
+        all => format!(" and {} more", all - MEDIA_NAMED),
+    };
+    let named = media[..media.len().min(MEDIA_NAMED)].join(", ");
+    Err(CatalogueError::Conflict {
+        subject: format!("library {library}"),
+        why: format!("media are in it: {named}{more}"),
+    })
+}
+
+/// So many media are named where a library has them.
+const MEDIA_NAMED: usize = 10;
+
+/// What a drive is called in messages and events.
+pub(crate) fn drive_subject(library: &str, bay: &str) -> String {
+    format!("{library}/{bay}")
+}
+
+/// The event of a drive that was just locked or unlocked.
+pub(crate) fn drive_locked(drive: &KnownDrive) -> (&'static str, serde_json::Value) {
+    match &drive.locked {
+        Some(why) => ("drive.locked", serde_json::json!({ "why": why })),
+        None => ("drive.unlocked", serde_json::json!({})),
     }
 }

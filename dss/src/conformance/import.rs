@@ -24,6 +24,7 @@ pub(super) fn found(name: &str, version: i32, bytes: &str) -> Found {
         address: Address(format!("objects/{name}@{extent}")),
         digests: Digests::of(bytes.as_bytes()),
         inode: Some(7),
+        span: None,
         header: ObjectHeader {
             bytes: ByteCount(bytes.len() as u64),
             copies: CopyNo(1),
@@ -48,6 +49,7 @@ pub(super) async fn found_again(w: &World, extent: &Extent) -> Found {
         address: extent.address.clone(),
         digests: extent.digests.clone().expect("it is durable"),
         inode: extent.inode,
+        span: extent.span.clone(),
         header: headers[&extent.id].clone(),
         read: Some(at(50)),
     }

@@ -12,6 +12,7 @@ pub mod indexed;
 pub mod job_lists;
 pub mod jobs;
 pub mod leases;
+pub mod libraries;
 pub mod losses;
 pub mod lost;
 pub mod media;
@@ -23,6 +24,7 @@ pub mod release;
 pub mod restore;
 pub mod support;
 pub mod swap;
+pub mod tape;
 pub mod world;
 
 pub use support::{Backend, Trap};
@@ -137,6 +139,14 @@ macro_rules! conformance {
                 a_lost_epoch_changes_nothing
                 only_dead_epochs_are_swept
                 a_swept_extent_is_never_referenced;
+            libraries:
+                libraries_are_listed_by_name
+                a_library_with_media_is_not_forgotten
+                drives_are_noted_by_bay
+                a_locked_drive_stays_locked
+                a_library_has_one_tape_of_a_barcode
+                a_tape_is_found_where_it_is
+                a_tape_in_its_library_is_in_reach;
             losses:
                 what_if_tells_what_is_lost_and_what_has_fewer_copies
                 what_if_counts_from_what_can_be_read_now
@@ -250,6 +260,15 @@ macro_rules! conformance {
                 a_swap_has_a_stated_maximum
                 an_erased_target_takes_no_layout
                 old_bytes_are_offered_newest_first;
+            tape:
+                a_put_on_tape_tells_where_it_lies
+                a_move_to_tape_tells_where_it_lies
+                an_import_tells_where_extents_lie
+                i3_an_import_takes_no_place_that_cannot_be
+                e13_a_tape_is_known_to_its_durable_end
+                an_erased_tape_ends_at_its_beginning
+                a_live_extent_without_a_place_on_tape_is_told
+                i11_extents_on_the_same_bytes_of_a_tape_are_told;
         }
     };
 }

@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, CatalogueError, NewMedium, Overwrite, Page, Re
 use crate::model::object::Place;
 use crate::model::{
     Checkpoints, CopyNo, Extent, ExtentId, ExtentIndex, Family, JobSpec, Location, MediumId, Object, Oid, Quarantine,
-    ReadBack, Recorded, Step, Synced, VerifyMode,
+    ReadBack, Recorded, Span, Step, Synced, VerifyMode,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ pub trait Backend: Send + Sync {
     /// Everything up to *Synced* for bytes that were recorded, as a data path would have gathered it. Here, because this
     /// crate makes no evidence for things that did not happen; test binaries may.
     fn synced(&self, recorded: Recorded, bytes: &[u8]) -> Synced;
+    /// The same for bytes that lie there on a tape.
+    fn synced_at(&self, recorded: Recorded, bytes: &[u8], span: Span) -> Synced;
     /// The proof that an extent was read back whole and is good; likewise.
     fn read_back(&self, extent: &Extent) -> ReadBack;
 }

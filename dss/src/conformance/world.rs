@@ -10,7 +10,7 @@ use crate::model::object::Place;
 use crate::model::{
     Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold, Holder,
     HolderId, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata, Move, MoveState, NewExtent, Object,
-    ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Synced, Tally, Version,
+    ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Span, Synced, Tally, Version,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,6 +92,11 @@ impl World {
     /// See [`Backend::synced`].
     pub fn synced(&self, recorded: Recorded, bytes: &[u8]) -> Synced {
         self.backend.synced(recorded, bytes)
+    }
+
+    /// See [`Backend::synced_at`].
+    pub fn synced_at(&self, recorded: Recorded, bytes: &[u8], span: Span) -> Synced {
+        self.backend.synced_at(recorded, bytes, span)
     }
 
     /// See [`Backend::read_back`].

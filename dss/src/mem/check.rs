@@ -5,8 +5,10 @@ use super::tables::Tables;
 use crate::catalogue::{Finding, Severity};
 use crate::model::event::chain_hash;
 use crate::model::{
-    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Medium, MediumId, MoveState, Object, Oid, Standing,
+    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Family, Medium, MediumId, MoveState, Object, Oid,
+    Revision, Standing,
 };
+use crate::overlap::{Laid, Overlaps, told};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +37,17 @@ impl Finder {
             });
         }
     }
+}
+
+/// The stretches of an extent.
+fn laid(extent: &Extent) -> impl Iterator<Item = Laid> {
+    let stretches = extent.span.as_ref().map_or(&[] as &[_], |span| &span.0);
+    stretches.iter().map(|stretch| Laid {
+        tape: extent.medium,
+        generation: extent.generation,
+        stretch: *stretch,
+        extent: extent.id,
+    })
 }
 
 impl Tables {
@@ -94,6 +107,7 @@ impl Tables {
             let enough = copies.len() >= usize::try_from(object.copies.0).unwrap_or(0);
             finder.must(enough, "copies", &object.oid, "fewer copies than asked for");
         }
+        self.check_tapes(&mut finder);
         finder.severity = Severity::Note;
         for extent in self.extents.values() {
             let dead = extent
@@ -109,6 +123,29 @@ impl Tables {
             finder.must(!waits, "orphan", extent.id, "its bytes may go");
         }
         finder.found
+    }
+
+    /// Where on their tapes extents lie. Tapes that respool never wrote an index to are other software's, whose files need
+    /// not all have a place that can be told, and may share bytes.
+    fn check_tapes(&self, finder: &mut Finder) {
+        let ours = |medium: &&Medium| medium.family == Family::Tape && medium.revision > Revision(0);
+        for medium in self.media.values().filter(ours) {
+            finder.severity = Severity::Warning;
+            for extent in self.extents_on(medium.id) {
+                let known = extent.state != ExtentState::Sync || extent.span.is_some();
+                finder.must(known, "tape", extent.id, "it is not known where on its tape it lies");
+            }
+            finder.severity = Severity::Error;
+            let mut laid: Vec<Laid> = self.extents_on(medium.id).flat_map(laid).collect();
+            laid.sort();
+            let mut overlaps = Overlaps::default();
+            for one in laid {
+                let extent = one.extent;
+                if let Some(before) = overlaps.next(one) {
+                    finder.must(false, "I11", extent, &told(extent, &before, &medium.name));
+                }
+            }
+        }
     }
 
     fn check_extent(&self, extent: &Extent, finder: &mut Finder) {
@@ -128,6 +165,8 @@ impl Tables {
             "sync and referenced do not go together",
         );
         let digests = extent.digests.as_ref();
+        let fits = extent.span.as_ref().is_none_or(|span| span.fits(extent.bytes));
+        finder.must(fits, "I3", extent.id, "its place on the tape has more bytes");
         let consistent = digests.is_none_or(|known| known.is_consistent() && known.bytes == extent.bytes);
         let known = extent.state != ExtentState::Sync || digests.is_some();
         finder.must(

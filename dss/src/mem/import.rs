@@ -94,18 +94,23 @@ impl Tables {
     fn meet_known(&mut self, site: &Site, item: &Found) -> Met {
         let place = (site.medium, site.generation, item.address.clone());
         let Some(row) = self.extents.get_mut(&item.extent) else {
-            return match self.addresses.contains(&place) || !item.digests.is_consistent() {
+            return match self.addresses.contains(&place) || !item.is_consistent() {
                 true => Met::Other,
                 false => Met::New,
             };
         };
         let same = (row.medium, row.generation, &row.address) == (place.0, place.1, &place.2)
-            && row.digests.as_ref().is_none_or(|digests| *digests == item.digests);
+            && row.digests.as_ref().is_none_or(|digests| *digests == item.digests)
+            && item.is_consistent()
+            && item.may_lie_at(row.span.as_ref());
         if !same {
             return Met::Other;
         }
         self.unindexed.remove(&item.extent);
         row.verified_at = item.read.max(row.verified_at);
+        if row.state != ExtentState::Pending && row.span.is_none() {
+            row.span = item.span.clone();
+        }
         let unused = (row.state, row.hold) == (ExtentState::Orphan, Hold::Forever) && row.digests.is_some();
         match unused && row.origin == item.origin {
             true => Met::Unused,
@@ -259,6 +264,7 @@ impl Tables {
             state,
             owner: None,
             inode: item.inode,
+            span: item.span.clone(),
             hold: if state == ExtentState::Orphan {
                 Hold::Forever
             } else {

@@ -83,6 +83,7 @@ impl Tables {
                 name: new.name,
             });
         }
+        self.refuse_second_tape(new.id, new.family, &new.location)?;
         let medium = Medium {
             id: new.id,
             name: new.name,
@@ -199,6 +200,9 @@ impl Tables {
         if change.adm_state.is_some() {
             self.operator_states.remove(&id);
         }
+        let medium = self.medium(id)?;
+        let (family, there) = (medium.family, change.location_of(medium));
+        self.refuse_second_tape(id, family, &there)?;
         let medium = self.medium_mut(id)?;
         if let Some(generation) = change.generation
             && generation != medium.generation
@@ -216,7 +220,7 @@ impl Tables {
         medium.tags = change.tags.unwrap_or_else(|| medium.tags.clone());
         medium.class = change.class.unwrap_or_else(|| medium.class.clone());
         medium.capacity = change.capacity.unwrap_or(medium.capacity);
-        medium.location.path = change.path.unwrap_or_else(|| medium.location.path.clone());
+        medium.location = there;
         if medium.health != before {
             self.health_since.insert(id, now);
         }

@@ -11,6 +11,7 @@ mod extents;
 mod holdings;
 mod import;
 mod jobs;
+mod libraries;
 mod lookups;
 mod losses;
 mod lost;

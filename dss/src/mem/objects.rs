@@ -120,6 +120,7 @@ impl Tables {
         extent.owner = None;
         extent.digests = Some(synced.digests().clone());
         extent.inode = synced.inode();
+        extent.span = synced.span().cloned();
     }
 
     pub(super) fn abandon(&mut self, owner: Owner, only: Option<&[ExtentId]>) -> u64 {

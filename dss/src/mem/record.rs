@@ -134,6 +134,7 @@ impl Tables {
             state: ExtentState::Pending,
             owner: Some((owner, epoch)),
             inode: None,
+            span: None,
             hold: Hold::None,
             verified_at: None,
             created_at: now,

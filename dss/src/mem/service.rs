@@ -8,10 +8,10 @@ use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl, JobError,
-    JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid,
-    Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally,
-    Version, Versions,
+    ByteCount, Compared, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl,
+    JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, Lease, Library, Medium, MediumId, Move, MoveState,
+    NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp,
+    Standing, Step, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -120,6 +120,38 @@ impl Catalogue for MemCatalogue {
     }
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
         self.change(|tables| tables.change_medium(id, change, now))
+    }
+
+    async fn medium_at(&self, library: &str, barcode: &str) -> Result<Option<Medium>> {
+        Ok(self.read(|tables| tables.medium_at(library, barcode).cloned()))
+    }
+    async fn durable_end(&self, medium: MediumId) -> Result<u64> {
+        self.read(|tables| tables.durable_end(medium))
+    }
+
+    async fn add_library(&self, library: NewLibrary, now: Timestamp) -> Result<Library> {
+        self.change(|tables| tables.add_library(library, now))
+    }
+    async fn libraries(&self) -> Result<Vec<Library>> {
+        Ok(self.read(|tables| tables.libraries.values().cloned().collect()))
+    }
+    async fn library(&self, name: &str) -> Result<Library> {
+        self.read(|tables| tables.library(name).cloned())
+    }
+    async fn forget_library(&self, name: &str, now: Timestamp) -> Result<()> {
+        self.change(|tables| tables.forget_library(name, now))
+    }
+    async fn note_drives(&self, library: &str, drives: &[DriveSeen]) -> Result<()> {
+        let noted = |tables: &mut Tables| tables.note_drives(library, drives);
+        self.change_unless(&[], &[], |changed| !changed, noted).map(|_| ())
+    }
+    async fn lock_drive(&self, library: &str, bay: &str, why: Option<String>, now: Timestamp) -> Result<KnownDrive> {
+        let locked = |tables: &mut Tables| tables.lock_drive(library, bay, why, now);
+        let (drive, _) = self.change_unless(&[], &[], |(_, changed)| !changed, locked)?;
+        Ok(drive)
+    }
+    async fn drives(&self, library: &str) -> Result<Vec<KnownDrive>> {
+        self.read(|tables| tables.drives_of(library))
     }
 
     async fn take_lease(

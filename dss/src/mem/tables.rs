@@ -5,8 +5,8 @@ use crate::catalogue::{CatalogueError, Identity, Result};
 use crate::model::event::NewEvent;
 use crate::model::{
     Address, AdmState, CopyNo, Epoch, Event, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold,
-    HolderId, Job, JobId, LayoutEntry, Medium, MediumId, Move, MoveState, Object, ObjectDetail, ObjectId, Oid, Owner,
-    Resource, Version,
+    HolderId, Job, JobId, KnownDrive, LayoutEntry, Library, Medium, MediumId, Move, MoveState, Object, ObjectDetail,
+    ObjectId, Oid, Owner, Resource, Version,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,9 @@ pub(super) struct Tables {
     pub(super) operator_states: BTreeMap<MediumId, AdmState>,
     /// Since when the health of media is what it is, where it ever changed.
     pub(super) health_since: BTreeMap<MediumId, Timestamp>,
+    pub(super) libraries: Table<String, Library>,
+    /// By library and bay.
+    pub(super) drives: Table<(String, String), KnownDrive>,
     pub(super) leases: Table<String, LeaseRow>,
     /// A version without a layout was ended; its row stays as a tombstone.
     pub(super) objects: Table<ObjectId, Object>,
@@ -87,6 +90,8 @@ impl Tables {
             media: Table::default(),
             operator_states: BTreeMap::new(),
             health_since: BTreeMap::new(),
+            libraries: Table::default(),
+            drives: Table::default(),
             leases: Table::default(),
             objects: Table::default(),
             names: Table::default(),

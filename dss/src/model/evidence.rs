@@ -135,6 +135,12 @@ pub enum EvidenceError {
         /// Of which extent.
         extent: ExtentId,
     },
+    /// A tape took more bytes for it than it has.
+    #[error("extent {extent}: the place named for it on the tape has more bytes than the extent")]
+    Overlong {
+        /// Of which extent.
+        extent: ExtentId,
+    },
 }
 
 impl Verified {
@@ -169,6 +175,10 @@ impl Written {
         let extent = verified.recorded.extent.id;
         if receipt.extent != extent || receipt.digests != verified.digests {
             return Err(EvidenceError::ForeignReceipt { extent });
+        }
+        let bytes = verified.recorded.extent.bytes;
+        if receipt.span.as_ref().is_some_and(|span| !span.fits(bytes)) {
+            return Err(EvidenceError::Overlong { extent });
         }
         Ok(Self {
             verified,
@@ -351,5 +361,19 @@ mod tests {
         assert!(Written::accepted(one, other).is_err());
         let other = WriteReceipt::accepted(stranger, digests, None, SERIAL);
         assert!(Written::accepted(verified(), other).is_err());
+    }
+
+    #[test]
+    fn i3_a_place_that_has_more_bytes_than_the_extent_is_no_place_of_it() {
+        let written = |span: &str| {
+            let (recorded, digests) = (recorded(b"abc"), Digests::of(b"abc"));
+            let receipt = WriteReceipt::accepted(recorded.extent().id, digests.clone(), None, SERIAL);
+            let receipt = receipt.at(span.parse().expect("a span"));
+            let verified = Verified::checked(recorded, DigestReceipt::of_stream(digests)).expect("the same bytes");
+            Written::accepted(verified, receipt)
+        };
+        assert!(written("1:5+0*1=3").is_ok());
+        assert!(written("1:5+0*1=2").is_ok(), "a hole");
+        assert!(matches!(written("1:5+0*1=4"), Err(EvidenceError::Overlong { .. })));
     }
 }

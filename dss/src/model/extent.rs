@@ -3,7 +3,7 @@
 use super::words::words;
 use super::{
     ByteCount, CopyNo, Digests, Epoch, ExtentId, ExtentIndex, Generation, JobId, MediumId, ObjectId, Oid, SessionId,
-    Version,
+    Span, Version,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -80,6 +80,8 @@ pub struct Extent {
     pub owner: Option<(Owner, Epoch)>,
     /// The file's inode once durable (dir), a second proof of identity before any deletion.
     pub inode: Option<u64>,
+    /// Where its bytes lie on a tape, once they are durable there; None: not known, or not on a tape.
+    pub span: Option<Span>,
     /// orphan: held until then; see [`Hold`].
     pub hold: Hold,
     /// When its bytes were last read back whole from the medium and found good.

@@ -198,6 +198,16 @@ impl NoTarget {
 }
 
 impl Medium {
+    /// Whether it may be used without a person: it is attached, or a tape in its library, which the robot loads. Wherever
+    /// a medium is to be read, written or erased this is asked, and never its presence alone.
+    pub fn in_reach(&self) -> bool {
+        match (self.presence, self.family) {
+            (Presence::Attached, Family::Tape | Family::Dir) | (Presence::Near, Family::Tape) => true,
+            (Presence::Near, Family::Dir) => false,
+            (Presence::Shelf | Presence::Unseen | Presence::Missing, Family::Tape | Family::Dir) => false,
+        }
+    }
+
     /// Whether new extents may go to it, else the first reason why not.
     pub fn may_take_extents(&self) -> Result<(), NoTarget> {
         if self.locked {
@@ -212,7 +222,7 @@ impl Medium {
         if self.health != Health::Ok {
             return Err(NoTarget::Health(self.health));
         }
-        if self.presence != Presence::Attached {
+        if !self.in_reach() {
             return Err(NoTarget::Presence(self.presence));
         }
         match self.fs_state {
@@ -224,9 +234,7 @@ impl Medium {
 
     /// Whether its bytes may be read: everything short of erased, destroyed, absent or locked.
     pub fn may_be_read(&self) -> bool {
-        !self.locked
-            && !matches!(self.adm_state, AdmState::Erasing | AdmState::Dead)
-            && self.presence == Presence::Attached
+        !self.locked && !matches!(self.adm_state, AdmState::Erasing | AdmState::Dead) && self.in_reach()
     }
 }
 

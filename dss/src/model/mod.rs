@@ -10,6 +10,7 @@ pub mod holding;
 pub mod ids;
 pub mod job;
 pub mod lease;
+pub mod library;
 pub mod loss;
 pub mod medium;
 pub mod object;
@@ -32,6 +33,7 @@ pub use job::{
     Substitution, Tally, VerifyMode,
 };
 pub use lease::{Holder, Lease, Resource};
+pub use library::{DriveSeen, KnownDrive, Library, LibraryKind};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
 pub use span::{Span, Stretch};

@@ -1,5 +1,6 @@
 //! Where on a tape an extent's bytes are: known once they are written, and enough to read them without any index.
 
+use super::ByteCount;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
@@ -33,6 +34,24 @@ impl Span {
     /// All its bytes; None: more than there can be.
     pub fn bytes(&self) -> Option<u64> {
         self.0.iter().try_fold(0_u64, |sum, one| sum.checked_add(one.bytes))
+    }
+
+    /// The most that any number of it may be: two of them are added where numbers have a sign.
+    pub const MOST: u64 = 999_999_999_999_999_999;
+
+    /// Whether an extent of this size may lie there. It may cover fewer bytes, for files of other software have holes,
+    /// and never more.
+    pub fn fits(&self, extent: ByteCount) -> bool {
+        let small = |one: &Stretch| {
+            let numbers = [one.start_block, one.byte_offset, one.blocks, one.bytes];
+            numbers.iter().all(|number| *number <= Self::MOST)
+        };
+        self.0.iter().all(small) && self.bytes().is_some_and(|bytes| bytes <= extent.0)
+    }
+
+    /// How many records it touches, one that two stretches share counted for each.
+    pub fn blocks(&self) -> u64 {
+        self.0.iter().fold(0, |sum, one| sum.saturating_add(one.blocks))
     }
 
     /// The block behind the last one it touches on a partition.
@@ -144,6 +163,24 @@ mod tests {
             assert_eq!(serde_json::from_str::<Span>(&json).expect("as it was written"), span);
         }
         assert_eq!((some().bytes(), some().end_block(1)), (Some(6_000_003), Some(41)));
+    }
+
+    #[test]
+    fn i3_a_place_never_has_more_bytes_than_the_extent() {
+        assert!(some().fits(ByteCount(6_000_003)));
+        assert!(some().fits(ByteCount(6_000_004)), "a hole");
+        assert!(!some().fits(ByteCount(6_000_002)));
+        assert!(Span::default().fits(ByteCount(0)));
+        let mut far = some();
+        far.0[1].start_block = Span::MOST;
+        assert!(far.fits(ByteCount(6_000_003)));
+        far.0[1].start_block += 1;
+        assert!(!far.fits(ByteCount(6_000_003)), "no tape is so long");
+    }
+
+    #[test]
+    fn every_stretch_counts_its_blocks() {
+        assert_eq!((some().blocks(), Span::default().blocks()), (13, 0));
     }
 
     #[test]

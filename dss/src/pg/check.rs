@@ -6,7 +6,8 @@ use super::events::broken_link;
 use super::lost;
 use super::retry::{Stop, reading};
 use crate::catalogue::{Finding, Result, Severity};
-use crate::model::{Blake3, ByteCount, Digests};
+use crate::model::{Blake3, ByteCount, Digests, ExtentId, Generation, MediumId};
+use crate::overlap::{Laid, Overlaps, told};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -58,6 +59,8 @@ pub(super) async fn findings(catalogue: &PgCatalogue, now: Timestamp) -> Result<
         report.add(Severity::Warning, "used_bytes", miscounted(conn).await?);
         report.add(Severity::Warning, "unindexed", unindexed_nowhere(conn).await?);
         report.0.extend(lost::objects(conn).await?);
+        report.add(Severity::Warning, "tape", nowhere_on_tape(conn).await?);
+        report.add(Severity::Error, "I11", overlapping(conn).await?);
         let digests = inconsistent_digests(conn).await?;
         report.add(Severity::Error, "I3", digests);
         if let Some(why) = broken_link(conn).await? {
@@ -288,6 +291,52 @@ async fn unindexed_nowhere(on: &mut PgConnection) -> std::result::Result<Vec<Lin
              FROM extent_unindexed u LEFT JOIN extent e ON e.id = u.extent LEFT JOIN medium m ON m.id = u.medium
             WHERE e.medium IS DISTINCT FROM u.medium ORDER BY u.extent, u.medium LIMIT 2000"#
     ))
+}
+
+/// Live extents of which is not known where on their tape they lie: without its index they cannot be read. Tapes that
+/// respool never wrote an index to are other software's, whose files need not all have a place that can be told.
+async fn nowhere_on_tape(on: &mut PgConnection) -> std::result::Result<Vec<Line>, Stop> {
+    Ok(lines!(
+        on,
+        r#"SELECT 'extent ' || e.id AS "subject!",
+                  'it is not known where on medium ' || m.name || ' it lies: only the index of the tape tells' AS "detail!"
+             FROM medium m JOIN extent e ON e.medium = m.id AND e.state = 'sync'
+            WHERE m.family = 'tape' AND m.revision > 0 AND e.span IS NULL ORDER BY e.id LIMIT 2000"#
+    ))
+}
+
+/// Extents that are said to lie on the same bytes of a tape, of which at most one can be right. Other software may have
+/// files share bytes, so this is asked of tapes that respool wrote. The server sorts, on its disk where there is much, and
+/// one stretch is kept here: the cost is that of the extents on tape, as that of the rest of the check.
+async fn overlapping(on: &mut PgConnection) -> std::result::Result<Vec<Line>, Stop> {
+    let mut rows = sqlx::query!(
+        r#"SELECT e.id, e.medium, m.name, e.generation, s.one AS "one!"
+             FROM medium m JOIN extent e ON e.medium = m.id AND e.state <> 'pending'
+            CROSS JOIN LATERAL string_to_table(e.span, ',') AS s (one)
+            WHERE m.family = 'tape' AND m.revision > 0
+            ORDER BY e.medium, e.generation, split_part(s.one, ':', 1)::int,
+                     split_part(split_part(s.one, ':', 2), '+', 1)::bigint,
+                     split_part(split_part(s.one, '+', 2), '*', 1)::bigint, e.id"#
+    )
+    .fetch(on);
+    let (mut lines, mut overlaps) = (Vec::new(), Overlaps::default());
+    while let Some(row) = rows.try_next().await? {
+        let extent = ExtentId(row.id);
+        for stretch in super::codec::span(extent, &row.one)?.0 {
+            let laid = Laid {
+                tape: MediumId(row.medium),
+                generation: Generation(row.generation),
+                stretch,
+                extent,
+            };
+            let before = overlaps.next(laid).filter(|_| lines.len() <= MOST);
+            lines.extend(before.map(|before| Line {
+                subject: format!("extent {extent}"),
+                detail: told(extent, &before, &row.name),
+            }));
+        }
+    }
+    Ok(lines)
 }
 
 /// Length, number of chunks, and the chunks combined to the whole, of every extent that has digests.

@@ -4,7 +4,7 @@
 use crate::catalogue::{CatalogueError, Result};
 use crate::model::{
     Address, Blake3, ByteCount, CopyNo, Digests, Epoch, Extent, ExtentId, ExtentIndex, Generation, Hold, JobId,
-    MediumId, Metadata, Object, ObjectId, Oid, Origin, Owner, SessionId, UnknownWord, Version,
+    MediumId, Metadata, Object, ObjectId, Oid, Origin, Owner, SessionId, Span, UnknownWord, Version,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -82,6 +82,7 @@ pub(super) struct ExtentRow {
     pub owner_session: Option<Uuid>,
     pub owner_epoch: Option<i64>,
     pub inode: Option<i64>,
+    pub span: Option<String>,
     pub hold_until: Option<Stamp>,
     pub hold_forever: bool,
     pub verified_at: Option<Stamp>,
@@ -95,7 +96,7 @@ macro_rules! extent_rows {
             crate::pg::codec::ExtentRow,
             r#"SELECT e.id, e.state::text AS "state!", e.object_id, e.oid, e.version, e.copy_no, e.index, e.medium,
                 e.generation, e.address, e.bytes, e.blake3, e.crc32, e.chunk_crcs, e.owner_job, e.owner_session,
-                e.owner_epoch, e.inode, e.hold_until AS "hold_until: crate::pg::codec::Stamp",
+                e.owner_epoch, e.inode, e.span, e.hold_until AS "hold_until: crate::pg::codec::Stamp",
                 e.hold_forever, e.verified_at AS "verified_at: crate::pg::codec::Stamp",
                 e.created_at AS "created_at: crate::pg::codec::Stamp" FROM extent e "# + $tail
             $(, $arg)*
@@ -136,6 +137,7 @@ impl TryFrom<ExtentRow> for Extent {
             state: word(&row.state)?,
             owner: owner(row.owner_job, row.owner_session).zip(row.owner_epoch.map(Epoch)),
             inode: row.inode.map(i64::cast_unsigned),
+            span: row.span.as_deref().map(|text| span(id, text)).transpose()?,
             hold: match (row.hold_forever, row.hold_until) {
                 (true, _) => Hold::Forever,
                 (false, Some(end)) => Hold::Until(end.to_jiff()),
@@ -145,6 +147,17 @@ impl TryFrom<ExtentRow> for Extent {
             created_at: row.created_at.to_jiff(),
         })
     }
+}
+
+/// A place on a tape that the model wrote.
+pub(super) fn span(extent: ExtentId, text: &str) -> Result<Span> {
+    text.parse()
+        .map_err(|error| corrupt(format!("extent {extent}: its place: {error}")))
+}
+
+/// A place on a tape, as it is kept.
+pub(super) fn span_to_sql(span: Option<&Span>) -> Option<String> {
+    span.map(ToString::to_string)
 }
 
 /// Who owns a pending extent.

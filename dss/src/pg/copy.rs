@@ -3,7 +3,7 @@
 //! a day later clears them.
 
 use super::PgCatalogue;
-use super::codec::inode_to_sql;
+use super::codec::{inode_to_sql, span_to_sql};
 use crate::catalogue::{CatalogueError, Found, Result};
 use futures_util::pin_mut;
 use sqlx::types::Uuid;
@@ -12,9 +12,9 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 const STAGE: &str = "COPY import_staging (batch, position, extent, object_id, oid, version, copy_no, index, address, \
-                     bytes, blake3, crc32, chunk_crcs, inode) FROM STDIN (FORMAT binary)";
+                     bytes, blake3, crc32, chunk_crcs, inode, span) FROM STDIN (FORMAT binary)";
 
-const TYPES: [Type; 14] = [
+const TYPES: [Type; 15] = [
     Type::UUID,
     Type::INT8,
     Type::UUID,
@@ -29,6 +29,7 @@ const TYPES: [Type; 14] = [
     Type::INT8,
     Type::BYTEA,
     Type::INT8,
+    Type::TEXT,
 ];
 
 fn unavailable(error: tokio_postgres::Error) -> CatalogueError {
@@ -54,7 +55,7 @@ pub(super) async fn stage(catalogue: &PgCatalogue, found: &[&Found]) -> Result<U
     let writer = BinaryCopyInWriter::new(sink, &TYPES);
     pin_mut!(writer);
     for (position, one) in found.iter().enumerate() {
-        let row: [&(dyn ToSql + Sync); 14] = [
+        let row: [&(dyn ToSql + Sync); 15] = [
             &batch,
             &(position as i64),
             &one.extent.0,
@@ -69,6 +70,7 @@ pub(super) async fn stage(catalogue: &PgCatalogue, found: &[&Found]) -> Result<U
             &i64::from(one.digests.crc32),
             &one.digests.chunk_crcs_to_bytes(),
             &inode_to_sql(one.inode),
+            &span_to_sql(one.span.as_ref()),
         ];
         writer.as_mut().write(&row).await.map_err(unavailable)?;
     }

@@ -1,8 +1,8 @@
 //! The catalogue's trait, method by method, each kept in the file of its aggregate.
 
 use super::{
-    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, job_rows, jobs, leases, lookups,
-    losses, manifest, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
+    PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, job_rows, jobs, leases, libraries,
+    lookups, losses, manifest, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -127,6 +127,42 @@ impl Catalogue for PgCatalogue {
 
     async fn change_medium(&self, id: MediumId, change: MediumChange, now: Timestamp) -> Result<Medium> {
         media::change(self, id, change, now).await
+    }
+
+    async fn medium_at(&self, library: &str, barcode: &str) -> Result<Option<Medium>> {
+        media::at(self, library, barcode).await
+    }
+
+    async fn durable_end(&self, medium: MediumId) -> Result<u64> {
+        media::durable_end(self, medium).await
+    }
+
+    async fn add_library(&self, library: NewLibrary, now: Timestamp) -> Result<Library> {
+        libraries::add(self, library, now).await
+    }
+
+    async fn libraries(&self) -> Result<Vec<Library>> {
+        libraries::list(self).await
+    }
+
+    async fn library(&self, name: &str) -> Result<Library> {
+        libraries::by_name(self, name).await
+    }
+
+    async fn forget_library(&self, name: &str, now: Timestamp) -> Result<()> {
+        libraries::forget(self, name, now).await
+    }
+
+    async fn note_drives(&self, library: &str, drives: &[DriveSeen]) -> Result<()> {
+        libraries::note_drives(self, library, drives).await
+    }
+
+    async fn lock_drive(&self, library: &str, bay: &str, why: Option<String>, now: Timestamp) -> Result<KnownDrive> {
+        libraries::lock_drive(self, library, bay, why, now).await
+    }
+
+    async fn drives(&self, library: &str) -> Result<Vec<KnownDrive>> {
+        libraries::drives(self, library).await
     }
 
     async fn take_lease(

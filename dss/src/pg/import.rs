@@ -2,7 +2,7 @@
 //! with `Adopt::Yes`, and only for extents whose bytes were just read, whole copies become referenced. Never makes a
 //! newer version of a known object, undoes a delete or changes a layout.
 
-use super::codec::{Stamp, inode_to_sql, stamp};
+use super::codec::{Stamp, inode_to_sql, span, span_to_sql, stamp};
 use super::events::append;
 use super::extents::strike_unindexed;
 use super::records::DigestColumns;
@@ -73,7 +73,7 @@ async fn meet_known<'a>(
     let ids: Vec<Uuid> = found.iter().map(|one| one.extent.0).collect();
     let addresses: Vec<String> = found.iter().map(|one| one.address.0.clone()).collect();
     let rows = sqlx::query!(
-        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address, bytes, blake3,
+        r#"SELECT id, medium = $1 AND generation = $2 AS "here!", address, bytes, blake3, span,
                   state = 'orphan' AND hold_forever AND blake3 IS NOT NULL AS "unused!",
                   object_id, oid, version, copy_no, index FROM extent
             WHERE id = ANY ($3) OR (medium = $1 AND generation = $2 AND address = ANY ($4))"#,
@@ -91,7 +91,7 @@ async fn meet_known<'a>(
         .map(|row| row.address.as_str())
         .collect();
     let mut seen: BTreeSet<ExtentId> = BTreeSet::new();
-    let (mut known, mut read) = (Vec::new(), Vec::new());
+    let (mut known, mut read, mut place) = (Vec::new(), Vec::new(), Vec::new());
     let mut met = Met {
         imported: Imported::default(),
         names: Names::default(),
@@ -100,10 +100,15 @@ async fn meet_known<'a>(
     };
     for one in found {
         let fresh = seen.insert(one.extent);
-        match by_id.get(&one.extent.0) {
+        let row = by_id.get(&one.extent.0);
+        let lies = row.and_then(|row| row.span.as_deref());
+        let lies = lies.map(|text| span(one.extent, text)).transpose()?;
+        match row {
             Some(row)
                 if fresh
                     && row.here
+                    && one.is_consistent()
+                    && one.may_lie_at(lies.as_ref())
                     && row.address == one.address.0
                     && row.bytes == one.digests.bytes.as_i64()
                     && row
@@ -113,6 +118,7 @@ async fn meet_known<'a>(
             {
                 known.push(one.extent.0);
                 read.push(one.read.map(stamp));
+                place.push(span_to_sql(one.span.as_ref()));
                 let origin = &one.origin;
                 let same = (row.object_id, row.oid.as_str(), row.version)
                     == (origin.object.0, origin.oid.as_str(), origin.version.0)
@@ -121,7 +127,7 @@ async fn meet_known<'a>(
                     met.unused.push(one);
                 }
             }
-            None if fresh && one.digests.is_consistent() && taken.insert(&one.address.0) => met.new.push(one),
+            None if fresh && one.is_consistent() && taken.insert(&one.address.0) => met.new.push(one),
             Some(_) | None => {
                 met.imported.unknown += 1;
                 met.names.unadopted.insert(one.origin.oid.clone());
@@ -130,10 +136,13 @@ async fn meet_known<'a>(
     }
     met.imported.known = known.len() as u64;
     sqlx::query!(
-        "UPDATE extent SET verified_at = k.read FROM unnest($1::uuid[], $2::timestamptz[]) AS k (id, read)
-          WHERE extent.id = k.id AND (k.read > verified_at OR k.read IS NOT NULL AND verified_at IS NULL)",
+        "UPDATE extent SET verified_at = greatest(verified_at, k.read), span = coalesce(extent.span, k.span)
+           FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS k (id, read, span)
+          WHERE extent.id = k.id AND (k.read > verified_at OR k.read IS NOT NULL AND verified_at IS NULL
+                OR k.span IS NOT NULL AND extent.span IS NULL AND state <> 'pending')",
         &known,
-        &read as _
+        &read as _,
+        &place as _
     )
     .execute(&mut *on)
     .await?;
@@ -159,9 +168,9 @@ async fn insert(
     let read: Vec<Option<Stamp>> = new.iter().map(|one| one.read.map(stamp)).collect();
     let inserted = sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, hold_forever, verified_at, created_at)
+                             blake3, crc32, chunk_crcs, inode, span, hold_forever, verified_at, created_at)
          SELECT DISTINCT ON (s.extent) s.extent, 'orphan', s.object_id, s.oid, s.version, s.copy_no, s.index, $2, $3,
-                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, true, n.read, $4::timestamptz
+                s.address, s.bytes, s.blake3, s.crc32, s.chunk_crcs, s.inode, s.span, true, n.read, $4::timestamptz
            FROM import_staging s JOIN unnest($5::uuid[], $6::timestamptz[]) AS n (id, read) ON n.id = s.extent
           WHERE s.batch = $1 ORDER BY s.extent, s.position",
         batch,
@@ -213,14 +222,17 @@ async fn insert_directly(
     let chunks: Vec<Option<Vec<u8>>> = digests.iter().map(|one| one.chunk_crcs.clone()).collect();
     let read: Vec<Option<Stamp>> = new.iter().map(|one| one.read.map(stamp)).collect();
     let inode: Vec<Option<i64>> = new.iter().map(|one| inode_to_sql(one.inode)).collect();
+    let place: Vec<Option<String>> = new.iter().map(|one| span_to_sql(one.span.as_ref())).collect();
     sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
-                             blake3, crc32, chunk_crcs, inode, hold_forever, verified_at, created_at)
+                             blake3, crc32, chunk_crcs, inode, span, hold_forever, verified_at, created_at)
          SELECT n.id, 'orphan', n.object_id, n.oid, n.version, n.copy_no, n.index, $1, $2, n.address, n.bytes,
-                n.blake3, n.crc32, n.chunk_crcs, n.inode, true, n.read, $3::timestamptz
+                n.blake3, n.crc32, n.chunk_crcs, n.inode, n.span, true, n.read, $3::timestamptz
            FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::int[], $8::smallint[], $9::int[], $10::text[],
-                       $11::bigint[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bigint[], $16::timestamptz[])
-             AS n (id, object_id, oid, version, copy_no, index, address, bytes, blake3, crc32, chunk_crcs, inode, read)",
+                       $11::bigint[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bigint[], $16::text[],
+                       $17::timestamptz[])
+             AS n (id, object_id, oid, version, copy_no, index, address, bytes, blake3, crc32, chunk_crcs, inode, span,
+                   read)",
         medium.0,
         generation.0,
         stamp(now) as _,
@@ -236,6 +248,7 @@ async fn insert_directly(
         &crc32 as _,
         &chunks as _,
         &inode as _,
+        &place as _,
         &read as _
     )
     .execute(on)

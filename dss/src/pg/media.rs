@@ -8,7 +8,7 @@ use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, MediumChange, NewMedium, Result};
 use crate::model::medium::{ExtentCounts, Usage, operator_may_set};
 use crate::model::{
-    AdmState, ByteCount, FsState, Generation, Health, JobId, Location, Medium, MediumId, Presence, Revision,
+    AdmState, ByteCount, Family, FsState, Generation, Health, JobId, Location, Medium, MediumId, Presence, Revision,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -115,13 +115,34 @@ pub(super) async fn add(catalogue: &PgCatalogue, medium: NewMedium, now: Timesta
         .execute(tx.on())
         .await?;
         if added.rows_affected() == 0 {
-            return Err(CatalogueError::Exists { what: "medium", name: medium.name.clone() }.into());
+            return Err(exists(tx.on(), &medium).await?.into());
         }
         append(tx.on(), now, "medium.added", &medium.name, json!({ "id": medium.id })).await?;
         let made = fetch(tx.on(), medium.id).await?;
         tx.commit().await?;
         made
     }))
+}
+
+/// What a medium that could not be added would be a second one of.
+async fn exists(on: &mut PgConnection, medium: &NewMedium) -> std::result::Result<CatalogueError, Stop> {
+    let named = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM medium WHERE id = $1 OR name = $2) AS "named!""#,
+        medium.id.0,
+        medium.name
+    )
+    .fetch_one(on)
+    .await?;
+    Ok(match (&medium.location.library, named) {
+        (Some(library), false) => CatalogueError::TapeExists {
+            library: library.clone(),
+            barcode: medium.location.path.clone(),
+        },
+        (Some(_), true) | (None, _) => CatalogueError::Exists {
+            what: "medium",
+            name: medium.name.clone(),
+        },
+    })
 }
 
 /// Forgets a medium that was never labelled.
@@ -176,6 +197,33 @@ pub(super) async fn by_name(catalogue: &PgCatalogue, name: &str) -> Result<Mediu
 /// One medium by its id.
 pub(super) async fn by_id(catalogue: &PgCatalogue, id: MediumId) -> Result<Medium> {
     Ok(reading!(catalogue, conn => { fetch(conn, id).await? }))
+}
+
+/// The tape of this barcode in a library.
+pub(super) async fn at(catalogue: &PgCatalogue, library: &str, barcode: &str) -> Result<Option<Medium>> {
+    Ok(reading!(catalogue, conn => { in_library(conn, library, barcode).await? }))
+}
+
+async fn in_library(on: &mut PgConnection, library: &str, barcode: &str) -> std::result::Result<Option<Medium>, Stop> {
+    let row = medium_rows!(
+        "WHERE m.family = 'tape' AND m.library = $1 AND m.path = $2",
+        library,
+        barcode
+    )
+    .fetch_optional(on)
+    .await?;
+    Ok(row.map(Medium::try_from).transpose()?)
+}
+
+/// Where what is known to be durable on a tape ends.
+pub(super) async fn durable_end(catalogue: &PgCatalogue, id: MediumId) -> Result<u64> {
+    Ok(reading!(catalogue, conn => {
+        fetch(conn, id).await?;
+        let end = sqlx::query_scalar!(r#"SELECT durable_end($1) AS "end!""#, id.0)
+            .fetch_one(&mut *conn)
+            .await?;
+        count(end)
+    }))
 }
 
 /// What a medium holds.
@@ -241,6 +289,7 @@ pub(super) async fn change(
     Ok(repeat!(catalogue, "change_medium", tx => {
         let medium = lock(tx.on(), id).await?;
         refuse_change(&medium, &change)?;
+        refuse_second_tape(tx.on(), &medium, &change).await?;
         sqlx::query!(
             "UPDATE medium SET
                 adm_state = coalesce(($2::text)::adm_state, adm_state),
@@ -250,7 +299,8 @@ pub(super) async fn change(
                 presence = coalesce(($5::text)::presence, presence),
                 fs_state = coalesce(($6::text)::fs_state, fs_state), tags = coalesce($7, tags),
                 class = CASE WHEN $8 THEN $9 ELSE class END, capacity = CASE WHEN $10 THEN $11 ELSE capacity END,
-                path = coalesce($12, path), generation = coalesce($13, generation)
+                path = coalesce($12, path), generation = coalesce($13, generation),
+                library = CASE WHEN $15 THEN $16 ELSE library END
               WHERE id = $1",
             id.0,
             change.adm_state.map(AdmState::as_str),
@@ -265,7 +315,9 @@ pub(super) async fn change(
             change.capacity.flatten().map(ByteCount::as_i64),
             change.path,
             change.generation.map(|generation| generation.0),
-            stamp(now) as _
+            stamp(now) as _,
+            change.library.is_some(),
+            change.library.clone().flatten()
         )
         .execute(tx.on())
         .await?;
@@ -274,13 +326,34 @@ pub(super) async fn change(
         }
         let detail = json!({
             "why": change.why, "adm_state": change.adm_state, "locked": change.locked, "health": change.health,
-            "presence": change.presence, "fs_state": change.fs_state,
+            "presence": change.presence, "fs_state": change.fs_state, "library": change.library,
         });
         append(tx.on(), now, "medium.changed", &medium.name, detail).await?;
         let changed = fetch(tx.on(), id).await?;
         tx.commit().await?;
         changed
     }))
+}
+
+/// A library has one tape of a barcode. The index refuses what comes between this look and the change, and the change is
+/// then made once more.
+async fn refuse_second_tape(
+    on: &mut PgConnection,
+    medium: &Medium,
+    change: &MediumChange,
+) -> std::result::Result<(), Stop> {
+    let there = change.location_of(medium);
+    let Some(library) = there.library.filter(|_| medium.family == Family::Tape) else {
+        return Ok(());
+    };
+    match in_library(on, &library, &there.path).await? {
+        Some(other) if other.id != medium.id => Err(CatalogueError::TapeExists {
+            library,
+            barcode: there.path,
+        }
+        .into()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn refuse_change(medium: &Medium, change: &MediumChange) -> Result<()> {

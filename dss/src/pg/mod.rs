@@ -19,6 +19,7 @@ mod itself;
 mod job_rows;
 mod jobs;
 mod leases;
+mod libraries;
 mod locks;
 mod lookups;
 mod losses;

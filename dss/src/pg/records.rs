@@ -205,6 +205,7 @@ pub(super) struct SyncColumns {
     crc32: Vec<i64>,
     chunk_crcs: Vec<Vec<u8>>,
     inode: Vec<Option<i64>>,
+    span: Vec<Option<String>>,
     version: Vec<Option<i32>>,
 }
 
@@ -217,6 +218,7 @@ impl SyncColumns {
         self.crc32.push(i64::from(digests.crc32));
         self.chunk_crcs.push(digests.chunk_crcs_to_bytes());
         self.inode.push(super::codec::inode_to_sql(synced.inode()));
+        self.span.push(super::codec::span_to_sql(synced.span()));
         self.version.push(version);
     }
 
@@ -224,16 +226,17 @@ impl SyncColumns {
     pub(super) async fn apply(&self, on: &mut PgConnection) -> Result<(), Stop> {
         let changed = sqlx::query!(
             "UPDATE extent SET state = 'sync', blake3 = s.blake3, crc32 = s.crc32, chunk_crcs = s.chunk_crcs,
-                    inode = s.inode, version = coalesce(s.version, extent.version), owner_job = NULL,
+                    inode = s.inode, span = s.span, version = coalesce(s.version, extent.version), owner_job = NULL,
                     owner_session = NULL, owner_epoch = NULL
-               FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::int[])
-                 AS s (id, blake3, crc32, chunk_crcs, inode, version)
+               FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::text[], $7::int[])
+                 AS s (id, blake3, crc32, chunk_crcs, inode, span, version)
               WHERE extent.id = s.id AND extent.state = 'pending'",
             &self.id,
             &self.blake3,
             &self.crc32,
             &self.chunk_crcs,
             &self.inode as _,
+            &self.span as _,
             &self.version as _
         )
         .execute(on)

@@ -276,13 +276,16 @@ async fn outcome(catalogue: &PgCatalogue, token: Uuid, xid: &str) -> std::result
     Ok(Some(marked))
 }
 
-/// Whether the same transaction may succeed the next time: deadlock, serialization, a reference that vanished or two
-/// inserts of the same version between two statements, or the connection gone before the commit.
+/// Whether the same transaction may succeed, or say why it does not, the next time: deadlock, serialization, a reference
+/// that vanished, two inserts of the same version or of the same tape between two statements, or the connection gone before the commit.
 fn may_be_repeated(error: &sqlx::Error) -> bool {
     match error.as_database_error() {
         Some(database) => match database.code().as_deref() {
             Some("40P01" | "40001" | "23503") => true,
-            Some("23505") => matches!(database.constraint(), Some("object_version" | "object_one_live")),
+            Some("23505") => matches!(
+                database.constraint(),
+                Some("object_version" | "object_one_live" | "medium_tape_in_library")
+            ),
             _ => is_connection_loss(error),
         },
         None => is_connection_loss(error),
@@ -326,6 +329,10 @@ pub(super) fn refusal(error: sqlx::Error) -> CatalogueError {
         ("RS006", Some(medium)) => CatalogueError::Fenced { medium, why: detail },
         ("RS002", _) => CatalogueError::Invariant {
             invariant: "I2",
+            detail,
+        },
+        ("RS003", _) => CatalogueError::Invariant {
+            invariant: "I3",
             detail,
         },
         ("RS010", _) => CatalogueError::Invariant {

@@ -4,7 +4,7 @@ use crate::evidence;
 use crate::support::{self, Fresh};
 use dss::catalogue::Catalogue;
 use dss::conformance::{Backend, Trap};
-use dss::model::{Extent, ExtentId, Object, ReadBack, Recorded, Synced};
+use dss::model::{Extent, ExtentId, Object, ReadBack, Recorded, Span, Synced};
 use std::sync::Arc;
 
 #[async_trait::async_trait]
@@ -40,6 +40,10 @@ impl Backend for Fresh {
 
     fn synced(&self, recorded: Recorded, bytes: &[u8]) -> Synced {
         evidence::synced(recorded, bytes)
+    }
+
+    fn synced_at(&self, recorded: Recorded, bytes: &[u8], span: Span) -> Synced {
+        evidence::synced_at(recorded, bytes, Some(span))
     }
 
     fn read_back(&self, extent: &Extent) -> ReadBack {

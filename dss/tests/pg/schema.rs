@@ -2,8 +2,8 @@
 
 use crate::support;
 use dss::model::{
-    AdmState, ExtentState, Family, FsState, Health, JobControl, JobKind, JobState, MoveState, NoDrill, Presence,
-    Standing,
+    AdmState, ExtentState, Family, FsState, Health, JobControl, JobKind, JobState, LibraryKind, MoveState, NoDrill,
+    Presence, Standing,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ async fn the_database_has_the_words_of_the_model() {
         };
     }
     // The other lists never reach a column: verify_mode is part of a job's spec, drill steps are no state.
-    let expected: [(String, Vec<String>); 11] = lists![
+    let expected: [(String, Vec<String>); 12] = lists![
         Family,
         AdmState,
         Health,
@@ -37,7 +37,8 @@ async fn the_database_has_the_words_of_the_model() {
         JobState,
         JobControl,
         MoveState,
-        Standing
+        Standing,
+        LibraryKind
     ];
     assert_eq!(
         rows.into_iter().collect::<BTreeMap<_, _>>(),

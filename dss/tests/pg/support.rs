@@ -108,6 +108,7 @@ pub fn found(number: usize) -> Found {
         address: Address(format!("objects/{number}")),
         digests: Digests::of(b"x"),
         inode: Some(u64::MAX),
+        span: None,
         header: ObjectHeader {
             bytes: ByteCount(1),
             copies: CopyNo(1),

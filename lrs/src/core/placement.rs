@@ -194,13 +194,13 @@ pub(super) fn not_usable(medium: &Medium, mode: Mode) -> Option<String> {
             _,
         ) => {}
     }
-    match medium.presence {
-        Presence::Attached | Presence::Missing => None,
-        Presence::Near | Presence::Shelf | Presence::Unseen => Some(format!(
+    let tried = medium.in_reach() || medium.presence == Presence::Missing;
+    (!tried).then(|| {
+        format!(
             "it is not here ({}); last known at {}",
             medium.presence, medium.location.path
-        )),
-    }
+        )
+    })
 }
 
 /// The candidates of one write that will do, the preferred first.

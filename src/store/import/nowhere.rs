@@ -7,7 +7,7 @@ use super::{Use, allocate};
 use crate::api::Problem;
 use crate::host::Host;
 use dss::model::medium::NoTarget;
-use dss::model::{AdmState, CopyNo, ExtentId, ExtentIndex, Medium, MediumId, ObjectId, Origin, Presence, Standing};
+use dss::model::{AdmState, CopyNo, ExtentId, ExtentIndex, Medium, MediumId, ObjectId, Origin, Standing};
 use lrs::ldm::fs::IndexEntry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,10 +130,10 @@ async fn has_another_copy(host: &Host, gone: ExtentId, holder: &Medium) -> Resul
 /// What brings a medium within reach, as far as its row tells.
 fn way_to(medium: &Medium) -> String {
     let name = &medium.name;
-    let why = match (medium.locked, medium.presence) {
+    let why = match (medium.locked, medium.in_reach()) {
         (true, _) => Some(NoTarget::Locked),
-        (false, Presence::Attached) => None,
-        (false, presence) => Some(NoTarget::Presence(presence)),
+        (false, true) => None,
+        (false, false) => Some(NoTarget::Presence(medium.presence)),
     };
     why.and_then(|why| why.way_out(name))
         .unwrap_or_else(|| format!("see why {name} cannot be read (`respool medium show {name}`, `respool check`)"))

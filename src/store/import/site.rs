@@ -96,7 +96,7 @@ async fn known(host: &Host, medium: Medium, label: Label, path: String) -> Resul
             .next("mount the right disk; if the catalogue was restored from an older backup, add --reconcile"));
     }
     refuse_twice(host, &medium, &path).await?;
-    let medium = match path != medium.location.path || medium.presence != Presence::Attached {
+    let medium = match path != medium.location.path || !medium.in_reach() {
         false => medium,
         true => {
             let change = MediumChange {

@@ -33,6 +33,7 @@ impl From<CatalogueError> for Halt {
             | CatalogueError::LeaseHeld { .. } => Self::Ousted(error.into()),
             CatalogueError::NotFound { .. }
             | CatalogueError::Exists { .. }
+            | CatalogueError::TapeExists { .. }
             | CatalogueError::Invariant { .. }
             | CatalogueError::InDoubt(_)
             | CatalogueError::Unavailable(_)

@@ -300,6 +300,7 @@ fn entry(place: Place, synced: &Synced, now: Timestamp) -> LayoutEntry {
             state: ExtentState::Sync,
             owner: None,
             inode: synced.inode(),
+            span: synced.span().cloned(),
             hold: Hold::None,
             verified_at: None,
             created_at: now,

@@ -133,7 +133,7 @@ impl Wanted {
             bytes: extent.bytes,
             generation: extent.generation,
             inode: extent.inode,
-            span: None,
+            span: extent.span.clone(),
         }
     }
 }
