@@ -233,7 +233,7 @@ fn against(facts: &Facts, all: &[Facts], terms: Terms) -> Vec<Against> {
         AdmState::Erasing | AdmState::Retired | AdmState::Dead => note(true, Against::State(medium.adm_state)),
     }
     note(medium.health == Health::Failed, Against::Failed);
-    note(medium.presence != Presence::Attached, Against::Away(medium.presence));
+    note(!medium.in_reach(), Against::Away(medium.presence));
     if let Some((job, state)) = facts.source_of {
         // A quarantine tells of its job by itself.
         note(medium.adm_state != AdmState::Quarantined, Against::SourceOf(job, state));

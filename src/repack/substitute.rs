@@ -105,6 +105,7 @@ pub fn against_reading(medium: &Medium) -> Option<String> {
     }
     match medium.presence {
         Presence::Attached | Presence::Missing => None,
+        Presence::Near if medium.in_reach() => None,
         Presence::Near | Presence::Shelf | Presence::Unseen => {
             Some(format!("{}, last known at {}", medium.presence, medium.location.path))
         }

@@ -132,7 +132,7 @@ fn way_to(medium: &Medium) -> String {
     let name = &medium.name;
     let why = match (medium.locked, medium.presence) {
         (true, _) => Some(NoTarget::Locked),
-        (false, Presence::Attached) => None,
+        (false, _) if medium.in_reach() => None,
         (false, presence) => Some(NoTarget::Presence(presence)),
     };
     why.and_then(|why| why.way_out(name))
