@@ -5,6 +5,7 @@ use dss::catalogue::CatalogueError;
 use dss::model::evidence::EvidenceError;
 use dss::model::ids::OidError;
 use lrs::core::Refusal;
+use lrs::ldm::library::{LibraryError, Trouble};
 use lrs::ldm::{Blame, Fault, MediaError};
 
 impl From<CatalogueError> for Problem {
@@ -115,7 +116,7 @@ fn media_advice(fault: &Fault) -> &'static str {
         Fault::Damaged(_) => "keep the medium as it is and repack what reads; `respool check` tells what depends on it",
         Fault::NeedsReopen => "repeat the request: the medium is opened anew",
         Fault::Miswritten => "do not trust this medium or its connection; what was written does not count",
-        Fault::Unfit(_) => "choose an empty directory of its own",
+        Fault::Unfit(_) => "choose another one: an empty directory of its own, or a blank cartridge",
     }
 }
 
@@ -136,6 +137,45 @@ impl From<MediaError> for Problem {
     }
 }
 
+/// What helps a library that did not do what was asked.
+fn library_advice(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::Unusable(_) | Trouble::Folder(_) => {
+            "see to it, then run `respool library scan`; `respool library list` tells how it is"
+        }
+        Trouble::Changer(_) | Trouble::Arm { .. } | Trouble::OutOfReach { .. } => {
+            "look into the library, free what is stuck, then run `respool library scan` and repeat"
+        }
+        Trouble::NoSuchBay(_) | Trouble::Unreachable { .. } => "`respool drive list` shows the drives and what is wrong",
+        Trouble::InUse { .. } | Trouble::Occupied { .. } | Trouble::InAnotherBay { .. } => {
+            "wait until it is free, or put it away with `respool tape unload`; then repeat"
+        }
+        Trouble::NotHere { .. } | Trouble::Twice { .. } => {
+            "put it right, then run `respool library scan`; `respool tape list` shows the cartridges"
+        }
+        Trouble::Cleaning(_) | Trouble::WrongGeneration { .. } | Trouble::Unfit { .. } => {
+            "choose another cartridge; nothing was touched"
+        }
+        Trouble::NoRoom { .. } => "take a cartridge out of the library, then repeat",
+        Trouble::AnotherCartridge { .. } => "make sure of the labels, then run `respool library scan`",
+        Trouble::Drive { .. } => "`respool drive status` tells what the drive has to say; try the cartridge in another one",
+        Trouble::Refused(_) => "correct this, then repeat; nothing was touched",
+        Trouble::Media(_) => "",
+    }
+}
+
+impl From<LibraryError> for Problem {
+    fn from(error: LibraryError) -> Self {
+        let (message, next) = (error.to_string(), library_advice(&error.trouble));
+        let problem = match (error.blame(), error.trouble) {
+            (_, Trouble::Media(error)) => return error.into(),
+            (Blame::Operator, _) => Self::refused("library_refused", error.library, message),
+            (blame, _) => Self::environment("library_unavailable", blame_word(blame), error.library, message),
+        };
+        problem.next(next)
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
@@ -150,6 +190,8 @@ impl From<Refusal> for Problem {
             .next("add a medium, or bring a full one back with `respool repack`"),
             Refusal::SharedDock { dock, .. } => Self::refused("shared_dock", dock, message)
                 .next("use a medium of another dock, or a directory without --dock, as the target"),
+            Refusal::FewDrives { library, .. } => Self::refused("few_drives", library, message)
+                .next("use fewer of its tapes at once, or unlock its other drives; `respool drive list` shows them"),
             Refusal::LeasedElsewhere { medium, .. } => Self::environment("lease_held", "medium", medium, message)
                 .next("stop the other respoold, or wait until its lease ends"),
             Refusal::NoAnswer { medium, .. } => Self::environment("no_answer", "drive", medium, message)

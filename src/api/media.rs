@@ -25,8 +25,10 @@ pub struct MediumView {
     pub technology: String,
     /// The library that holds it.
     pub library: Option<String>,
-    /// dir: its path.
-    pub path: String,
+    /// tape: the barcode on the cartridge.
+    pub barcode: Option<String>,
+    /// dir: its path; a virtual cartridge: the folder of its records.
+    pub path: Option<String>,
     /// dir: its dock.
     pub dock: Option<String>,
     /// The operator's words.
@@ -134,7 +136,14 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
         family: medium.family,
         technology: medium.technology,
         library: medium.location.library,
-        path: medium.location.path,
+        barcode: match medium.family {
+            Family::Tape => Some(medium.location.path.clone()),
+            Family::Dir => None,
+        },
+        path: match medium.family {
+            Family::Tape => None,
+            Family::Dir => Some(medium.location.path),
+        },
         dock: medium.location.dock,
         tags: medium.tags,
         groupings: medium.groupings,

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hello;
 pub mod import;
 pub mod jobs;
+pub mod library;
 pub mod loss;
 pub mod media;
 pub mod objects;

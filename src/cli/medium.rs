@@ -153,7 +153,10 @@ async fn trust(context: &Context, which: Which) -> Done {
         context.output.note(&format!(
             "medium {} is trusted: its health counts as {} again. But it is not there and stays missing: nothing of it \
              lies at {}\n  next: mount it there, and run `respool medium trust {}` again",
-            medium.name, medium.health, medium.path, medium.name
+            medium.name,
+            medium.health,
+            place(&medium),
+            medium.name
         ));
     }
     context.output.result(&medium, details);
@@ -460,6 +463,12 @@ fn standing(medium: &MediumView) -> String {
     }
 }
 
+/// Where a medium is looked for.
+fn place(medium: &MediumView) -> &str {
+    let of_tape = medium.library.as_deref().unwrap_or("the place that it had");
+    medium.path.as_deref().unwrap_or(of_tape)
+}
+
 /// One medium, for people.
 pub fn details(medium: &MediumView) -> String {
     pairs(&[
@@ -467,7 +476,9 @@ pub fn details(medium: &MediumView) -> String {
         ("id", medium.id.to_string()),
         ("family", medium.family.to_string()),
         ("technology", medium.technology.clone()),
-        ("path", medium.path.clone()),
+        ("library", medium.library.clone().unwrap_or_default()),
+        ("barcode", medium.barcode.clone().unwrap_or_default()),
+        ("path", medium.path.clone().unwrap_or_default()),
         ("tags", words(&medium.tags)),
         ("groupings", words(&medium.groupings)),
         ("state", state(medium)),

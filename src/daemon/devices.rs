@@ -1,50 +1,82 @@
 //! Finds media for the scheduler, with a drill's faults below them.
 
-use dss::model::{AdmState, Family, Generation, Medium};
+use super::libraries::Libraries;
+use dss::model::{AdmState, Family, FsState, Generation, Medium};
+use jiff::Timestamp;
+use lrs::core::DriveId;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
+use lrs::ldm::fs::ltfs::medium::{self, Erasing};
 use lrs::ldm::fs::{Volume, dir};
+use lrs::ldm::library::Bare;
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::Mounter;
-use std::path::Path;
+use lrs::service::{AgeClock, Berth, Mounter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Mounts this host's media.
 pub struct Devices {
     faults: FaultPlan,
+    libraries: Arc<Libraries>,
+    clock: Arc<dyn AgeClock>,
 }
 
 impl Devices {
     /// With a drill's faults, or with none.
-    pub fn new(faults: FaultPlan) -> Self {
-        Self { faults }
+    pub fn new(faults: FaultPlan, libraries: Arc<Libraries>, clock: Arc<dyn AgeClock>) -> Self {
+        Self {
+            faults,
+            libraries,
+            clock,
+        }
     }
 }
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         match medium.family {
             Family::Dir => self.mount_dir(medium),
-            Family::Tape => Err(MediaError {
-                op: Op::Mount,
-                medium: medium.name.clone(),
-                at: None,
-                fault: Fault::Unfit("this build drives no tapes".into()),
-            }),
+            Family::Tape => self.mount_tape(medium, berth),
         }
+    }
+
+    fn unmount(&self, drive: &DriveId) -> MediaResult<()> {
+        let DriveId::Bay { library, bay } = drive else {
+            return Ok(());
+        };
+        let taken_out = self.libraries.get(library).and_then(|library| {
+            library.unmount(bay)?;
+            library.take_out(bay)
+        });
+        taken_out.map(drop).map_err(|error| error.into_media(Op::Unload, bay))
+    }
+
+    fn folder_of(&self, medium: &Medium) -> Option<PathBuf> {
+        let library = medium.location.library.as_ref()?;
+        self.libraries.get(library).ok()?.cartridge_path(&medium.location.path)
+    }
+}
+
+/// Erased or not: a crash may have come before the new label.
+fn generations(medium: &Medium) -> Vec<Generation> {
+    let generation = medium.generation;
+    match medium.adm_state {
+        AdmState::Erasing => vec![generation, Generation(generation.0.saturating_sub(1))],
+        AdmState::InService
+        | AdmState::ReadOnly
+        | AdmState::Draining
+        | AdmState::AbandonShip
+        | AdmState::Quarantined
+        | AdmState::Retired
+        | AdmState::Dead => vec![generation],
     }
 }
 
 impl Devices {
     fn mount_dir(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
-        let generation = medium.generation;
-        let generations = match medium.adm_state {
-            // Erased or not: a crash may have come before the new label.
-            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
-            _ => vec![generation],
-        };
         let expected = dir::Expected {
             medium: medium.id,
             name: medium.name.clone(),
-            generations,
+            generations: generations(medium),
             capacity: medium.capacity,
         };
         let path = Path::new(&medium.location.path);
@@ -57,5 +89,51 @@ impl Devices {
             faulty = faulty.in_dock(dock);
         }
         dir::mount(Box::new(faulty), expected)
+    }
+
+    fn mount_tape(&self, row: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
+        let barcode = &row.location.path;
+        let DriveId::Bay { library, bay } = &berth.drive else {
+            let fault = Fault::Unfit(format!("{} is no drive of a library", berth.drive));
+            return Err(MediaError {
+                op: Op::Mount,
+                medium: row.name.clone(),
+                at: None,
+                fault,
+            });
+        };
+        let mounted = self.libraries.get(library).and_then(|library| match row.fs_state {
+            // What it is, or becomes, is for whoever was granted it.
+            FsState::Blank => {
+                library.put_in(bay, barcode)?;
+                let bare: Box<dyn Volume> = Box::new(Bare::new(row.id, &row.name));
+                Ok(bare)
+            }
+            FsState::Empty | FsState::Used | FsState::Full => {
+                library.mount(bay, barcode, self.expected(row, berth.durable_end))
+            }
+        });
+        mounted.map_err(|error| error.into_media(Op::Mount, &row.name))
+    }
+
+    fn expected(&self, row: &Medium, least_end: u64) -> medium::Expected {
+        let clock = Arc::clone(&self.clock);
+        medium::Expected {
+            medium: row.id,
+            name: row.name.clone(),
+            generations: generations(row),
+            erasing: match row.adm_state {
+                AdmState::Erasing => Erasing::Begun,
+                AdmState::InService
+                | AdmState::ReadOnly
+                | AdmState::Draining
+                | AdmState::AbandonShip
+                | AdmState::Quarantined
+                | AdmState::Retired
+                | AdmState::Dead => Erasing::No,
+            },
+            least_end,
+            clock: Arc::new(move || -> Timestamp { clock.now() }),
+        }
     }
 }

@@ -53,6 +53,9 @@ pub fn routes() -> Router<Arc<Daemon>> {
 
 /// What the medium itself says of its room. None: it is not there, or something else is.
 pub(super) fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
+    if medium.family == Family::Tape {
+        return room_of_tape(medium, used);
+    }
     let path = Path::new(&medium.location.path);
     let there = medium.family == Family::Dir && path.join(".respool/label.json").exists();
     let found = there.then(|| nix::sys::statvfs::statvfs(path).ok()).flatten()?;
@@ -66,6 +69,19 @@ pub(super) fn space_of(medium: &Medium, used: ByteCount) -> Option<Space> {
     })
 }
 
+/// A tape is not loaded to be asked: what it said when it became a medium, less all that was written since.
+fn room_of_tape(medium: &Medium, used: ByteCount) -> Option<Space> {
+    let capacity = medium.capacity?;
+    Some(Space {
+        capacity,
+        used,
+        free: match medium.fs_state {
+            FsState::Full => ByteCount::ZERO,
+            FsState::Blank | FsState::Empty | FsState::Used => capacity.saturating_sub(used),
+        },
+    })
+}
+
 /// Where a medium is now, as far as its place tells. A look changes nothing: the catalogue is told at the next use.
 fn presence_of(medium: &Medium) -> Presence {
     let label = Path::new(&medium.location.path).join(".respool/label.json");
@@ -76,11 +92,16 @@ fn presence_of(medium: &Medium) -> Presence {
     }
 }
 
-async fn shown(host: &Host, medium: Medium) -> Result<MediumView, Problem> {
+pub(super) async fn shown(host: &Host, medium: Medium) -> Result<MediumView, Problem> {
     let usage = host.catalogue.usage(medium.id, host.clock.now()).await?;
     let (space, presence) = (space_of(&medium, usage.used), presence_of(&medium));
+    let folder = match medium.family {
+        Family::Tape => host.lrs.mounter().folder_of(&medium),
+        Family::Dir => Some(PathBuf::from(&medium.location.path)),
+    };
     Ok(MediumView {
         presence,
+        path: folder.map(|folder| folder.display().to_string()),
         ..view(medium, &usage, space)
     })
 }
@@ -511,7 +532,7 @@ fn way_to_erase(medium: &Medium, verdict: &CheckErase, jobs: &[Job]) -> String {
     ways.join("; then ")
 }
 
-async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+pub(super) async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
     let host = &daemon.host;
     let medium = host.catalogue.medium(&request.medium).await?;
     host.may_destroy().await?;

@@ -9,10 +9,13 @@ mod candidates;
 pub mod control;
 mod devices;
 mod drill;
+mod drives;
 mod extents;
 mod guard;
 mod handles;
 mod jobs;
+mod libraries;
+mod library;
 mod lists;
 mod manager;
 mod mark;
@@ -25,8 +28,10 @@ pub mod runner;
 mod seat;
 mod server;
 mod sources;
+mod tapes;
 mod trust;
 pub mod upkeep;
+mod visit;
 mod waits;
 
 use crate::api::Problem;
@@ -38,11 +43,13 @@ use crate::host::Host;
 use crate::state::{Keeper, SOCKET, StateFolder};
 use activity::Activity;
 use devices::Devices;
+use libraries::Libraries;
 use dss::model::{Checkpoints, Holder, HolderId, NoDrill};
 use dss::pg::PgCatalogue;
 use dss::pg::backup::Replace;
 use dss::pg::embedded::EmbeddedCluster;
 use lrs::ldm::faults::FaultPlan;
+use lrs::ldm::scsi::reservation::Key;
 use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use runner::Runner;
@@ -210,8 +217,10 @@ async fn assemble(
     if let Err(error) = spool.clean() {
         tracing::warn!(%error, "what an earlier respoold left in the spool stays there");
     }
-    let devices = Arc::new(Devices::new(faults));
+    let libraries = Arc::new(Libraries::new(library_terms(seat.name(), faults.clone())));
+    let devices = Arc::new(Devices::new(faults, Arc::clone(&libraries), Arc::clone(&clock)));
     let lrs = Lrs::start(settings, Arc::clone(&catalogue), devices, Arc::clone(&clock));
+    libraries.open_all(catalogue.as_ref(), &lrs).await?;
     let host = Arc::new(Host {
         catalogue,
         lrs,
@@ -241,6 +250,7 @@ async fn assemble(
             testing: opened.identity.testing,
         },
         backups,
+        libraries,
         activity,
         stopping: stopping.clone(),
         host,
@@ -249,6 +259,18 @@ async fn assemble(
         daemon.jobs.start(job);
     }
     Ok(daemon)
+}
+
+/// How this host drives libraries: under a key made of the seat, so that a life after this one is the same host to a drive.
+fn library_terms(seat: &str, faults: FaultPlan) -> lrs::ldm::library::Terms {
+    let digest = blake3::hash(seat.as_bytes());
+    let half: [u8; 8] = digest.as_bytes()[..8].try_into().expect("a digest has 32 bytes");
+    // 0 is the key of nobody.
+    let key = Key::new(u64::from_be_bytes(half).max(1)).expect("it is not 0");
+    lrs::ldm::library::Terms {
+        faults,
+        ..lrs::ldm::library::Terms::usual(key)
+    }
 }
 
 fn bind(folder: &Path, keeper: &Keeper) -> Result<UnixListener, Problem> {

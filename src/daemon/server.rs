@@ -3,8 +3,9 @@
 use super::activity::Activity;
 use super::answer::{Answer, Failure};
 use super::backups::{self, Backups};
+use super::libraries::Libraries;
 use super::runner::Runner;
-use super::{jobs, lists, media, objects};
+use super::{drives, jobs, library, lists, media, objects, tapes};
 use crate::api::Problem;
 use crate::api::hello::{Hello, Terms};
 use crate::api::wire::Nothing;
@@ -36,6 +37,8 @@ pub struct Daemon {
     pub stopping: CancellationToken,
     /// Backups of the catalogue.
     pub backups: Backups,
+    /// This host's libraries.
+    pub libraries: Arc<Libraries>,
     /// The running jobs.
     pub jobs: Runner,
 }
@@ -54,6 +57,9 @@ pub fn router(daemon: &Arc<Daemon>) -> Router {
         .route("/v1/extent/show", post(lists::extent_show))
         .merge(backups::routes())
         .merge(media::routes())
+        .merge(library::routes())
+        .merge(drives::routes())
+        .merge(tapes::routes())
         .merge(objects::routes())
         .merge(jobs::routes())
         .fallback(unknown)

@@ -8,7 +8,7 @@ use crate::api::requests::MediumRequest;
 use axum::Json;
 use axum::extract::State;
 use dss::catalogue::MediumChange;
-use dss::model::{FsState, Health, Medium, Presence};
+use dss::model::{Family, FsState, Health, Medium, Presence};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,10 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Whether a medium is where it is known to be. What cannot be looked at now is noticed at its next use, like another
 /// disk in its place.
-async fn seen_at_its_place(medium: &Medium) -> Presence {
+async fn seen_at_its_place(daemon: &Daemon, medium: &Medium) -> Presence {
+    if medium.family == Family::Tape {
+        return in_its_library(daemon, medium);
+    }
     let label = Path::new(&medium.location.path).join(".respool/label.json");
     let look = tokio::task::spawn_blocking(move || label.try_exists());
     match tokio::time::timeout(LOOK, look).await {
@@ -27,12 +30,21 @@ async fn seen_at_its_place(medium: &Medium) -> Presence {
     }
 }
 
+/// Whether a library has a tape, as somebody looked last.
+fn in_its_library(daemon: &Daemon, medium: &Medium) -> Presence {
+    let library = medium.location.library.as_deref().map(|name| daemon.libraries.get(name));
+    match library {
+        Some(Ok(library)) if library.last_inventory().find(&medium.location.path).is_ok() => Presence::Near,
+        Some(Ok(_) | Err(_)) | None => Presence::Shelf,
+    }
+}
+
 /// The operator has looked: it is good, and it has room. Whether it is there is seen, and not believed.
 pub async fn trust(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
     let medium = daemon.host.catalogue.medium(&request.medium).await?;
     let trusted = MediumChange {
         health: Some(Health::Ok),
-        presence: Some(seen_at_its_place(&medium).await),
+        presence: Some(seen_at_its_place(&daemon, &medium).await),
         fs_state: (medium.fs_state == FsState::Full).then_some(FsState::Used),
         why: "trusted by the operator".into(),
         ..MediumChange::default()

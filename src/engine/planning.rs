@@ -1,7 +1,7 @@
 //! Hops 2 and 3: what lives on the sources, in which order it is read, and where it goes.
 
 use super::submit::check;
-use super::targets::targets_for;
+use super::targets::{Reads, targets_for};
 use crate::api::Problem;
 use crate::host::Host;
 use crate::repack::manifest::{LeftOut, Manifest, ManifestBuilder, Selection};
@@ -157,7 +157,7 @@ pub async fn plan(host: &Arc<Host>, spec: &JobSpec) -> Result<Planned, Problem> 
     let mut names = Names::none(&spec.sources);
     let mut manifest = read(host, spec, &BTreeSet::new(), |row| names.keep(row)).await?;
     let mut targets = targets_for(host, spec).await?;
-    let Routed { mut plan, way } = targets.route(host, &manifest, &spec.sources).await?;
+    let Routed { mut plan, way } = targets.route(host, &manifest, Reads::Sources).await?;
     let (bytes, extents) = (plan.bytes(), plan.steps.len() as u64);
     let staged = match way {
         Way::Direct => None,

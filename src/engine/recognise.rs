@@ -6,7 +6,7 @@
 use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{ExtentFilter, Page};
-use dss::model::{AdmState, ExtentId, Medium, MediumId, Standing};
+use dss::model::{AdmState, ExtentId, Family, Medium, MediumId, Standing};
 use lrs::core::{Priority, Request};
 use lrs::ldm::MediaResult;
 use lrs::service::Allocation;
@@ -19,10 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many rows are asked for at once.
 const PAGE: u32 = 5_000;
 
-/// Looks at all media within reach. What is out of reach, or fails, stays as it is.
+/// Looks at all media within reach, but for tapes: those are compared when somebody mounts them, and after a restore one by
+/// one. What is out of reach, or fails, stays as it is.
 pub async fn recognise(host: &Arc<Host>) -> Result<(), Problem> {
     let media = host.catalogue.media().await?;
-    let looks = media.into_iter().filter(is_within_reach).map(|medium| {
+    let at_hand = |medium: &Medium| medium.family == Family::Dir && is_within_reach(medium);
+    let looks = media.into_iter().filter(at_hand).map(|medium| {
         let host = Arc::clone(host);
         tokio::spawn(async move { glance(&host, &medium).await })
     });

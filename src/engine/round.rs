@@ -3,7 +3,7 @@
 use super::Run;
 use super::planning::look;
 use super::substitute::Recourse;
-use super::targets::targets_for;
+use super::targets::{Reads, targets_for};
 use crate::api::Problem;
 use crate::host::Host;
 use crate::repack::machine::Event;
@@ -12,7 +12,7 @@ use crate::repack::plan::{Assigned, EXTENT_OVERHEAD, Plan, per_target, predicted
 use crate::repack::stage::{Routed, Staging, Way};
 use dss::model::{ByteCount, ExtentId, JobError, MediumId, Step};
 use lrs::core::{Priority, Request, WriteWant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The plan of one round and how far it is.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ impl Round {
     }
 }
 
+/// The sources that a plan's steps read: no drive is asked for another one.
+fn read_by(plan: &Plan, sources: &[MediumId]) -> Vec<MediumId> {
+    let used: BTreeSet<u16> = plan.steps.iter().map(|step| step.item.source).collect();
+    used.into_iter().map(|source| sources[usize::from(source)]).collect()
+}
+
 /// The bytes of one extent of a plan, on average.
 fn mean_bytes(plan: &Plan) -> ByteCount {
     ByteCount(plan.bytes().0 / (plan.steps.len() as u64).max(1))
@@ -93,8 +99,9 @@ impl Run<'_> {
         let (doubtful, sound) = manifest.parted(|item| self.doubts.contains_key(&item.extent));
         let mut targets = targets_for(self.host, &self.job.spec).await?;
         let sources = self.job.spec.sources.clone();
-        let routed = targets.route(self.host, &sound, &sources).await?;
-        let mut round = Round::new(routed, sources, BTreeMap::new());
+        let routed = targets.route(self.host, &sound, Reads::Sources).await?;
+        let reads = read_by(&routed.plan, &sources);
+        let mut round = Round::new(routed, reads, BTreeMap::new());
         let mut unplaced = targets.explain_unplaced(&round.plan);
         if round.plan.steps.is_empty()
             && let Some(event) = self.wait_for_a_target(&sound, &round.plan).await?

@@ -1,7 +1,7 @@
 //! Hop 1: a request becomes a job, or is refused with nothing touched.
 
 use super::planning::look;
-use super::targets::{awaited_for, targets_for};
+use super::targets::{Reads, awaited_for, targets_for};
 use crate::api::media::out_of_quarantine;
 use crate::api::standing::in_doubt;
 use crate::api::{Problem, exit};
@@ -27,7 +27,7 @@ pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Jo
     let manifest = look(host, &spec, &BTreeSet::new()).await?;
     if !manifest.items.is_empty() {
         let mut targets = targets_for(host, &spec).await?;
-        let routed = targets.route(host, &manifest, &spec.sources).await?;
+        let routed = targets.route(host, &manifest, Reads::Sources).await?;
         if let Some(problem) = targets.explain_unplaced(&routed.plan) {
             let awaited = awaited_for(host, &spec, None).await?;
             if wait_for(&manifest, &routed.plan, &awaited).is_none() {

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::round::Round;
-use super::targets::Targets;
+use super::targets::{Reads, Targets};
 use crate::api::Problem;
 use crate::mover::ReadFailure;
 use crate::repack::manifest::Manifest;
@@ -207,7 +207,7 @@ impl Run<'_> {
             let (part, rest) = doubtful.parted(|item| others.contains_key(&item.extent));
             doubtful = rest;
             let reads = vec![medium];
-            let routed = targets.route(self.host, &part, &reads).await?;
+            let routed = targets.route(self.host, &part, Reads::InTheirPlace(&medium)).await?;
             let round = Round::new(routed, reads, others);
             let placed = !round.plan.steps.is_empty();
             last = Some(round);
@@ -240,7 +240,10 @@ impl Run<'_> {
                 | Refusal::LeasedElsewhere { medium, why },
             ) => (medium, why.clone()),
             AllocateError::Media(error) => (&error.medium, error.to_string()),
-            AllocateError::Refused(Refusal::NoTarget { .. } | Refusal::SharedDock { .. } | Refusal::Stopping)
+            AllocateError::Refused(Refusal::NoTarget { .. }
+                | Refusal::SharedDock { .. }
+                | Refusal::FewDrives { .. }
+                | Refusal::Stopping)
             | AllocateError::Catalogue(_) => return false,
         };
         if *blamed != name {

@@ -4,7 +4,7 @@
 use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{ClockVerdict, Page};
-use dss::model::{Extent, ExtentId, Generation, Medium};
+use dss::model::{Extent, ExtentId, Family, Generation, Medium};
 use jiff::Timestamp;
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::{IndexStamp, Wanted};
@@ -33,13 +33,14 @@ async fn ended_before(host: &Arc<Host>) -> Result<Timestamp, Problem> {
     })
 }
 
-/// One sweep over all media. Media that are busy or away are left for the next one.
+/// One sweep over all media. Media that are busy or away are left for the next one. A tape regains no room before it is
+/// erased whole, and would have to be loaded for this: its orphans stay until then.
 pub async fn sweep(host: &Arc<Host>) -> Result<Swept, Problem> {
     let mut swept = Swept::default();
     host.may_destroy().await?;
     let now = ended_before(host).await?;
     for medium in host.catalogue.media().await? {
-        if !medium.may_be_read() {
+        if !medium.may_be_read() || medium.family == Family::Tape {
             continue;
         }
         match sweep_medium(host, &medium, now, &mut swept).await {

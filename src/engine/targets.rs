@@ -5,10 +5,11 @@ use crate::api::media::out_of_quarantine;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
 use crate::repack::awaited::{Awaited, gives_back};
+use crate::repack::berths::{Berth, Drives};
 use crate::repack::manifest::Manifest;
-use crate::repack::plan::{EXTENT_OVERHEAD, Lack, Plan, Target};
+use crate::repack::plan::{EXTENT_OVERHEAD, Lack, Plan, Reading, Target};
 use crate::repack::stage::{Routed, Terms, route};
-use dss::model::{AdmState, ByteCount, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Standing};
+use dss::model::{AdmState, ByteCount, Family, FsState, Health, Job, JobId, JobSpec, Medium, MediumId, Standing};
 use lrs::core::{Priority, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,25 +37,49 @@ pub(crate) struct Targets {
     tags: BTreeSet<String>,
 }
 
+/// What a round reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reads<'a> {
+    /// The sources of the manifest.
+    Sources,
+    /// One other medium, for all of them.
+    InTheirPlace(&'a MediumId),
+}
+
+impl Reads<'_> {
+    fn by_source(self, manifest: &Manifest) -> Vec<MediumId> {
+        match self {
+            Self::Sources => manifest.sources.clone(),
+            Self::InTheirPlace(other) => vec![*other; manifest.sources.len()],
+        }
+    }
+}
+
 impl Targets {
-    /// A round for what lives on these media: straight from them to other docks, or by way of the spool. A disk in their
-    /// docks is asked for its room only when the others do not do: to ask, it must be put in.
+    /// A round for what lives on these media: straight from them to other drives, or by way of the spool. A medium in their
+    /// drives is asked for its room only when the others do not do: to ask, it must be put in.
     pub(crate) async fn route(
         &mut self,
         host: &Arc<Host>,
         manifest: &Manifest,
-        reads: &[MediumId],
+        reads: Reads<'_>,
     ) -> Result<Routed, Problem> {
-        let mut docks = BTreeSet::new();
-        for id in reads {
-            docks.extend(host.catalogue.medium_by_id(*id).await?.location.dock);
+        let mut sources = vec![];
+        for id in reads.by_source(manifest) {
+            sources.push(Reading {
+                medium: id,
+                berth: Berth::of(&host.catalogue.medium_by_id(id).await?.location),
+            });
         }
+        let drives = Drives {
+            of_libraries: host.lrs.library_drives().await,
+        };
         let terms = Terms {
-            docks: &docks,
+            drives: &drives,
+            sources: &sources,
             spool: host.config.memory.spool,
         };
-        self.probe(host, |dock| dock.is_none_or(|dock| !docks.contains(dock)))
-            .await;
+        self.probe(host, |berth| terms.in_reach(berth)).await;
         let routed = route(manifest, &self.usable, terms);
         if routed.plan.unplaced.is_empty() || self.unprobed.is_empty() {
             return Ok(routed);
@@ -63,10 +88,10 @@ impl Targets {
         Ok(route(manifest, &self.usable, terms))
     }
 
-    async fn probe(&mut self, host: &Arc<Host>, which: impl Fn(Option<&String>) -> bool) {
+    async fn probe(&mut self, host: &Arc<Host>, which: impl Fn(Option<&Berth>) -> bool) {
         let (now, later): (Vec<Medium>, Vec<Medium>) = std::mem::take(&mut self.unprobed)
             .into_iter()
-            .partition(|medium| which(medium.location.dock.as_ref()));
+            .partition(|medium| which(Berth::of(&medium.location).as_ref()));
         self.unprobed = later;
         for medium in now {
             match room_on(host, &medium).await {
@@ -75,7 +100,7 @@ impl Targets {
                     free,
                     begun: medium.fs_state == FsState::Used,
                     groupings: medium.groupings.clone(),
-                    dock: medium.location.dock.clone(),
+                    berth: Berth::of(&medium.location),
                 }),
                 Err(why) => {
                     let name = &medium.name;
@@ -100,7 +125,7 @@ impl Targets {
         let why = match worst {
             Lack::Room(short) => no_room(*short, plan),
             Lack::Spool(short) => {
-                format!("source and targets share a dock, and the largest of them is {short} too large for the spool")
+                format!("source and targets share a drive, and the largest of them is {short} too large for the spool")
             }
             Lack::NoMedium if self.usable.is_empty() && !self.tags.is_empty() => {
                 let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
@@ -217,7 +242,7 @@ pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<Jo
                     free: free + used,
                     begun: false,
                     groupings: BTreeSet::new(),
-                    dock: medium.location.dock.clone(),
+                    berth: Berth::of(&medium.location),
                 },
                 job: job.id,
             });
@@ -226,9 +251,12 @@ pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<Jo
     Ok(awaited)
 }
 
-/// How much a medium can take, from the medium itself; where its drive is busy, from the catalogue. A probe that fails
-/// closes the medium, it never opens it.
+/// How much a medium can take, from the medium itself; where its drive is busy, and of a tape, which would have to be loaded
+/// for this, from the catalogue. A probe that fails closes the medium, it never opens it.
 async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String> {
+    if medium.family == Family::Tape {
+        return room_by_catalogue(host, medium, "it never told its capacity").await;
+    }
     let request = Request {
         purpose: format!("free space of {}", medium.name),
         priority: Priority::Get,
@@ -247,10 +275,12 @@ async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String>
             }
         }
         Ok(Err(error)) => Err(Problem::from(error).message),
-        Err(_) => {
-            let capacity = medium.capacity.ok_or("its drive is busy".to_owned())?;
-            let used = host.catalogue.used().await.map_err(|error| error.to_string())?;
-            Ok(capacity.saturating_sub(used.get(&medium.id).copied().unwrap_or_default()))
-        }
+        Err(_) => room_by_catalogue(host, medium, "its drive is busy").await,
     }
+}
+
+async fn room_by_catalogue(host: &Arc<Host>, medium: &Medium, otherwise: &str) -> Result<ByteCount, String> {
+    let capacity = medium.capacity.ok_or_else(|| otherwise.to_owned())?;
+    let used = host.catalogue.used().await.map_err(|error| error.to_string())?;
+    Ok(capacity.saturating_sub(used.get(&medium.id).copied().unwrap_or_default()))
 }

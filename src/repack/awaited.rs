@@ -1,7 +1,8 @@
 //! Which media a job without a target waits for: those that another job empties and gives back by itself (hop 1).
 
+use super::berths::Drives;
 use super::manifest::Manifest;
-use super::plan::{Plan, Target, assign};
+use super::plan::{Moorings, Plan, Target, Together, assign};
 use dss::model::{ExtentId, Job, JobId, JobKind, JobState, MediumId, Quarantine};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,15 +42,20 @@ pub fn wait_for(manifest: &Manifest, plan: &Plan, awaited: &[Awaited]) -> Option
         return None;
     }
     let (rest, _) = manifest.parted(|item| stranded.contains(&item.extent));
-    // Their docks come free one after the other; now it matters only that there is room.
+    // Their drives come free one after the other; now it matters only that there is room.
     let targets: Vec<Target> = awaited
         .iter()
         .map(|one| Target {
-            dock: None,
+            berth: None,
             ..one.target.clone()
         })
         .collect();
-    let later = assign(&rest, &targets);
+    let moorings = Moorings {
+        drives: &Drives::default(),
+        sources: &[],
+        together: Together::EachAlone,
+    };
+    let later = assign(&rest, &targets, &moorings);
     if !later.unplaced.is_empty() {
         return None;
     }
@@ -63,6 +69,15 @@ mod tests {
     use super::*;
     use crate::repack::manifest::Item;
     use dss::model::{ByteCount, CopyNo, JobControl, JobSpec, ObjectId, Tally, VerifyMode};
+
+    fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
+        let moorings = Moorings {
+            drives: &Drives::default(),
+            sources: &[],
+            together: Together::Both,
+        };
+        super::assign(manifest, targets, &moorings)
+    }
 
     fn job(id: i64, state: JobState, quarantine: Quarantine) -> Job {
         Job {
@@ -130,7 +145,7 @@ mod tests {
                 free: ByteCount(free),
                 begun: false,
                 groupings: BTreeSet::new(),
-                dock: None,
+                berth: None,
             },
             job: JobId(7),
         };

@@ -1,6 +1,7 @@
 //! Where extents go. A plan is advice for one round: what is granted and what is found on the way may differ, and the
 //! next round plans anew.
 
+use super::berths::{Berth, Drives, Held, Moored};
 use super::manifest::{Item, LeftOut, Manifest};
 use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +18,8 @@ pub struct Target {
     pub begun: bool,
     /// The groupings it carries.
     pub groupings: BTreeSet<String>,
-    /// The dock it is in: of one dock's disks, one is written in a round.
-    pub dock: Option<String>,
+    /// Where it is driven together with others.
+    pub berth: Option<Berth>,
 }
 
 /// Why an item finds no place. The order is the one in which reasons are told: the last is the most telling.
@@ -40,7 +41,7 @@ impl fmt::Display for Lack {
             Self::Spool(bytes) => {
                 write!(
                     f,
-                    "{bytes} too large for the spool, and its targets share a dock with the source"
+                    "{bytes} too large for the spool, and its targets share a drive with the source"
                 )
             }
         }
@@ -65,7 +66,7 @@ pub struct Plan {
     pub unplaced: Vec<(ExtentId, Lack)>,
     /// The room that all of these need.
     pub unplaced_bytes: ByteCount,
-    /// What waits for a later round, when another disk is in its dock. Never anything unless something is placed.
+    /// What waits for a later round, when other media are in the drives. Never anything unless something is placed.
     pub later: Vec<ExtentId>,
 }
 
@@ -104,14 +105,15 @@ pub fn per_target(steps: &[Assigned]) -> BTreeMap<MediumId, Sum> {
 
 /// Gives every item of the manifest, in its order, a target: never a medium with another copy of its object (I10), never
 /// a source; the medium in use as long as it has room, then one that carries the grouping, then one that is begun, then
-/// the roomiest. An extent that fits nowhere is reported; smaller ones behind it still go.
-pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
+/// the roomiest. An extent that fits nowhere is reported; smaller ones behind it still go. What the drives cannot hold
+/// together with what comes before goes later.
+pub fn assign(manifest: &Manifest, targets: &[Target], moorings: &Moorings) -> Plan {
     let mut free: Vec<ByteCount> = targets.iter().map(|target| target.free).collect();
     let ranks = Ranks::new(manifest, targets);
     let mut last: Option<usize> = None;
     let mut plan = Plan::default();
     let mut apart = Apart::new(manifest);
-    let mut docks: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut held = moorings.held();
     for item in &manifest.items {
         let need = item.bytes + EXTENT_OVERHEAD;
         let allowed = |index: &usize| {
@@ -119,10 +121,8 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
             !manifest.may_not_go_to(item, medium) && apart.allows(item, medium)
         };
         let fits = |index: &usize| allowed(index) && free[*index] >= need;
-        let in_reach = |index: &usize| {
-            let dock = targets[*index].dock.as_deref();
-            dock.and_then(|dock| docks.get(dock)).is_none_or(|there| there == index)
-        };
+        let source = moorings.of_source(manifest, item);
+        let in_reach = |index: &usize| held.have_room(source, (targets[*index].medium, targets[*index].berth.as_ref()));
         let chosen = last
             .filter(|index| fits(index) && in_reach(index))
             .or_else(|| ranks.order(item).find(|index| fits(index) && in_reach(index)));
@@ -134,9 +134,7 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
                     target: targets[index].medium,
                 });
                 last = Some(index);
-                if let Some(dock) = &targets[index].dock {
-                    docks.insert(dock, index);
-                }
+                held.take(source, (targets[index].medium, targets[index].berth.as_ref()));
                 apart.place(item, targets[index].medium);
             }
             None if ranks.order(item).any(|index| fits(&index)) => plan.later.push(item.extent),
@@ -149,6 +147,82 @@ pub fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
         }
     }
     plan
+}
+
+/// A medium that is read, and where it is driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which.
+    pub medium: MediumId,
+    /// Where, together with others.
+    pub berth: Option<Berth>,
+}
+
+/// Where everything is driven.
+#[derive(Clone, Copy, Debug)]
+pub struct Moorings<'a> {
+    /// How many media can be held at once.
+    pub drives: &'a Drives,
+    /// What is read for each source of the manifest, by its position there, and where that is driven. What is not listed has
+    /// a drive of its own.
+    pub sources: &'a [Reading],
+    /// Whether what is read and what is written is held at the same time.
+    pub together: Together,
+}
+
+/// Whether sources and targets are held at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// They are.
+    Both,
+    /// One after the other.
+    EachAlone,
+}
+
+/// What is held of sources and targets.
+enum HeldBoth<'a> {
+    Together(Held<'a>),
+    Apart { sources: Held<'a>, targets: Held<'a> },
+}
+
+impl<'a> Moorings<'a> {
+    fn held(&self) -> HeldBoth<'a> {
+        let held = Held::new(self.drives);
+        match self.together {
+            Together::Both => HeldBoth::Together(held),
+            Together::EachAlone => HeldBoth::Apart {
+                sources: held.clone(),
+                targets: held,
+            },
+        }
+    }
+
+    fn of_source(&self, manifest: &Manifest, item: &Item) -> Moored<'a> {
+        let position = usize::from(item.source);
+        match self.sources.get(position) {
+            Some(reading) => (reading.medium, reading.berth.as_ref()),
+            None => (manifest.sources[position], None),
+        }
+    }
+}
+
+impl<'a> HeldBoth<'a> {
+    fn have_room(&self, source: Moored<'a>, target: Moored<'a>) -> bool {
+        match self {
+            Self::Together(held) => held.has_room(&[source, target]),
+            Self::Apart { sources, targets } => sources.has_room(&[source]) && targets.has_room(&[target]),
+        }
+    }
+
+    fn take(&mut self, source: Moored<'a>, target: Moored<'a>) {
+        match self {
+            Self::Together(held) => [source, target].into_iter().for_each(|one| held.take(one)),
+            Self::Apart { sources, targets } => {
+                sources.take(source);
+                targets.take(target);
+            }
+        }
+    }
 }
 
 /// Keeps copies of one object apart that move at the same time, from several sources.
@@ -224,6 +298,28 @@ mod tests {
     use super::*;
     use dss::model::ExtentId;
 
+    /// With no drives but those that docks are.
+    fn assign(manifest: &Manifest, targets: &[Target]) -> Plan {
+        moored(manifest, targets, &[], 0)
+    }
+
+    fn moored(manifest: &Manifest, targets: &[Target], berths: &[Option<Berth>], drives: usize) -> Plan {
+        let reading = |(medium, berth): (&MediumId, &Option<Berth>)| Reading {
+            medium: *medium,
+            berth: berth.clone(),
+        };
+        let sources: Vec<Reading> = manifest.sources.iter().zip(berths).map(reading).collect();
+        let drives = Drives {
+            of_libraries: BTreeMap::from([("lib0".to_owned(), drives)]),
+        };
+        let moorings = Moorings {
+            drives: &drives,
+            sources: &sources,
+            together: Together::Both,
+        };
+        super::assign(manifest, targets, &moorings)
+    }
+
     fn item(bytes: u64, avoid: u32, grouping: u32) -> Item {
         Item {
             extent: ExtentId::fresh(),
@@ -243,7 +339,7 @@ mod tests {
             free: ByteCount(free),
             begun,
             groupings: BTreeSet::new(),
-            dock: None,
+            berth: None,
         }
     }
 
@@ -329,7 +425,7 @@ mod tests {
     #[test]
     fn e02_of_one_dock_one_disk_is_written_in_a_round() {
         let mut targets = [target(100_000, true), target(1 << 20, false)];
-        targets.iter_mut().for_each(|target| target.dock = Some("d".into()));
+        targets.iter_mut().for_each(|target| target.berth = Some(Berth::Dock("d".into())));
         let items = vec![item(60_000, 0, 0), item(60_000, 0, 0), item(10, 0, 0)];
         let plan = assign(&manifest(items, BTreeSet::new()), &targets);
         assert_eq!(
@@ -337,6 +433,27 @@ mod tests {
             (2, 1, 1)
         );
         assert!(plan.unplaced.is_empty());
+    }
+
+    /// Two drives: one source and one target in a round, whatever there is of both. Three drives: two sources as well.
+    #[test]
+    fn e01_a_round_holds_no_more_tapes_than_their_library_has_drives() {
+        let library = || Some(Berth::Library("lib0".into()));
+        let mut targets = [target(1 << 30, true), target(1 << 20, false)];
+        targets.iter_mut().for_each(|target| target.berth = library());
+        let of = |source| Item { source, ..item(10, 0, 0) };
+        let manifest = Manifest {
+            sources: vec![MediumId::fresh(), MediumId::fresh()],
+            ..manifest(vec![of(0), of(0), of(1)], BTreeSet::new())
+        };
+        let sources = [library(), library()];
+        for (drives, steps) in [(2, 2), (3, 3)] {
+            let plan = moored(&manifest, &targets, &sources, drives);
+            assert_eq!((plan.steps.len(), plan.later.len()), (steps, 3 - steps), "{drives} drives");
+            assert!(plan.unplaced.is_empty());
+        }
+        let plan = moored(&manifest, &targets, &[None, library()], 2);
+        assert_eq!(plan.steps.len(), 3, "a source elsewhere takes no drive of it");
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Whether a round's bytes go straight from what is read to what is written, or by way of the spool because both are
-//! disks of one dock (E-01, X-10); and how much of them at once.
+//! Whether a round's bytes go straight from what is read to what is written, or by way of the spool because one drive is
+//! all there is for both (E-01, X-10); and how much of them at once.
 
+use super::berths::{Berth, Drives};
 use super::manifest::Manifest;
-use super::plan::{Assigned, Lack, Plan, Target, assign, predicted_seconds};
+use super::plan::{Assigned, Lack, Moorings, Plan, Reading, Target, Together, assign, predicted_seconds};
 use dss::model::{ByteCount, ExtentId};
 use std::collections::BTreeSet;
 
@@ -11,15 +12,17 @@ use std::collections::BTreeSet;
 pub enum Way {
     /// Sources and targets are held together, read and written at the same time.
     Direct,
-    /// One after the other: a batch is read into the spool, the dock changes its disk, the batch is written.
+    /// One after the other: a batch is read into the spool, the drive changes its medium, the batch is written.
     Staged,
 }
 
 /// What decides the way.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
-    /// The docks of the media to be read.
-    pub docks: &'a BTreeSet<String>,
+    /// How many media can be held at once.
+    pub drives: &'a Drives,
+    /// What is read for each source of the manifest, by its position there.
+    pub sources: &'a [Reading],
     /// The most bytes of one batch.
     pub spool: ByteCount,
 }
@@ -33,13 +36,30 @@ pub struct Routed {
     pub way: Way,
 }
 
-/// Gives every item a target: in another dock as long as one will do, else, one round after all that can go straight, in
-/// the dock of what is read. Staged steps fit the spool one by one.
+impl Terms<'_> {
+    /// Whether a medium can be written while one of those in its place is read.
+    pub fn in_reach(&self, berth: Option<&Berth>) -> bool {
+        let Some(berth) = berth else { return true };
+        let read_there = self.sources.iter().any(|source| source.berth.as_ref() == Some(berth));
+        self.drives.of(berth) > usize::from(read_there)
+    }
+
+    fn moorings(&self, together: Together) -> Moorings<'_> {
+        Moorings {
+            drives: self.drives,
+            sources: self.sources,
+            together,
+        }
+    }
+}
+
+/// Gives every item a target: in another drive as long as one will do, else, one round after all that can go straight, in
+/// the drive of what is read. Staged steps fit the spool one by one.
 pub fn route(manifest: &Manifest, targets: &[Target], terms: Terms) -> Routed {
-    let in_reach = |target: &&Target| target.dock.as_ref().is_none_or(|dock| !terms.docks.contains(dock));
+    let in_reach = |target: &&Target| terms.in_reach(target.berth.as_ref());
     let (beside, behind): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(in_reach);
     let own = |targets: Vec<&Target>| -> Vec<Target> { targets.into_iter().cloned().collect() };
-    let mut direct = assign(manifest, &own(beside));
+    let mut direct = assign(manifest, &own(beside), &terms.moorings(Together::Both));
     if behind.is_empty() || direct.unplaced.is_empty() {
         let way = Way::Direct;
         return Routed { plan: direct, way };
@@ -47,7 +67,7 @@ pub fn route(manifest: &Manifest, targets: &[Target], terms: Terms) -> Routed {
     let stranded: BTreeSet<ExtentId> = direct.unplaced.iter().map(|(extent, _)| *extent).collect();
     let (rest, _) = manifest.parted(|item| stranded.contains(&item.extent));
     let (small, large) = rest.parted(|item| item.bytes <= terms.spool);
-    let mut staged = assign(&small, &own(behind));
+    let mut staged = assign(&small, &own(behind), &terms.moorings(Together::EachAlone));
     for item in &large.items {
         let short = item.bytes.saturating_sub(terms.spool);
         staged.unplaced.push((item.extent, Lack::Spool(short)));
@@ -85,7 +105,7 @@ pub struct Staging {
     pub spool: ByteCount,
     /// How many batches.
     pub rounds: u64,
-    /// How often a disk comes into a dock for them: each batch has one to read and one to write.
+    /// How often a medium comes into a drive for them: each batch has one to read and one to write.
     pub mounts: u64,
 }
 
@@ -139,20 +159,30 @@ mod tests {
         }
     }
 
+    fn reading(berth: Berth) -> Reading {
+        Reading {
+            medium: MediumId::fresh(),
+            berth: Some(berth),
+        }
+    }
+
     fn target(free: u64, dock: Option<&str>) -> Target {
         Target {
             medium: MediumId::fresh(),
             free: ByteCount(free),
             begun: false,
             groupings: BTreeSet::new(),
-            dock: dock.map(str::to_owned),
+            berth: dock.map(|dock| Berth::Dock(dock.to_owned())),
         }
     }
 
     fn routed(sizes: &[u64], targets: &[Target], spool: u64) -> Routed {
-        let docks = BTreeSet::from(["d".to_owned()]);
-        let spool = ByteCount(spool);
-        route(&manifest(sizes), targets, Terms { docks: &docks, spool })
+        let terms = Terms {
+            drives: &Drives::default(),
+            sources: &[reading(Berth::Dock("d".to_owned()))],
+            spool: ByteCount(spool),
+        };
+        route(&manifest(sizes), targets, terms)
     }
 
     #[test]
@@ -169,6 +199,27 @@ mod tests {
             let routed = routed(&[10, 20], &targets, 100);
             assert_eq!((routed.way, routed.plan.later.len()), (Way::Direct, 0));
             assert!(routed.plan.steps.iter().all(|step| step.target == targets[1].medium));
+        }
+    }
+
+    #[test]
+    fn x10_tapes_of_a_library_are_staged_when_it_has_one_drive() {
+        let library = || Some(Berth::Library("lib0".to_owned()));
+        let targets = [Target {
+            berth: library(),
+            ..target(1 << 20, None)
+        }];
+        for (count, way) in [(1, Way::Staged), (2, Way::Direct)] {
+            let drives = Drives {
+                of_libraries: [("lib0".to_owned(), count)].into(),
+            };
+            let terms = Terms {
+                drives: &drives,
+                sources: &[reading(Berth::Library("lib0".to_owned()))],
+                spool: ByteCount(100),
+            };
+            let routed = route(&manifest(&[10, 20]), &targets, terms);
+            assert_eq!((routed.way, routed.plan.steps.len()), (way, 2), "{count} drives");
         }
     }
 

@@ -28,7 +28,7 @@ impl fmt::Display for Stay {
         match self {
             Self::LeftOut(why) => why.fmt(f),
             Self::Unplaced(lack) => lack.fmt(f),
-            Self::Later => f.write_str("moved in a later round, when another disk is in the target's dock"),
+            Self::Later => f.write_str("moved in a later round, when other media are in the drives"),
         }
     }
 }

@@ -1,4 +1,5 @@
 mod bays;
+mod checking;
 mod crashes;
 mod failures;
 mod found;

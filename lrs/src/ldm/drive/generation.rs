@@ -76,6 +76,18 @@ const MEDIUM_TYPES: &[(u8, Density)] = &[
 ];
 
 impl Density {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::L5,
+        Self::L6,
+        Self::L7,
+        Self::M8,
+        Self::L8,
+        Self::L9,
+        Self::L10,
+        Self::L10P,
+    ];
+
     /// By the code of MODE SENSE's block descriptor. 0 and others say nothing.
     pub fn of_code(code: u8) -> Option<Self> {
         DENSITIES
@@ -215,6 +227,7 @@ mod tests {
 
     #[test]
     fn codes_go_both_ways() {
+        assert_eq!(Density::ALL, DENSITIES.iter().map(|(_, density)| *density).collect::<Vec<_>>()[..]);
         for (code, density) in DENSITIES {
             assert_eq!((Density::of_code(*code), density.code()), (Some(*density), *code));
         }

@@ -27,12 +27,12 @@ const MEDIA: &[(&str, Density)] = &[
 ];
 
 /// Whether it is on a cleaning cartridge.
-pub(super) fn is_cleaning(barcode: &str) -> bool {
+pub fn is_cleaning(barcode: &str) -> bool {
     barcode.starts_with(CLEANING)
 }
 
 /// What it says that the cartridge is; None: it says nothing, as it need not be of eight characters.
-pub(super) fn density(barcode: &str) -> Option<Density> {
+pub fn density(barcode: &str) -> Option<Density> {
     if barcode.len() != NAME + MEDIUM {
         return None;
     }

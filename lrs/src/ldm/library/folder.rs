@@ -9,6 +9,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 impl Library {
+    /// Whether a folder is a virtual library already.
+    pub fn is_virtual(folder: &Path) -> bool {
+        VirtualLibrary::is_one(folder)
+    }
+
     /// Makes a virtual library in a folder that does not exist or is empty. Whoever dies meanwhile leaves no library there.
     ///
     /// # Errors

@@ -9,8 +9,10 @@
 //! A claim on a bay is never waited for, and only one is held with the arm: nobody waits for another in a circle.
 
 mod arm;
-mod barcode;
+pub mod barcode;
+mod bare;
 mod bay;
+mod checking;
 mod error;
 mod folder;
 mod found;
@@ -26,6 +28,8 @@ mod status;
 mod wires;
 mod words;
 
+pub use bare::Bare;
+pub use checking::Checked;
 pub use error::{LibraryError, LibraryResult, Trouble};
 pub use found::{Found, Holds, Writing};
 pub use inventory::{Inventory, Missing};

@@ -151,6 +151,11 @@ impl Inventory {
         })
     }
 
+    /// Whether a folder has one.
+    pub(super) fn lies_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     pub(super) fn load(folder: &Path) -> LibraryResult<Self> {
         let path = folder.join(FILE);
         let text = std::fs::read(&path).map_err(|source| io(&path, source))?;

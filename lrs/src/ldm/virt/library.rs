@@ -72,6 +72,11 @@ impl Frame {
 }
 
 impl VirtualLibrary {
+    /// Whether a folder is one already.
+    pub fn is_one(folder: &Path) -> bool {
+        Inventory::lies_in(folder)
+    }
+
     /// Makes an empty library in a folder that does not exist or is empty.
     pub fn create(folder: &Path, spec: &LibrarySpec) -> LibraryResult<()> {
         let inventory = Inventory::new(spec)?;

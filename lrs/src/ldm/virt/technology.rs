@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// A generation of cartridge, or of drive (M8 is none of drives).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +94,19 @@ impl Technology {
         Self::Lto10,
     ];
 
+    /// As it is typed: `lto9`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lto5 => "lto5",
+            Self::Lto6 => "lto6",
+            Self::Lto7 => "lto7",
+            Self::Lto7M8 => "lto7-m8",
+            Self::Lto8 => "lto8",
+            Self::Lto9 => "lto9",
+            Self::Lto10 => "lto10",
+        }
+    }
+
     fn row(self) -> &'static Row {
         ROWS.iter()
             .find(|row| row.technology == self)
@@ -142,6 +156,20 @@ impl Technology {
             (Lto7, Lto5) => Access::ReadOnly,
             (Lto5 | Lto6 | Lto7 | Lto7M8 | Lto8 | Lto9 | Lto10, _) => Access::Refused,
         }
+    }
+}
+
+/// No generation of LTO that is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTechnology;
+
+/// `lto9`, or `LTO-9` as it is printed.
+impl FromStr for Technology {
+    type Err = UnknownTechnology;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTechnology> {
+        let is_it = |one: &&Self| text == one.word() || text.eq_ignore_ascii_case(one.row().name);
+        Self::ALL.iter().find(is_it).copied().ok_or(UnknownTechnology)
     }
 }
 

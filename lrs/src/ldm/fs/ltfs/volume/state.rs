@@ -1,6 +1,7 @@
 //! In which state a volume was left, from what was found at the ends of both partitions.
 
 use super::PartitionView;
+use std::fmt;
 
 /// The state of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,18 @@ impl State {
             Self::Clean | Self::IndexPartitionNewer => true,
             Self::DataPartitionNewer | Self::Tail | Self::Incomplete => false,
         }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clean => "clean",
+            Self::IndexPartitionNewer => "clean, its last generation on the index partition alone",
+            Self::DataPartitionNewer => "not closed: the data partition's index is newer",
+            Self::Tail => "not closed: records follow the last index",
+            Self::Incomplete => "incomplete: a partition has no index at its end that can be proved",
+        })
     }
 }
 

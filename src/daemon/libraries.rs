@@ -1,0 +1,164 @@
+//! This host's libraries: opened when respoold starts, known to the scheduler, and in the hands of whoever mounts media.
+//! Everything here that asks a device blocks.
+
+mod facts;
+mod view;
+
+pub use facts::{facts, technology_of};
+pub use view::{drive_view, elements, library_view};
+
+use crate::api::Problem;
+use dss::catalogue::Catalogue;
+use dss::model::{DriveSeen, Library as Known, LibraryKind, Medium};
+use lrs::core::DriveId;
+use lrs::ldm::library::{Library, LibraryError, LibraryResult, Spec, Terms, Trouble};
+use lrs::service::Lrs;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+/// A library that the catalogue knows.
+#[derive(Clone)]
+pub enum Opened {
+    /// It is driven by this process.
+    Ready(Arc<Library>),
+    /// It cannot be used now; why, in words.
+    Away(String),
+}
+
+/// All libraries of this host.
+pub struct Libraries {
+    terms: Terms,
+    known: RwLock<BTreeMap<String, (Spec, Opened)>>,
+}
+
+/// How a library of the catalogue is opened.
+pub fn spec_of(known: &Known) -> Spec {
+    let (name, place) = (known.name.clone(), PathBuf::from(&known.place));
+    match known.kind {
+        LibraryKind::Virtual => Spec::Virtual { name, folder: place },
+        LibraryKind::Scsi => Spec::Scsi { name, changer: place },
+    }
+}
+
+/// Runs what asks a device apart from everybody else's work.
+pub async fn blocking<R: Send + 'static>(subject: &str, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| Problem::bug(subject, panic.to_string()))
+}
+
+impl Libraries {
+    /// None yet.
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            known: RwLock::default(),
+        }
+    }
+
+    /// Opens every library of the catalogue, and tells the scheduler of their drives. One that cannot be opened is no
+    /// reason not to start: it is told wherever somebody needs it, and tried again by a scan.
+    pub async fn open_all(self: &Arc<Self>, catalogue: &dyn Catalogue, lrs: &Lrs) -> Result<(), Problem> {
+        for known in catalogue.libraries().await? {
+            match self.open(&known).await? {
+                Ok(library) => self.announce(catalogue, lrs, &library).await?,
+                Err(error) => tracing::warn!(library = %known.name, %error, "a library cannot be used"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a library, or says why it cannot be; that is kept, too.
+    pub async fn open(self: &Arc<Self>, known: &Known) -> Result<LibraryResult<Arc<Library>>, Problem> {
+        if let Some(Opened::Ready(library)) = self.opened(&known.name) {
+            return Ok(Ok(library));
+        }
+        let (spec, terms) = (spec_of(known), self.terms.clone());
+        let wanted = spec.clone();
+        let opened = blocking(&known.name, move || Library::open(&wanted, &terms)).await?.map(Arc::new);
+        let kept = match &opened {
+            Ok(library) => Opened::Ready(Arc::clone(library)),
+            Err(error) => Opened::Away(error.trouble.to_string()),
+        };
+        self.keep(&known.name, Some((spec, kept)));
+        Ok(opened)
+    }
+
+    /// Opens what the catalogue does not know yet. It is not kept.
+    pub async fn try_open(&self, spec: Spec) -> Result<Arc<Library>, Problem> {
+        let (name, terms) = (spec.name().to_owned(), self.terms.clone());
+        let opened = blocking(&name, move || Library::open(&spec, &terms)).await?;
+        Ok(Arc::new(opened?))
+    }
+
+    /// Keeps a library that was opened and is known to the catalogue now.
+    pub fn adopt(&self, known: &Known, library: &Arc<Library>) {
+        self.keep(&known.name, Some((spec_of(known), Opened::Ready(Arc::clone(library)))));
+    }
+
+    /// Lets go of a library. Whoever still works with it does so to its end.
+    pub fn forget(&self, name: &str) {
+        self.keep(name, None);
+    }
+
+    fn keep(&self, name: &str, what: Option<(Spec, Opened)>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match what {
+            Some(what) => drop(known.insert(name.to_owned(), what)),
+            None => drop(known.remove(name)),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, (Spec, Opened)>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became of a library; None: there is none of that name.
+    pub fn opened(&self, name: &str) -> Option<Opened> {
+        self.read().get(name).map(|(_, opened)| opened.clone())
+    }
+
+    /// All that are open, by name.
+    pub fn ready(&self) -> Vec<Arc<Library>> {
+        let known = self.read();
+        let ready = known.values().filter_map(|(_, opened)| match opened {
+            Opened::Ready(library) => Some(Arc::clone(library)),
+            Opened::Away(_) => None,
+        });
+        ready.collect()
+    }
+
+    /// A library to work with.
+    ///
+    /// # Errors
+    /// It is not known, or cannot be used now.
+    pub fn get(&self, name: &str) -> LibraryResult<Arc<Library>> {
+        let why = match self.opened(name) {
+            Some(Opened::Ready(library)) => return Ok(library),
+            Some(Opened::Away(why)) => why,
+            None => "respoold does not know it".to_owned(),
+        };
+        Err(LibraryError {
+            library: name.to_owned(),
+            trouble: Trouble::Unusable(why),
+        })
+    }
+
+    /// Has the catalogue and the scheduler know a library's drives as they are now.
+    pub async fn announce(&self, catalogue: &dyn Catalogue, lrs: &Lrs, library: &Arc<Library>) -> Result<(), Problem> {
+        let name = library.name();
+        let seen: Vec<DriveSeen> = library.bays().iter().map(facts::seen).collect();
+        catalogue.note_drives(name, &seen).await?;
+        let media = catalogue.media().await?;
+        let here: Vec<&Medium> = media.iter().filter(|of| of.location.library.as_deref() == Some(name)).collect();
+        lrs.library(facts(library, &here));
+        for drive in catalogue.drives(name).await? {
+            let bay = DriveId::Bay {
+                library: name.to_owned(),
+                bay: drive.name.clone(),
+            };
+            lrs.lock_drive(bay, drive.locked);
+        }
+        Ok(())
+    }
+}

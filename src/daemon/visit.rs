@@ -1,0 +1,143 @@
+//! A cartridge that is no medium yet, brought into a drive: granted by the scheduler like everything else, so that nobody
+//! else gets that drive meanwhile.
+
+use super::libraries::{Libraries, technology_of};
+use super::server::Daemon;
+use crate::api::Problem;
+use dss::model::{
+    AdmState, Family, FsState, Generation, Health, Location, Medium, MediumId, Presence, Revision, Standing,
+};
+use lrs::core::DriveId;
+use lrs::ldm::library::{Library, LibraryResult};
+use lrs::service::Allocation;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A cartridge in a library.
+#[derive(Clone)]
+pub struct Place {
+    /// Which library.
+    pub library: Arc<Library>,
+    /// Its barcode.
+    pub barcode: String,
+    /// The medium that it is; None: the catalogue does not know it.
+    pub medium: Option<Medium>,
+}
+
+/// A cartridge that was brought into a drive.
+pub struct Visit {
+    place: Place,
+    bay: String,
+    guest: MediumId,
+    allocation: Allocation,
+}
+
+/// A row that the catalogue does not have: what the scheduler needs to know of a cartridge.
+fn guest(library: &Library, barcode: &str, daemon: &Daemon) -> Medium {
+    Medium {
+        id: MediumId::fresh(),
+        name: barcode.to_owned(),
+        family: Family::Tape,
+        technology: technology_of(library, barcode),
+        location: Location {
+            path: barcode.to_owned(),
+            dock: None,
+            library: Some(library.name().to_owned()),
+        },
+        tags: BTreeSet::new(),
+        groupings: BTreeSet::new(),
+        class: None,
+        adm_state: AdmState::InService,
+        locked: false,
+        health: Health::Ok,
+        presence: Presence::Attached,
+        fs_state: FsState::Blank,
+        generation: Generation(0),
+        capacity: None,
+        revision: Revision(0),
+        standing: Standing::Level,
+        quarantined_until: None,
+        emptied_by: None,
+        doubts: 0,
+        created_at: daemon.host.clock.now(),
+    }
+}
+
+impl Visit {
+    /// Brings a cartridge into a drive, when one is free for it.
+    pub async fn begin(daemon: &Daemon, place: &Place, purpose: String) -> Result<Self, Problem> {
+        let row = guest(&place.library, &place.barcode, daemon);
+        let guest = row.id;
+        let allocation = daemon.host.lrs.visit(row, purpose).await?;
+        let DriveId::Bay { bay, .. } = allocation.drive(guest).clone() else {
+            return Err(Problem::bug(&place.barcode, "a cartridge was put into a drive of no library"));
+        };
+        Ok(Self {
+            place: place.clone(),
+            bay,
+            guest,
+            allocation,
+        })
+    }
+
+    /// Works with the library on the drive's own thread. The arguments are the library, the bay and the barcode.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Library, &str, &str) -> LibraryResult<R> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let (library, bay, barcode) = (
+            Arc::clone(&self.place.library),
+            self.bay.clone(),
+            self.place.barcode.clone(),
+        );
+        let drive = self.allocation.volume(self.guest);
+        Ok(drive.run(move |_| work(&library, &bay, &barcode)).await??)
+    }
+
+    /// Gives the drive back. The cartridge is put away.
+    pub async fn end(self, daemon: &Daemon) {
+        self.allocation.release().await;
+        daemon.host.lrs.medium_gone(self.guest);
+    }
+}
+
+/// The cartridge that a barcode, or a medium's name, means.
+pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result<Place, Problem> {
+    let media = daemon.host.catalogue.media().await?;
+    let of_tape = |medium: &&Medium| medium.family == Family::Tape;
+    let named = media.iter().filter(of_tape).find(|medium| medium.name == typed);
+    let barcode = named.map_or(typed, |medium| &medium.location.path).to_owned();
+    let libraries: &Libraries = &daemon.libraries;
+    let candidates = match library {
+        Some(name) => vec![libraries.get(name)?],
+        None => libraries.ready(),
+    };
+    let mut having = candidates.into_iter().filter(|library| library.last_inventory().find(&barcode).is_ok());
+    let library = match (having.next(), having.next()) {
+        (Some(library), None) => library,
+        (None, _) => return Err(nowhere(&barcode, library)),
+        (Some(one), Some(other)) => {
+            let message = format!("libraries {} and {} both have {barcode}", one.name(), other.name());
+            return Err(Problem::refused("ambiguous", barcode, message).next("say which with --library"));
+        }
+    };
+    let is_it = |medium: &&Medium| {
+        medium.location.path == barcode && medium.location.library.as_deref() == Some(library.name())
+    };
+    let medium = media.iter().filter(of_tape).find(is_it).cloned();
+    Ok(Place {
+        library,
+        barcode,
+        medium,
+    })
+}
+
+fn nowhere(barcode: &str, library: Option<&str>) -> Problem {
+    let message = match library {
+        Some(name) => format!("library {name} has no cartridge {barcode}, as somebody looked last"),
+        None => format!("no library has a cartridge {barcode}, as somebody looked last"),
+    };
+    Problem::refused("not_found", barcode, message).next(
+        "put it in, then run `respool library scan`; `respool tape list` shows the cartridges; nothing was touched",
+    )
+}

@@ -1,0 +1,8 @@
+//! Tape as an operator meets it: the real programs, a private PostgreSQL, and a library of model drives below the SCSI
+//! commands. Every test ends with the catalogue, the tapes and every object's bytes as they must be; the tapes are also
+//! checked by a program that shares no code with respool, where the fixtures that it comes with are here.
+
+#[path = "tape/basics.rs"]
+mod basics;
+#[path = "tape/house.rs"]
+mod house;
