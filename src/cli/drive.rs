@@ -13,7 +13,7 @@ pub enum Drive {
     List,
     /// Ask drives how they are: alerts, cleaning, write protection
     Status(Status),
-    /// Let nobody use a drive from now on; who uses it now is not interrupted
+    /// Let nobody use a drive until it is unlocked
     Lock(Lock),
     /// Let a drive be used again
     Unlock(Which),

@@ -359,6 +359,8 @@ mod tests {
                 let parsed = crate::cli::command().try_get_matches_from(typed);
                 assert!(parsed.is_ok(), "{example}: {parsed:?}");
                 assert!(example.contains(verb), "{example} is no example of {verb}");
+                // Help is no wider: what it would break is not copied whole.
+                assert!(example.chars().count() <= 80, "{example} goes on in the next line");
             }
         }
     }

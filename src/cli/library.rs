@@ -121,19 +121,27 @@ impl Library {
                 context.output.result(&list, shown::brief);
                 Ok(exit::DONE)
             }
-            Self::List(List { library: Some(library) }) => at_once(context, "/v1/library/show", library).await,
+            Self::List(List { library: Some(library) }) => {
+                let library = view(context, "/v1/library/show", library).await?;
+                context.output.result(&library, shown::details);
+                Ok(exit::DONE)
+            }
             Self::Scan(which) => scan(context, which.library).await,
             Self::Insert(insert) => insert.run(context).await,
-            Self::Forget(which) => at_once(context, "/v1/library/forget", which.library).await,
+            Self::Forget(which) => {
+                let library = view(context, "/v1/library/forget", which.library).await?;
+                context
+                    .output
+                    .result(&library, |library| context.globals.within(&shown::forgotten(library)));
+                Ok(exit::DONE)
+            }
         }
     }
 }
 
-async fn at_once(context: &Context, path: &str, library: String) -> Done {
+async fn view(context: &Context, path: &str, library: String) -> Result<LibraryView, Problem> {
     let request = LibraryRequest { library };
-    let library: LibraryView = context.client().await?.call(path, &request).await?;
-    context.output.result(&library, shown::details);
-    Ok(exit::DONE)
+    context.client().await?.call(path, &request).await
 }
 
 async fn scan(context: &Context, library: String) -> Done {

@@ -8,13 +8,13 @@ pub const TEXTS: &[Words] = &[
     (
         "library add virtual",
         &[
-            "A folder that is a library already is taken as it is, with all its cartridges; counts and a generation then need \
-             not be given, and change nothing about it. Its drives are models of real ones: they answer as those do, and \
-             a cartridge is a folder of records that other LTFS software reads.",
+            "A folder that is a library already is taken as it is, with all its cartridges; counts and a generation are for \
+             one that is made. No hardware is needed: models of drives answer as real ones do, and a cartridge is a folder of \
+             records that other LTFS software reads, too.",
             KNOWN,
             "Examples:
-  respool library add virtual lib0 /srv/tapes --drives 2 --slots 20 --technology lto9
-  respool library add virtual /srv/tapes --cartridges 5",
+  respool library add virtual lib0 /srv/tapes --drives 2 --slots 20
+  respool library add virtual /srv/tapes --cartridges 5 --technology lto8",
         ],
     ),
     (
@@ -51,8 +51,9 @@ pub const TEXTS: &[Words] = &[
         &[
             "The folder is copied, and read as a cartridge only when all of it is there. No medium is made of it: `respool \
              tape list` shows it then.",
-            "Example:
-  respool library insert lib0 /mnt/usb/cartridge --barcode A00001L9 --technology lto8",
+            "Examples:
+  respool library insert lib0 /mnt/usb/tape --barcode A00001L9
+  respool library insert lib0 tape --barcode A00001L8 --technology lto8",
         ],
     ),
     (
@@ -110,7 +111,7 @@ pub const TEXTS: &[Words] = &[
              when they are first formatted.",
             "Examples:
   respool tape add A00001L9
-  respool tape add A00001L9 --library lib0 --name vault-1 --tags offsite --class cold",
+  respool tape add A00001L9 --library lib0 --name vault-1 --tags offsite",
         ],
     ),
     (

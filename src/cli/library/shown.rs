@@ -4,6 +4,7 @@ use super::super::drive;
 use super::super::table::{pairs, table};
 use super::super::visible::on_one_line;
 use crate::api::library::{ElementView, LibraryList, LibraryView};
+use crate::api::typed::Typed;
 
 const MODELLED: &str = "a device model answers, there is no hardware";
 
@@ -107,6 +108,14 @@ fn kind(element: &ElementView) -> String {
         "transport" => "arm".to_owned(),
         other => other.replace('_', " "),
     }
+}
+
+/// What became of a library that is no longer known, and the way back.
+pub fn forgotten(library: &LibraryView) -> String {
+    let (name, place) = (on_one_line(&library.name), on_one_line(&library.place));
+    let again = Typed::verb(&format!("library add {}", library.kind)).names([&library.name, &library.place]);
+    let way = again.way("makes it known again", "`respool library add` makes it known again");
+    format!("library {name} is forgotten; {place} and all cartridges stay as they are\n  next: {way}")
 }
 
 /// So many of each kind, in the order of the changer.
@@ -223,6 +232,25 @@ mod tests {
         ] {
             assert!(text.contains(told), "{told} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn who_forgets_a_library_is_told_the_way_back() {
+        let spaced = LibraryView {
+            place: "/srv/my tapes".to_owned(),
+            ..library()
+        };
+        assert_eq!(
+            forgotten(&spaced),
+            "library lib0 is forgotten; /srv/my tapes and all cartridges stay as they are\n  next: `respool library add \
+             virtual lib0 '/srv/my tapes'` makes it known again"
+        );
+        let strange = LibraryView {
+            place: "/srv/\u{1b}".to_owned(),
+            ..library()
+        };
+        let told = forgotten(&strange);
+        assert!(told.ends_with("`respool library add` makes it known again"), "{told}");
     }
 
     #[test]
