@@ -123,17 +123,17 @@ fn full_name(drive: &TapeDriveView) -> String {
 
 /// Why it does not serve as it should.
 fn troubles(drive: &TapeDriveView) -> String {
-    let locked = drive.locked.as_ref().map(|why| locked(why));
+    let locked = drive.locked.as_ref().map(|why| format!("locked: {}", reason(why)));
     let out = drive.out_of_service.clone();
     let all: Vec<String> = [locked, out, drive.trouble.clone()].into_iter().flatten().collect();
     if all.is_empty() { "-".to_owned() } else { all.join("; ") }
 }
 
-/// No reason need be given.
-fn locked(why: &str) -> String {
+/// None need be given.
+fn reason(why: &str) -> String {
     match why.is_empty() {
-        true => "locked".to_owned(),
-        false => format!("locked: {why}"),
+        true => "nobody said why".to_owned(),
+        false => why.to_owned(),
     }
 }
 
@@ -164,7 +164,7 @@ fn block(drive: &TapeDriveView, asked: Asked) -> String {
         ("used by", words(&drive.used_by)),
         (
             "locked",
-            drive.locked.as_ref().map_or_else(String::new, |why| locked(why)),
+            drive.locked.as_ref().map_or_else(|| "no".to_owned(), |why| reason(why)),
         ),
         ("serves nobody", text(&drive.out_of_service)),
         ("wants cleaning", yes_or_no(drive.wants_cleaning)),
@@ -245,6 +245,21 @@ pub mod tests {
             lines[2].ends_with("locked: it grinds; it let go of no cartridge"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_lock_is_told_whether_or_not_somebody_said_why() {
+        let mut one = drive("drv0");
+        for (locked, line, cell) in [
+            (None, "no", "-"),
+            (Some(""), "nobody said why", "locked: nobody said why"),
+            (Some("it grinds"), "it grinds", "locked: it grinds"),
+        ] {
+            one.locked = locked.map(str::to_owned);
+            let block = block(&one, Asked::No);
+            assert!(block.contains(&format!("\nlocked           {line}\n")), "{block}");
+            assert_eq!(troubles(&one), cell);
+        }
     }
 
     #[test]

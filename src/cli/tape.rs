@@ -213,8 +213,8 @@ fn checked(check: &TapeCheck) -> String {
 
 fn volume(volume: &VolumeView) -> [(&'static str, String); 8] {
     [
+        ("volume", volume.name.clone()),
         ("uuid", volume.uuid.clone()),
-        ("name", volume.name.clone()),
         ("serial", volume.serial.clone()),
         ("generation", volume.generation.to_string()),
         ("block size", volume.block_size.to_string()),

@@ -118,8 +118,8 @@ pub const TEXTS: &[Words] = &[
         "tape format",
         &[
             "Of a cartridge that the catalogue does not know a medium is made, and all that other software wrote on it is \
-             gone. One that it knows is erased as `respool medium format` does, under the same conditions: nothing on it is \
-             live or being written, and nobody uses it. It takes up to an hour.",
+             gone. One that it knows is erased as `respool medium format` does, under the same conditions, which \
+             `respool medium check-erase` tells. It takes up to an hour.",
             "Examples:
   respool tape format A00001L9
   respool tape format A00001L9 --name vault-1 --tags offsite",
