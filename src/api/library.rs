@@ -6,6 +6,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+/// Generations of LTO, as they are asked for, and how else each may be spelled; the case of letters does not matter.
+pub const TECHNOLOGIES: [(&str, &[&str]); 7] = [
+    ("lto5", &["lto-5"]),
+    ("lto6", &["lto-6"]),
+    ("lto7", &["lto-7"]),
+    ("lto7-m8", &["lto-7-m8", "lto-7 m8"]),
+    ("lto8", &["lto-8"]),
+    ("lto9", &["lto-9"]),
+    ("lto10", &["lto-10"]),
+];
+
+/// The word for a generation, however it was spelled; None for what is none.
+pub fn technology_word(typed: &str) -> Option<&'static str> {
+    let is = |spelling: &&str| spelling.eq_ignore_ascii_case(typed);
+    let found = TECHNOLOGIES
+        .iter()
+        .find(|(word, others)| is(word) || others.iter().any(is));
+    found.map(|(word, _)| *word)
+}
+
 /// `library add`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -307,4 +327,32 @@ pub struct TapeFinding {
     pub at: String,
     /// What it is.
     pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TECHNOLOGIES, technology_word};
+    use lrs::ldm::virt::Technology;
+
+    /// E-11: libraries of every generation are asked for by the words that they are kept under.
+    #[test]
+    fn every_generation_that_a_library_can_be_of_has_its_word() {
+        let kept: Vec<_> = Technology::ALL
+            .iter()
+            .map(|one| serde_json::to_value(one).unwrap())
+            .collect();
+        assert_eq!(TECHNOLOGIES.map(|(word, _)| word).to_vec(), kept);
+    }
+
+    #[test]
+    fn a_generation_may_be_spelled_as_on_its_cartridge() {
+        for (one, (word, _)) in Technology::ALL.into_iter().zip(TECHNOLOGIES) {
+            for spelled in [word.to_owned(), word.to_uppercase(), one.to_string()] {
+                assert_eq!(technology_word(&spelled), Some(word), "{spelled}");
+            }
+        }
+        for wrong in ["", "lto", "lto4", "9", "lto99", "dlt"] {
+            assert_eq!(technology_word(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What stands below the help of a verb: units, and examples that run as they stand.
 
 mod objects;
+mod tape;
 
 use clap::Command;
 
@@ -10,7 +11,7 @@ const SPANS: &str = "Durations have a unit: 90s, 15m, 2h, 7d; 0 is none at all."
 /// A verb and its words. A line that begins with two blanks and `respool` is an example.
 type Words = (&'static str, &'static [&'static str]);
 
-/// Words by verb, but for those of objects.
+/// Words by verb, but for those of objects, and of libraries, drives and tapes.
 const TEXTS: &[Words] = &[
     (
         "",
@@ -305,7 +306,7 @@ const TEXTS: &[Words] = &[
 ];
 
 fn texts() -> impl Iterator<Item = &'static Words> {
-    TEXTS.iter().chain(objects::TEXTS)
+    TEXTS.iter().chain(objects::TEXTS).chain(tape::TEXTS)
 }
 
 /// Puts the words below the help of every verb.
@@ -358,6 +359,8 @@ mod tests {
                 let parsed = crate::cli::command().try_get_matches_from(typed);
                 assert!(parsed.is_ok(), "{example}: {parsed:?}");
                 assert!(example.contains(verb), "{example} is no example of {verb}");
+                // Help is no wider: what it would break is not copied whole.
+                assert!(example.chars().count() <= 80, "{example} goes on in the next line");
             }
         }
     }

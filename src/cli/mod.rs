@@ -8,6 +8,7 @@ mod config_page;
 mod delete;
 mod demo;
 mod dir;
+mod drive;
 mod event;
 mod examples;
 mod extent;
@@ -16,11 +17,13 @@ mod get;
 mod get_folder;
 mod job;
 mod landing;
+mod library;
 mod listing;
 mod manual;
 mod medium;
 mod object;
 mod output;
+mod patience;
 mod progress;
 mod put;
 mod put_existing;
@@ -32,6 +35,7 @@ mod schema;
 mod service;
 mod several;
 mod table;
+mod tape;
 mod typed;
 mod visible;
 
@@ -107,6 +111,15 @@ enum Verb {
     /// Directories and removable disks
     #[command(subcommand)]
     Dir(dir::Dir),
+    /// Tape libraries, real ones and folders that play one
+    #[command(subcommand)]
+    Library(library::Library),
+    /// Drives of tape libraries
+    #[command(subcommand)]
+    Drive(drive::Drive),
+    /// Tapes
+    #[command(subcommand)]
+    Tape(tape::Tape),
     /// Media
     #[command(subcommand)]
     Medium(medium::Medium),
@@ -234,6 +247,9 @@ async fn dispatch(verb: Verb, context: &Context) -> Done {
         Verb::Undelete(named) => named.undelete(context).await,
         Verb::Object(object) => object.run(context).await,
         Verb::Dir(dir) => dir.run(context).await,
+        Verb::Library(library) => library.run(context).await,
+        Verb::Drive(drive) => drive.run(context).await,
+        Verb::Tape(tape) => tape.run(context).await,
         Verb::Medium(medium) => medium.run(context).await,
         Verb::Extent(extent) => extent.run(context).await,
         Verb::Repack(repack) => repack.run(context).await,

@@ -10,6 +10,7 @@ use crate::api::extents::{ExtentView, ReleaseReport};
 use crate::api::hello::ClockAccepted;
 use crate::api::import::ImportReport;
 use crate::api::jobs::{JobList, RestoreReport as JobRestored};
+use crate::api::library::{DriveList, LibraryList, LibraryView, TapeCheck, TapeDriveView, TapeList, TapeView};
 use crate::api::loss::LossReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
 use crate::api::objects::{Got, ObjectView};
@@ -103,6 +104,20 @@ pub fn document() -> Value {
     verbs.print::<MediaList>(&["medium list", "medium df", "medium counts"]);
     verbs.print::<MediumView>(&["dir add", "medium show", "medium set", "medium lock", "medium unlock"]);
     verbs.print::<MediumView>(&["medium trust", "medium dead", "medium format"]);
+    verbs.print::<MediumView>(&["tape add", "tape format"]);
+    verbs.print::<LibraryView>(&[
+        "library add virtual",
+        "library add scsi",
+        "library scan",
+        "library forget",
+    ]);
+    verbs.print::<LibraryView>(&["library list"]);
+    verbs.print::<LibraryList>(&["library list"]);
+    verbs.print::<DriveList>(&["drive list", "drive status"]);
+    verbs.print::<TapeDriveView>(&["drive lock", "drive unlock"]);
+    verbs.print::<TapeList>(&["tape list"]);
+    verbs.print::<TapeCheck>(&["tape check"]);
+    verbs.print::<TapeView>(&["tape unload", "library insert"]);
     verbs.print::<CandidateList>(&["medium candidates"]);
     verbs.print::<LossReport>(&["medium what-if-lost"]);
     verbs.print::<CheckErase>(&["medium check-erase"]);
