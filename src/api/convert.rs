@@ -146,7 +146,9 @@ fn library_advice(trouble: &Trouble) -> &'static str {
         Trouble::Changer(_) | Trouble::Arm { .. } | Trouble::OutOfReach { .. } => {
             "look into the library, free what is stuck, then run `respool library scan` and repeat"
         }
-        Trouble::NoSuchBay(_) | Trouble::Unreachable { .. } => "`respool drive list` shows the drives and what is wrong",
+        Trouble::NoSuchBay(_) | Trouble::Unreachable { .. } => {
+            "`respool drive list` shows the drives and what is wrong"
+        }
         Trouble::InUse { .. } | Trouble::Occupied { .. } | Trouble::InAnotherBay { .. } => {
             "wait until it is free, or put it away with `respool tape unload`; then repeat"
         }
@@ -158,7 +160,9 @@ fn library_advice(trouble: &Trouble) -> &'static str {
         }
         Trouble::NoRoom { .. } => "take a cartridge out of the library, then repeat",
         Trouble::AnotherCartridge { .. } => "make sure of the labels, then run `respool library scan`",
-        Trouble::Drive { .. } => "`respool drive status` tells what the drive has to say; try the cartridge in another one",
+        Trouble::Drive { .. } => {
+            "`respool drive status` tells what the drive has to say; try the cartridge in another one"
+        }
         Trouble::Refused(_) => "correct this, then repeat; nothing was touched",
         Trouble::Media(_) => "",
     }

@@ -26,7 +26,9 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(request): Json<DrivesReque
     let mut drives = vec![];
     for library in daemon.libraries.ready() {
         for view in views(&daemon, &library).await? {
-            let wanted = one.as_ref().is_none_or(|(of, bay)| of.name() == library.name() && *bay == view.name);
+            let wanted = one
+                .as_ref()
+                .is_none_or(|(of, bay)| of.name() == library.name() && *bay == view.name);
             match (wanted, request.ask) {
                 (false, _) => {}
                 (true, false) => drives.push(view),
@@ -40,14 +42,21 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(request): Json<DrivesReque
 /// All drives of a library.
 async fn views(daemon: &Daemon, library: &Library) -> Result<Vec<TapeDriveView>, Problem> {
     let host = &daemon.host;
-    let (media, drives) = (host.catalogue.media().await?, host.catalogue.drives(library.name()).await?);
+    let (media, drives) = (
+        host.catalogue.media().await?,
+        host.catalogue.drives(library.name()).await?,
+    );
     let scheduled = host.lrs.drives().await;
     let beside = Beside {
         media: &media,
         drives: &drives,
         scheduled: &scheduled,
     };
-    Ok(library.bays().iter().map(|bay| drive_view(library, bay, &beside)).collect())
+    Ok(library
+        .bays()
+        .iter()
+        .map(|bay| drive_view(library, bay, &beside))
+        .collect())
 }
 
 async fn ask(library: &Arc<Library>, view: TapeDriveView) -> Result<TapeDriveView, Problem> {
@@ -66,7 +75,10 @@ fn find(daemon: &Daemon, typed: &str) -> Result<(Arc<Library>, String), Problem>
         Problem::refused("not_found", typed, message).next("`respool drive list` shows the drives; nothing was changed")
     };
     if let Some(Opened::Away(why)) = of.and_then(|name| daemon.libraries.opened(name)) {
-        return Err(not_found(format!("library {} cannot be used: {why}", of.unwrap_or_default())));
+        return Err(not_found(format!(
+            "library {} cannot be used: {why}",
+            of.unwrap_or_default()
+        )));
     }
     let ready = daemon.libraries.ready();
     let mut having = ready.into_iter().filter(|library| {
@@ -97,7 +109,9 @@ async fn set(daemon: &Daemon, drive: &str, why: Option<String>) -> Answer<TapeDr
     let host = &daemon.host;
     let (library, bay) = find(daemon, drive)?;
     let now = host.clock.now();
-    host.catalogue.lock_drive(library.name(), &bay, why.clone(), now).await?;
+    host.catalogue
+        .lock_drive(library.name(), &bay, why.clone(), now)
+        .await?;
     let id = DriveId::Bay {
         library: library.name().to_owned(),
         bay: bay.clone(),
@@ -105,5 +119,7 @@ async fn set(daemon: &Daemon, drive: &str, why: Option<String>) -> Answer<TapeDr
     host.lrs.lock_drive(id, why);
     let views = views(daemon, &library).await?;
     let view = views.into_iter().find(|view| view.name == bay);
-    Ok(Json(view.ok_or_else(|| Problem::bug(drive, "a drive that was found is gone"))?))
+    Ok(Json(view.ok_or_else(|| {
+        Problem::bug(drive, "a drive that was found is gone")
+    })?))
 }

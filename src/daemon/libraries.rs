@@ -42,7 +42,10 @@ pub fn spec_of(known: &Known) -> Spec {
 }
 
 /// Runs what asks a device apart from everybody else's work.
-pub async fn blocking<R: Send + 'static>(subject: &str, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Problem> {
+pub async fn blocking<R: Send + 'static>(
+    subject: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|panic| Problem::bug(subject, panic.to_string()))
 }
@@ -75,7 +78,9 @@ impl Libraries {
         }
         let (spec, terms) = (spec_of(known), self.terms.clone());
         let wanted = spec.clone();
-        let opened = blocking(&known.name, move || Library::open(&wanted, &terms)).await?.map(Arc::new);
+        let opened = blocking(&known.name, move || Library::open(&wanted, &terms))
+            .await?
+            .map(Arc::new);
         let kept = match &opened {
             Ok(library) => Opened::Ready(Arc::clone(library)),
             Err(error) => Opened::Away(error.trouble.to_string()),
@@ -150,7 +155,10 @@ impl Libraries {
         let seen: Vec<DriveSeen> = library.bays().iter().map(facts::seen).collect();
         catalogue.note_drives(name, &seen).await?;
         let media = catalogue.media().await?;
-        let here: Vec<&Medium> = media.iter().filter(|of| of.location.library.as_deref() == Some(name)).collect();
+        let here: Vec<&Medium> = media
+            .iter()
+            .filter(|of| of.location.library.as_deref() == Some(name))
+            .collect();
         lrs.library(facts(library, &here));
         for drive in catalogue.drives(name).await? {
             let bay = DriveId::Bay {

@@ -105,7 +105,10 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
     let library = daemon.libraries.try_open(spec).await?;
     let known = host.catalogue.add_library(row, host.clock.now()).await?;
     daemon.libraries.adopt(&known, &library);
-    daemon.libraries.announce(host.catalogue.as_ref(), &host.lrs, &library).await?;
+    daemon
+        .libraries
+        .announce(host.catalogue.as_ref(), &host.lrs, &library)
+        .await?;
     note_presence(&daemon, &library).await?;
     Ok(Json(shown(&daemon, &known).await?))
 }
@@ -164,7 +167,10 @@ async fn scan(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryRequ
     let library = daemon.libraries.open(&known).await??;
     let looking = Arc::clone(&library);
     blocking(&known.name, move || looking.scan()).await??;
-    daemon.libraries.announce(host.catalogue.as_ref(), &host.lrs, &library).await?;
+    daemon
+        .libraries
+        .announce(host.catalogue.as_ref(), &host.lrs, &library)
+        .await?;
     note_presence(&daemon, &library).await?;
     Ok(Json(shown(&daemon, &known).await?))
 }
@@ -192,7 +198,10 @@ async fn note_presence(daemon: &Daemon, library: &Library) -> Result<(), Problem
             why: change.to_owned(),
             ..MediumChange::default()
         };
-        let changed: Medium = host.catalogue.change_medium(medium.id, change, host.clock.now()).await?;
+        let changed: Medium = host
+            .catalogue
+            .change_medium(medium.id, change, host.clock.now())
+            .await?;
         host.lrs.medium_changed(changed.id).await?;
     }
     Ok(())

@@ -532,7 +532,10 @@ fn way_to_erase(medium: &Medium, verdict: &CheckErase, jobs: &[Job]) -> String {
     ways.join("; then ")
 }
 
-pub(super) async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumRequest>) -> Answer<MediumView> {
+pub(super) async fn format(
+    State(daemon): State<Arc<Daemon>>,
+    Json(request): Json<MediumRequest>,
+) -> Answer<MediumView> {
     let host = &daemon.host;
     let medium = host.catalogue.medium(&request.medium).await?;
     host.may_destroy().await?;

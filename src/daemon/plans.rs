@@ -60,7 +60,7 @@ impl Told {
                     medium: self.name(&step.medium),
                     bytes: step.bytes,
                     action: Action::Locate,
-                    start_block: None,
+                    start_block: step.start_block,
                 };
                 if let Err(left) = sink.item(PlanLine::Step(step)).await {
                     return Ok(Err(left));

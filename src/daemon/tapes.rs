@@ -43,7 +43,12 @@ async fn list(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapesReques
     }
     let media = daemon.host.catalogue.media().await?;
     let mut tapes = vec![];
-    for library in daemon.libraries.ready().into_iter().filter(|library| only(library.name())) {
+    for library in daemon
+        .libraries
+        .ready()
+        .into_iter()
+        .filter(|library| only(library.name()))
+    {
         for (code, element) in places(&library) {
             tapes.push(view(&library, &code, Some(&element), &media));
         }
@@ -112,7 +117,10 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeAddReque
     let place = find(&daemon, &request.barcode, request.library.as_deref()).await?;
     match &place.medium {
         Some(known) if known.fs_state != FsState::Blank => {
-            let message = format!("{} is medium {} already; nothing was touched", place.barcode, known.name);
+            let message = format!(
+                "{} is medium {} already; nothing was touched",
+                place.barcode, known.name
+            );
             let next = format!("use it, or empty it with `respool repack {}`", known.name);
             Err(Problem::refused("exists", &place.barcode, message).next(next).into())
         }
@@ -145,7 +153,11 @@ async fn become_medium(daemon: &Daemon, request: &TapeAddRequest, place: &Place)
         refuse_unfit(&found, half.map(|medium| medium.id))?;
         let medium = match half {
             Some(half) => half.clone(),
-            None => host.catalogue.add_medium(row(request, place, &name), host.clock.now()).await?,
+            None => {
+                host.catalogue
+                    .add_medium(row(request, place, &name), host.clock.now())
+                    .await?
+            }
         };
         let labelled = label(daemon, &visit, place, &medium).await;
         if let (Err(_), None) = (&labelled, half) {
@@ -276,11 +288,7 @@ async fn check(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReques
             Holds::Ours(_) | Holds::Volume { .. } | Holds::Damaged(_) => {
                 Some(visit.run(|library, bay, code| library.check(bay, code)).await?)
             }
-            Holds::Blank
-            | Holds::NotLtfs(_)
-            | Holds::Newer(_)
-            | Holds::Remains(_)
-            | Holds::WrongGeneration(_) => None,
+            Holds::Blank | Holds::NotLtfs(_) | Holds::Newer(_) | Holds::Remains(_) | Holds::WrongGeneration(_) => None,
         };
         Ok::<_, Problem>((found, checked))
     };
@@ -340,7 +348,9 @@ const PUT_AWAY: std::time::Duration = std::time::Duration::from_secs(600);
 async fn put_away(daemon: &Daemon, medium: &Medium) -> Result<(), Problem> {
     let begun = std::time::Instant::now();
     loop {
-        let Some(status) = daemon.host.lrs.drive_of(medium).await else { return Ok(()) };
+        let Some(status) = daemon.host.lrs.drive_of(medium).await else {
+            return Ok(());
+        };
         if status.medium != Some(medium.id) {
             return Ok(());
         }

@@ -32,7 +32,11 @@ async fn seen_at_its_place(daemon: &Daemon, medium: &Medium) -> Presence {
 
 /// Whether a library has a tape, as somebody looked last.
 fn in_its_library(daemon: &Daemon, medium: &Medium) -> Presence {
-    let library = medium.location.library.as_deref().map(|name| daemon.libraries.get(name));
+    let library = medium
+        .location
+        .library
+        .as_deref()
+        .map(|name| daemon.libraries.get(name));
     match library {
         Some(Ok(library)) if library.last_inventory().find(&medium.location.path).is_ok() => Presence::Near,
         Some(Ok(_) | Err(_)) | None => Presence::Shelf,

@@ -70,7 +70,10 @@ impl Visit {
         let guest = row.id;
         let allocation = daemon.host.lrs.visit(row, purpose).await?;
         let DriveId::Bay { bay, .. } = allocation.drive(guest).clone() else {
-            return Err(Problem::bug(&place.barcode, "a cartridge was put into a drive of no library"));
+            return Err(Problem::bug(
+                &place.barcode,
+                "a cartridge was put into a drive of no library",
+            ));
         };
         Ok(Self {
             place: place.clone(),
@@ -112,7 +115,9 @@ pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result
         Some(name) => vec![libraries.get(name)?],
         None => libraries.ready(),
     };
-    let mut having = candidates.into_iter().filter(|library| library.last_inventory().find(&barcode).is_ok());
+    let mut having = candidates
+        .into_iter()
+        .filter(|library| library.last_inventory().find(&barcode).is_ok());
     let library = match (having.next(), having.next()) {
         (Some(library), None) => library,
         (None, _) => return Err(nowhere(&barcode, library)),

@@ -11,7 +11,7 @@ use crate::repack::plan::{Assigned, per_target, predicted_seconds};
 use crate::repack::stage::{Routed, Staging, Way};
 use crate::repack::stays::{Stay, Stays};
 use dss::catalogue::{CatalogueError, ManifestRow, Page};
-use dss::model::{ByteCount, ExtentId, Family, JobSpec, MediumId, Oid};
+use dss::model::{ByteCount, ExtentId, JobSpec, MediumId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -54,7 +54,7 @@ async fn read(
         }
     }
     let mut manifest = builder.finish();
-    arrange(&mut manifest, Family::Dir);
+    arrange(&mut manifest);
     Ok(manifest)
 }
 
@@ -80,6 +80,8 @@ pub struct PlanStep {
     pub medium: MediumId,
     /// Its size.
     pub bytes: ByteCount,
+    /// tape: its first block.
+    pub start_block: Option<u64>,
 }
 
 /// An extent that is not moved, for people.
@@ -143,6 +145,7 @@ impl Steps {
                 oid: kept(step).or_else(|| oids.remove(&step.item.extent))?,
                 medium: self.sources[usize::from(step.item.source)],
                 bytes: step.item.bytes,
+                start_block: step.item.spot.map(|spot| spot.block),
             })
         });
         Ok(named.collect())

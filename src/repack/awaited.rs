@@ -131,6 +131,7 @@ mod tests {
             avoid: 0,
             grouping: 0,
             deleted_only: false,
+            spot: None,
         };
         let manifest = Manifest {
             sources: vec![MediumId::fresh()],

@@ -59,6 +59,7 @@ mod tests {
             avoid: 0,
             grouping: 0,
             deleted_only: false,
+            spot: None,
         };
         sizes
             .iter()

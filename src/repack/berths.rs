@@ -106,7 +106,10 @@ mod tests {
         assert!(!held.has_room(&[(a, Some(&library)), (b, Some(&library)), (c, Some(&library))]));
         held.take((a, Some(&library)));
         held.take((a, Some(&dock)));
-        assert!(held.has_room(&[(a, Some(&library)), (b, Some(&library))]), "it is held already");
+        assert!(
+            held.has_room(&[(a, Some(&library)), (b, Some(&library))]),
+            "it is held already"
+        );
         assert!(!held.has_room(&[(b, Some(&library)), (c, Some(&library))]));
         assert!(held.has_room(&[(a, Some(&dock))]) && !held.has_room(&[(b, Some(&dock))]));
         assert!(held.has_room(&[(b, None), (c, None)]));

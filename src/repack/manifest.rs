@@ -1,7 +1,7 @@
 //! What lives on the sources of a job, kept small: a 5,000,000-extent medium is planned in bounded memory.
 
 use dss::catalogue::ManifestRow;
-use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
+use dss::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId, Spot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A live extent, as far as planning needs it: well below the 300 bytes an extent may cost.
@@ -23,6 +23,8 @@ pub struct Item {
     pub grouping: u32,
     /// Whether only deleted or overwritten versions reference it.
     pub deleted_only: bool,
+    /// tape: where it begins, where that is known.
+    pub spot: Option<Spot>,
 }
 
 /// Why a live extent is not planned to be moved.
@@ -114,6 +116,7 @@ impl<'a> ManifestBuilder<'a> {
             avoid: intern(&mut self.avoid_index, &mut self.manifest.avoidances, &row.avoid),
             grouping: intern(&mut self.grouping_index, &mut self.manifest.groupings, &row.grouping),
             deleted_only: row.deleted_only,
+            spot: row.spot,
         };
         match self.selection.leaves_out(&item) {
             Some(why) => self.manifest.left_out.push((item, why)),

@@ -87,6 +87,7 @@ mod tests {
             deleted_only: false,
             avoid: Default::default(),
             grouping: None,
+            spot: None,
         }
     }
 

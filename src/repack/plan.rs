@@ -330,6 +330,7 @@ mod tests {
             avoid,
             grouping,
             deleted_only: false,
+            spot: None,
         }
     }
 
@@ -425,7 +426,9 @@ mod tests {
     #[test]
     fn e02_of_one_dock_one_disk_is_written_in_a_round() {
         let mut targets = [target(100_000, true), target(1 << 20, false)];
-        targets.iter_mut().for_each(|target| target.berth = Some(Berth::Dock("d".into())));
+        targets
+            .iter_mut()
+            .for_each(|target| target.berth = Some(Berth::Dock("d".into())));
         let items = vec![item(60_000, 0, 0), item(60_000, 0, 0), item(10, 0, 0)];
         let plan = assign(&manifest(items, BTreeSet::new()), &targets);
         assert_eq!(
@@ -441,7 +444,10 @@ mod tests {
         let library = || Some(Berth::Library("lib0".into()));
         let mut targets = [target(1 << 30, true), target(1 << 20, false)];
         targets.iter_mut().for_each(|target| target.berth = library());
-        let of = |source| Item { source, ..item(10, 0, 0) };
+        let of = |source| Item {
+            source,
+            ..item(10, 0, 0)
+        };
         let manifest = Manifest {
             sources: vec![MediumId::fresh(), MediumId::fresh()],
             ..manifest(vec![of(0), of(0), of(1)], BTreeSet::new())
@@ -449,7 +455,11 @@ mod tests {
         let sources = [library(), library()];
         for (drives, steps) in [(2, 2), (3, 3)] {
             let plan = moored(&manifest, &targets, &sources, drives);
-            assert_eq!((plan.steps.len(), plan.later.len()), (steps, 3 - steps), "{drives} drives");
+            assert_eq!(
+                (plan.steps.len(), plan.later.len()),
+                (steps, 3 - steps),
+                "{drives} drives"
+            );
             assert!(plan.unplaced.is_empty());
         }
         let plan = moored(&manifest, &targets, &[None, library()], 2);

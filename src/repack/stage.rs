@@ -149,6 +149,7 @@ mod tests {
             avoid: 0,
             grouping: 0,
             deleted_only: false,
+            spot: None,
         };
         Manifest {
             sources: vec![MediumId::fresh()],

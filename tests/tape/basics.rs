@@ -6,7 +6,12 @@ use respool_test_support::Site;
 /// Objects on tape a, two fifths of which stay.
 fn dug(site: &Site) -> respool_test_support::house::Held {
     let mut held = fill(site, "things", &mixed(60), &["--tags", "a"]);
-    let gone: Vec<String> = held.keys().enumerate().filter(|(number, _)| number % 5 > 1).map(|(_, oid)| oid.clone()).collect();
+    let gone: Vec<String> = held
+        .keys()
+        .enumerate()
+        .filter(|(number, _)| number % 5 > 1)
+        .map(|(_, oid)| oid.clone())
+        .collect();
     for oid in gone {
         site.ok(&["delete", &oid]);
         held.remove(&oid);
@@ -28,7 +33,11 @@ fn e11_e14_a_tape_is_repacked_onto_another_and_erased() {
         assert!(media_of(&site, oid).iter().all(|medium| medium == "b"), "{oid}");
     }
     let emptied = site.medium("a");
-    assert_eq!((&emptied["fs_state"], &emptied["generation"]), (&"empty".into(), &1.into()), "{emptied:#}");
+    assert_eq!(
+        (&emptied["fs_state"], &emptied["generation"]),
+        (&"empty".into(), &1.into()),
+        "{emptied:#}"
+    );
     all_is_well(&site, &held);
     independent_check(&site, &["a", "b"], &[]);
     all_is_well(&site, &held);
@@ -53,7 +62,10 @@ fn x10_a_library_with_one_drive_repacks_by_way_of_the_spool() {
     let site = loft(1, &["a", "b"]);
     let held = fill(&site, "things", &mixed(60), &["--tags", "a"]);
     let plan = site.ok(&["repack", "a", "--to", "b", "--plan"]);
-    assert!(plan["staged"]["rounds"].as_u64().is_some_and(|rounds| rounds > 1), "{plan:#}");
+    assert!(
+        plan["staged"]["rounds"].as_u64().is_some_and(|rounds| rounds > 1),
+        "{plan:#}"
+    );
     let report = site.ok(&["repack", "a", "--to", "b", "--quarantine", "0"]);
     assert_eq!(report["state"], "done", "{report:#}");
     all_is_well(&site, &held);

@@ -92,7 +92,10 @@ pub fn independent_check(site: &Site, names: &[&str], more: &[&str]) {
 #[track_caller]
 pub fn cartridge(site: &Site, name: &str) -> String {
     let medium = site.medium(name);
-    medium["path"].as_str().expect("a virtual cartridge has a folder").to_owned()
+    medium["path"]
+        .as_str()
+        .expect("a virtual cartridge has a folder")
+        .to_owned()
 }
 
 /// Runs a command that is to be refused, and answers its error.

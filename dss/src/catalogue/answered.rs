@@ -2,7 +2,7 @@
 
 use super::{CatalogueError, Result};
 use crate::model::{
-    ByteCount, CatalogueId, CopyNo, ExtentId, Generation, MediumId, Metadata, ObjectId, Oid, Revision, Version,
+    ByteCount, CatalogueId, CopyNo, ExtentId, Generation, MediumId, Metadata, ObjectId, Oid, Revision, Spot, Version,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -42,6 +42,8 @@ pub struct ManifestRow {
     pub avoid: BTreeSet<MediumId>,
     /// The grouping of the object it was written for.
     pub grouping: Option<String>,
+    /// tape: where it begins, where that is known.
+    pub spot: Option<Spot>,
 }
 
 /// What travels with an extent on its medium, so that the medium alone rebuilds the object.

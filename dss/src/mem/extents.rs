@@ -2,7 +2,9 @@
 
 use super::tables::Tables;
 use crate::catalogue::{ExtentFilter, ManifestRow, Page, Result};
-use crate::model::{AdmState, ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision};
+use crate::model::{
+    AdmState, ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision, Span,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +75,7 @@ impl Tables {
             deleted_only: self.is_deleted_only(extent.id),
             avoid,
             grouping,
+            spot: extent.span.as_ref().and_then(Span::spot),
         }
     }
 

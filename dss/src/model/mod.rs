@@ -36,7 +36,7 @@ pub use lease::{Holder, Lease, Resource};
 pub use library::{DriveSeen, KnownDrive, Library, LibraryKind};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
-pub use span::{Span, Stretch};
+pub use span::{Span, Spot, Stretch};
 pub use standing::{Compared, EventHead, Known, Seen, Stamp, Standing};
 pub use units::{Blake3, ByteCount, CHUNK_BYTES, Digester, Digests};
 pub use words::UnknownWord;

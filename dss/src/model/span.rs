@@ -25,7 +25,28 @@ pub struct Stretch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Vec<Stretch>);
 
+/// Where something begins on a tape. In the order of a partition's blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spot {
+    /// The partition's number, from 0.
+    pub partition: u8,
+    /// The block.
+    pub block: u64,
+    /// The byte of its record.
+    pub byte: u32,
+}
+
 impl Span {
+    /// The place of its first byte; None: it has none.
+    pub fn spot(&self) -> Option<Spot> {
+        self.first().map(|first| Spot {
+            partition: first.partition,
+            block: first.start_block,
+            // No record is so long; one that is said to be is not sorted within itself.
+            byte: u32::try_from(first.byte_offset).unwrap_or(u32::MAX),
+        })
+    }
+
     /// Where it begins.
     pub fn first(&self) -> Option<&Stretch> {
         self.0.first()

@@ -2,7 +2,7 @@
 //! four for each part of it, by key, whatever the statistics say, and one more where its objects have other copies.
 
 use super::PgCatalogue;
-use super::codec::oid;
+use super::codec::{oid, span};
 use super::retry::{Stop, reading, reading_at_once};
 use crate::catalogue::{ManifestRow, Page, Result};
 use crate::model::{ByteCount, CopyNo, ExtentId, MediumId, ObjectId};
@@ -22,7 +22,7 @@ pub(super) async fn page(catalogue: &PgCatalogue, source: MediumId, page: Page<E
     let mut rows = reading!(catalogue, conn => {
         sqlx::query_as!(
             Row,
-            "SELECT id, object_id, oid, copy_no, bytes FROM extent
+            "SELECT id, object_id, oid, copy_no, bytes, span FROM extent
               WHERE medium = $1 AND state = 'sync' AND id > $2 ORDER BY id LIMIT $3",
             source.0, after, i64::from(page.limit)
         )
@@ -51,6 +51,7 @@ struct Row {
     oid: String,
     copy_no: i16,
     bytes: i64,
+    span: Option<String>,
 }
 
 /// A copy of an object.
@@ -123,6 +124,10 @@ impl Around {
                 .objects
                 .get(&row.object_id)
                 .and_then(|(grouping, _)| grouping.clone()),
+            spot: match &row.span {
+                Some(text) => span(ExtentId(row.id), text)?.spot(),
+                None => None,
+            },
         })
     }
 }

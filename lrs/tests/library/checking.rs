@@ -15,7 +15,10 @@ fn nothing_is_wrong_with_a_tape_that_was_just_formatted() {
     assert!(checked.state.is_clean());
     assert_eq!((checked.name.as_str(), checked.files), (label.name.as_str(), 0));
     library.take_out("drv1").unwrap();
-    assert!(matches!(trouble(library.check("drv0", "RSP000L9")), Trouble::Media(_)), "it is blank");
+    assert!(
+        matches!(trouble(library.check("drv0", "RSP000L9")), Trouble::Media(_)),
+        "it is blank"
+    );
 }
 
 /// What a structural check cannot see (a flipped bit, a short record) is not found here; everything else is.
@@ -40,6 +43,9 @@ fn a_check_finds_fault_with_what_is_not_as_it_was_written_and_with_nothing_else(
             let files = entries.iter().filter(|entry| entry["type"] != "dir").count() as u64;
             assert_eq!(checked.files, files, "{}", fixture.name());
         }
-        assert_eq!(checked.volume.to_string(), fixture.manifest["volume"]["uuid"].as_str().unwrap());
+        assert_eq!(
+            checked.volume.to_string(),
+            fixture.manifest["volume"]["uuid"].as_str().unwrap()
+        );
     });
 }

@@ -13,7 +13,11 @@ pub fn facts(library: &Library, media: &[&Medium]) -> LibraryFacts {
     let inventory = library.last_inventory();
     LibraryFacts {
         name: library.name().to_owned(),
-        bays: library.bays().iter().map(|bay| bay_facts(bay, &inventory, media)).collect(),
+        bays: library
+            .bays()
+            .iter()
+            .map(|bay| bay_facts(bay, &inventory, media))
+            .collect(),
     }
 }
 
@@ -44,8 +48,15 @@ fn takes(generation: Option<Generation>, enough: impl Fn(Access) -> bool) -> BTr
 pub(super) fn seen(bay: &BayView) -> DriveSeen {
     DriveSeen {
         name: bay.name.clone(),
-        serial: bay.identity.as_ref().map(|who| who.serial.clone()).or_else(|| bay.serial.clone()),
-        model: bay.identity.as_ref().map(|who| format!("{} {}", who.vendor.trim(), who.product.trim())),
+        serial: bay
+            .identity
+            .as_ref()
+            .map(|who| who.serial.clone())
+            .or_else(|| bay.serial.clone()),
+        model: bay
+            .identity
+            .as_ref()
+            .map(|who| format!("{} {}", who.vendor.trim(), who.product.trim())),
     }
 }
 
@@ -54,7 +65,9 @@ pub fn technology_of(library: &Library, code: &str) -> String {
     let by_barcode = barcode::density(code).map(|density| density.to_string());
     let by_drive = || {
         let bays = library.bays();
-        bays.iter().find_map(|bay| bay.generation).map(|generation| generation.to_string())
+        bays.iter()
+            .find_map(|bay| bay.generation)
+            .map(|generation| generation.to_string())
     };
     by_barcode.or_else(by_drive).unwrap_or_else(|| "LTO".to_owned())
 }

@@ -23,9 +23,8 @@ pub struct Beside<'a> {
 impl Beside<'_> {
     fn medium_at(&self, library: &str, barcode: Option<&str>) -> Option<String> {
         let barcode = barcode?;
-        let here = |medium: &&Medium| {
-            medium.location.library.as_deref() == Some(library) && medium.location.path == barcode
-        };
+        let here =
+            |medium: &&Medium| medium.location.library.as_deref() == Some(library) && medium.location.path == barcode;
         self.media.iter().find(here).map(|medium| medium.name.clone())
     }
 }
@@ -54,7 +53,11 @@ pub fn library_view(libraries: &Libraries, known: &Known, beside: &Beside<'_>) -
 
 fn fill(view: &mut LibraryView, library: &Library, beside: &Beside<'_>) {
     let inventory = library.last_inventory();
-    view.drives = library.bays().iter().map(|bay| drive_view(library, bay, beside)).collect();
+    view.drives = library
+        .bays()
+        .iter()
+        .map(|bay| drive_view(library, bay, beside))
+        .collect();
     view.elements = elements(library, beside);
     view.free_slots = inventory.free_slots().len() as u64;
     view.duplicates = inventory.duplicates().keys().map(|code| (*code).to_owned()).collect();
@@ -64,7 +67,11 @@ fn fill(view: &mut LibraryView, library: &Library, beside: &Beside<'_>) {
 /// Every place of a library.
 pub fn elements(library: &Library, beside: &Beside<'_>) -> Vec<ElementView> {
     let inventory = library.last_inventory();
-    inventory.elements().iter().map(|element| element_view(library.name(), element, beside)).collect()
+    inventory
+        .elements()
+        .iter()
+        .map(|element| element_view(library.name(), element, beside))
+        .collect()
 }
 
 fn element_view(library: &str, element: &Element, beside: &Beside<'_>) -> ElementView {
@@ -103,8 +110,14 @@ pub fn drive_view(library: &Library, bay: &BayView, beside: &Beside<'_>) -> Tape
         name: bay.name.clone(),
         library: library.name().to_owned(),
         element: bay.element.0,
-        serial: bay.serial.clone().or_else(|| known.and_then(|drive| drive.serial.clone())),
-        model: bay.identity.as_ref().map(|who| format!("{} {}", who.vendor.trim(), who.product.trim())),
+        serial: bay
+            .serial
+            .clone()
+            .or_else(|| known.and_then(|drive| drive.serial.clone())),
+        model: bay
+            .identity
+            .as_ref()
+            .map(|who| format!("{} {}", who.vendor.trim(), who.product.trim())),
         technology: bay.generation.map(|generation| generation.to_string()),
         state: scheduled.map_or("empty", |status| status.state).to_owned(),
         medium: beside.medium_at(library.name(), barcode.as_deref()),
@@ -139,7 +152,11 @@ pub fn places(library: &Library) -> BTreeMap<String, Element> {
     let mut places: BTreeMap<String, Element> = BTreeMap::new();
     let twice = inventory.duplicates();
     for element in inventory.elements().iter().filter(|element| element.full) {
-        if let Some(code) = element.barcode.as_ref().filter(|code| !twice.contains_key(code.as_str())) {
+        if let Some(code) = element
+            .barcode
+            .as_ref()
+            .filter(|code| !twice.contains_key(code.as_str()))
+        {
             places.insert(code.clone(), element.clone());
         }
     }

@@ -227,7 +227,10 @@ mod tests {
 
     #[test]
     fn codes_go_both_ways() {
-        assert_eq!(Density::ALL, DENSITIES.iter().map(|(_, density)| *density).collect::<Vec<_>>()[..]);
+        assert_eq!(
+            Density::ALL,
+            DENSITIES.iter().map(|(_, density)| *density).collect::<Vec<_>>()[..]
+        );
         for (code, density) in DENSITIES {
             assert_eq!((Density::of_code(*code), density.code()), (Some(*density), *code));
         }
