@@ -22,9 +22,9 @@ use crate::ldm::disk::Disk;
 use crate::ldm::fs::{Volume, dir};
 use crate::ldm::{MediaError, MediaResult};
 use dss::catalogue::{Catalogue, CatalogueError};
-use dss::model::{Holder, Medium, MediumId};
+use dss::model::{Family, Holder, Medium, MediumId};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,10 +72,36 @@ pub trait Mounter: Send + Sync {
         Ok(())
     }
 
+    /// Where a person finds what is on a medium, as files: a directory, or the folder of a virtual cartridge.
+    fn folder_of(&self, medium: &Medium) -> Option<PathBuf> {
+        match medium.family {
+            Family::Dir => Some(PathBuf::from(&medium.location.path)),
+            Family::Tape => None,
+        }
+    }
+
     /// Opens the disk at a path, whatever lies on it: one whose label is not known yet, or is to be written anew.
     fn disk(&self, name: &str, path: &Path) -> MediaResult<Box<dyn Disk>> {
         dir::open_disk(name, path)
     }
+}
+
+/// A cartridge that is brought into a drive as it is.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// What the scheduler needs to know of it. Mounted as blank, whatever it is.
+    pub row: Medium,
+    /// Whether the catalogue has it.
+    pub known: Known,
+}
+
+/// Whether the catalogue has a guest as a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It has not.
+    No,
+    /// It has, under the id of the row.
+    Medium,
 }
 
 /// The clock that stamps what goes into the catalogue.
@@ -143,6 +169,12 @@ enum Message {
     Failed(MediumId, MediaError, oneshot::Sender<Reported>),
     Drive(Box<Medium>, oneshot::Sender<Option<DriveStatus>>),
     Drives(oneshot::Sender<Vec<DriveStatus>>),
+    /// How many drives of each library serve.
+    Serving(oneshot::Sender<BTreeMap<String, usize>>),
+    /// A cartridge is to be brought into a drive as it is.
+    Guest(Box<Guest>),
+    /// It is not wanted there any more.
+    GuestLeaves(MediumId),
     Stop(oneshot::Sender<()>),
 }
 
@@ -194,8 +226,12 @@ impl Lrs {
     /// Waits until all that is asked can be had at once, and takes it. The request is cancelled when the future is
     /// dropped.
     pub async fn allocate(&self, request: Request) -> Result<Allocation, AllocateError> {
-        let _room = self.room.acquire().await.expect("the semaphore is never closed");
         self.refresh(&request).await?;
+        self.request(request).await
+    }
+
+    async fn request(&self, request: Request) -> Result<Allocation, AllocateError> {
+        let _room = self.room.acquire().await.expect("the semaphore is never closed");
         let id = AllocationId(self.next.fetch_add(1, Ordering::Relaxed));
         let (answer, decided) = oneshot::channel();
         let cancel = CancelOnDrop { id, desk: &self.desk };
@@ -282,6 +318,41 @@ impl Lrs {
             Ok(()) => list.await.unwrap_or_default(),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// How many drives of each library serve, locked and failed ones left out.
+    pub async fn library_drives(&self) -> BTreeMap<String, usize> {
+        let (answer, counts) = oneshot::channel();
+        match self.desk.send(Message::Serving(answer)) {
+            Ok(()) => counts.await.unwrap_or_default(),
+            Err(_) => BTreeMap::new(),
+        }
+    }
+
+    /// Brings a cartridge into a drive as it is: what is on it is neither read nor compared. One that is a medium is nobody
+    /// else's meanwhile. To be ended with [`Lrs::guest_leaves`] after its release.
+    pub async fn visit(&self, guest: Guest, purpose: String) -> Result<Allocation, AllocateError> {
+        let medium = guest.row.id;
+        let (reads, exclusive) = match guest.known {
+            Known::No => (vec![medium], vec![]),
+            Known::Medium => (vec![], vec![medium]),
+        };
+        // Without an owner the request below is refused.
+        let _ = self.desk.send(Message::Guest(Box::new(guest)));
+        self.request(Request {
+            purpose,
+            priority: Priority::Put,
+            reads,
+            writes: vec![],
+            exclusive,
+        })
+        .await
+    }
+
+    /// The visit of a cartridge is over. Its row is read again before its next use, if it has one.
+    pub fn guest_leaves(&self, medium: MediumId) {
+        // Without an owner nothing is in a drive.
+        let _ = self.desk.send(Message::GuestLeaves(medium));
     }
 
     /// A library was added, or its drives changed: replaces what was known of it.

@@ -2,10 +2,10 @@
 //! Everything here that asks a device blocks.
 
 mod facts;
-mod view;
+pub mod view;
 
 pub use facts::{facts, technology_of};
-pub use view::{drive_view, elements, library_view};
+pub use view::{drive_view, library_view};
 
 use crate::api::Problem;
 use dss::catalogue::Catalogue;
@@ -163,7 +163,7 @@ impl Libraries {
         for drive in catalogue.drives(name).await? {
             let bay = DriveId::Bay {
                 library: name.to_owned(),
-                bay: drive.name.clone(),
+                bay: drive.bay.clone(),
             };
             lrs.lock_drive(bay, drive.locked);
         }

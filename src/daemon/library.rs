@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::libraries::view::Beside;
-use super::libraries::{Libraries, Opened, blocking, library_view, spec_of, technology_of};
+use super::libraries::{blocking, library_view, spec_of};
 use super::places::check_name;
 use super::server::Daemon;
 use super::tapes;
@@ -14,11 +14,11 @@ use crate::api::wire::Nothing;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::catalogue::{CatalogueError, MediumChange};
-use dss::model::{Family, Library as Known, LibraryKind, Medium, NewLibrary as Row, Presence};
-use lrs::ldm::library::{Library, NewLibrary as Shape, Spec};
+use dss::catalogue::{MediumChange, NewLibrary as Row};
+use dss::model::{Family, Library as Known, LibraryKind, Medium, Presence};
+use lrs::ldm::library::{Library, NewLibrary as Shape};
 use lrs::ldm::virt::Technology;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a new virtual library has unless it was typed: two drives, so that a tape is read while another is written.

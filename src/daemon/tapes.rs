@@ -277,10 +277,6 @@ async fn room(daemon: &Daemon, id: MediumId) -> Result<Space, Problem> {
 
 async fn check(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeRequest>) -> Answer<TapeCheck> {
     let place = find(&daemon, &request.tape, request.library.as_deref()).await?;
-    if let Some(medium) = &place.medium {
-        // It is checked as a guest, which nobody else may have in a drive meanwhile.
-        daemon.host.lrs.let_go(medium.id);
-    }
     let visit = Visit::begin(&daemon, &place, format!("checking tape {}", place.barcode)).await?;
     let looked = async {
         let found = visit.run(|library, bay, code| library.read_label(bay, code)).await?;

@@ -9,7 +9,7 @@ use dss::model::{
 };
 use lrs::core::DriveId;
 use lrs::ldm::library::{Library, LibraryResult};
-use lrs::service::Allocation;
+use lrs::service::{Allocation, Guest, Known};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ pub struct Visit {
     place: Place,
     bay: String,
     guest: MediumId,
+    known: Known,
     allocation: Allocation,
 }
 
@@ -66,9 +67,19 @@ fn guest(library: &Library, barcode: &str, daemon: &Daemon) -> Medium {
 impl Visit {
     /// Brings a cartridge into a drive, when one is free for it.
     pub async fn begin(daemon: &Daemon, place: &Place, purpose: String) -> Result<Self, Problem> {
-        let row = guest(&place.library, &place.barcode, daemon);
+        let (row, known) = match &place.medium {
+            Some(medium) => (medium.clone(), Known::Medium),
+            None => (guest(&place.library, &place.barcode, daemon), Known::No),
+        };
         let guest = row.id;
-        let allocation = daemon.host.lrs.visit(row, purpose).await?;
+        let visited = daemon.host.lrs.visit(Guest { row, known }, purpose).await;
+        let allocation = match visited {
+            Ok(allocation) => allocation,
+            Err(error) => {
+                leave(daemon, guest, known).await;
+                return Err(error.into());
+            }
+        };
         let DriveId::Bay { bay, .. } = allocation.drive(guest).clone() else {
             return Err(Problem::bug(
                 &place.barcode,
@@ -79,6 +90,7 @@ impl Visit {
             place: place.clone(),
             bay,
             guest,
+            known,
             allocation,
         })
     }
@@ -100,7 +112,17 @@ impl Visit {
     /// Gives the drive back. The cartridge is put away.
     pub async fn end(self, daemon: &Daemon) {
         self.allocation.release().await;
-        daemon.host.lrs.medium_gone(self.guest);
+        leave(daemon, self.guest, self.known).await;
+    }
+}
+
+async fn leave(daemon: &Daemon, guest: MediumId, known: Known) {
+    let lrs = &daemon.host.lrs;
+    lrs.guest_leaves(guest);
+    if known == Known::Medium
+        && let Err(error) = lrs.medium_changed(guest).await
+    {
+        tracing::warn!(%guest, %error, "its row is read again when it is asked for next");
     }
 }
 

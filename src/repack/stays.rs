@@ -78,6 +78,7 @@ mod tests {
             avoid: 0,
             grouping: 0,
             deleted_only: true,
+            spot: None,
         };
         let reasons = [LeftOut::Dropped, LeftOut::NotAsked, LeftOut::Skipped];
         let mut manifest = Manifest {

@@ -12,9 +12,10 @@ use dss::model::{
     JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
 };
 use jiff::SignedDuration;
+use lrs::core::DriveId;
 use lrs::ldm::disk::{Disk, Role};
 use lrs::ldm::fs::{Label, dir};
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::engine::{self, Controls};
@@ -325,7 +326,11 @@ impl Life {
             universe: Arc::clone(&self.universe),
             disks: Arc::new(|disk| Box::new(disk)),
         };
-        let mut volume = devices.mount(medium).unwrap();
+        let berth = Berth {
+            drive: DriveId::Own(medium.id),
+            durable_end: 0,
+        };
+        let mut volume = devices.mount(medium, &berth).unwrap();
         let indexed: BTreeSet<ExtentId> = volume.index().unwrap().map(|entry| entry.unwrap().tag.extent).collect();
         let ids: BTreeSet<ExtentId> = rows.iter().map(|row| row.id).collect();
         assert_eq!(indexed, ids, "index and rows of {} differ", medium.name);

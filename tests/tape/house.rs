@@ -2,7 +2,7 @@
 
 pub use respool_test_support::house::*;
 
-use respool_test_support::{Outcome, Site};
+use respool_test_support::Site;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -101,8 +101,7 @@ pub fn cartridge(site: &Site, name: &str) -> String {
 /// Runs a command that is to be refused, and answers its error.
 #[track_caller]
 pub fn refused(site: &Site, args: &[&str], code: &str) -> Value {
-    let outcome: Outcome = site.run(args);
-    let said = outcome.expect(2);
+    let said = site.run(args).expect(2);
     assert_eq!(said["error"]["code"], code, "{said:#}");
     said["error"].clone()
 }

@@ -223,10 +223,9 @@ pub(super) fn not_usable(medium: &Medium, mode: Mode) -> Option<String> {
             _,
         ) => {}
     }
-    match (medium.presence, medium.family) {
-        // A library brings a tape without a person.
-        (Presence::Attached | Presence::Missing, _) | (Presence::Near, Family::Tape) => None,
-        (Presence::Near, Family::Dir) | (Presence::Shelf | Presence::Unseen, _) => Some(format!(
+    let tried = medium.in_reach() || medium.presence == Presence::Missing;
+    (!tried).then(|| {
+        format!(
             "it is not here ({}); last known at {}",
             medium.presence, medium.location.path
         )

@@ -4,7 +4,7 @@ use super::allocation::Mode;
 use super::drive::{Drive, DriveId};
 use super::scheduler::Scheduler;
 use dss::model::MediumId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A drive at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,18 @@ impl Scheduler {
         let used = self.drives.keys().chain(self.locked.keys()).cloned();
         let all: BTreeSet<DriveId> = used.chain(self.libraries.drives()).collect();
         all.iter().map(|id| self.drive_status(id)).collect()
+    }
+
+    /// How many drives of each library serve.
+    pub fn serving(&self) -> BTreeMap<String, usize> {
+        let mut serving = BTreeMap::new();
+        for drive in self.libraries.drives() {
+            if let Some(library) = drive.library() {
+                let count: &mut usize = serving.entry(library.to_owned()).or_default();
+                *count += usize::from(self.closed(&drive).is_none());
+            }
+        }
+        serving
     }
 
     /// What a drive is doing.

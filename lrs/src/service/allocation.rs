@@ -64,6 +64,11 @@ impl Allocation {
         })
     }
 
+    /// Which drive a granted medium is in.
+    pub fn drive(&self, medium: MediumId) -> &DriveId {
+        &self.seat(medium).drive
+    }
+
     /// Whether to release at the next extent boundary.
     pub fn should_yield(&self) -> bool {
         *self.yielding.borrow()

@@ -7,7 +7,7 @@ use crate::ldm::drive::DriveFault;
 use crate::ldm::{Fault, MediaError, MediaResult};
 use crate::worker::{DriveGone, Worker};
 use dss::catalogue::{CatalogueError, MediumChange};
-use dss::model::{Compared, Family, Medium, Presence, Seen};
+use dss::model::{Compared, Family, FsState, Medium, Presence, Seen};
 use nix::errno::Errno;
 use std::sync::Arc;
 
@@ -34,9 +34,10 @@ pub(super) fn say(desk: &Desk, message: Message) {
 
 /// Where the data end that the catalogue knows to be durable on a medium: nothing is appended before that. The files of a
 /// directory need no such place.
-async fn durable_end(_context: &Context, medium: &Medium) -> Result<u64, CatalogueError> {
+async fn durable_end(context: &Context, medium: &Medium) -> Result<u64, CatalogueError> {
     match medium.family {
-        Family::Dir | Family::Tape => Ok(0),
+        Family::Dir => Ok(0),
+        Family::Tape => context.catalogue.durable_end(medium.id).await,
     }
 }
 
@@ -90,6 +91,31 @@ pub(super) async fn mount(
         }
     }
     outcome.map_err(Trouble::Media)
+}
+
+/// Brings a cartridge into a drive as it is. Nothing is noted of it.
+pub(super) async fn bring(
+    context: &Arc<Context>,
+    desk: &Desk,
+    worker: &Worker,
+    drive: &DriveId,
+    row: Medium,
+) -> Result<(), MediaError> {
+    let (mounter, name) = (Arc::clone(&context.mounter), row.name.clone());
+    let berth = Berth {
+        drive: drive.clone(),
+        durable_end: 0,
+    };
+    let blank = Medium {
+        fs_state: FsState::Blank,
+        ..row
+    };
+    let brought = worker.load(move || mounter.mount(&blank, &berth)).await;
+    let brought = brought.unwrap_or_else(|gone| Err(gone.on(&name)));
+    if brought.is_err() {
+        take_out(context, desk, worker, drive).await;
+    }
+    brought
 }
 
 /// Has nothing mounted in a drive and nothing in it, after a mount that did not succeed or may not be used.

@@ -4,9 +4,9 @@
 use super::allocation::{Allocation, Seat};
 use super::describe::describe;
 use super::leases::{LeaseBook, keep};
-use super::mounting::{Trouble, compare, mount, say, take_out, unmount};
+use super::mounting::{Trouble, bring, compare, mount, say, take_out, unmount};
 use super::report::{Finding, failure, write_down};
-use super::{AllocateError, Answer, Context, Message, Reported};
+use super::{AllocateError, Answer, Context, Guest, Known, Message, Reported};
 use crate::core::drive::DriveId;
 use crate::core::request::{AllocationId, Grant, Refusal};
 use crate::core::scheduler::{Cause, Effect, Event, Scheduler};
@@ -34,6 +34,8 @@ struct Owner {
     workers: BTreeMap<DriveId, Worker>,
     /// The drive that each tape was in last, for what is told of it when it is out already.
     lately: BTreeMap<MediumId, DriveId>,
+    /// Cartridges that are mounted as they are.
+    guests: BTreeMap<MediumId, Guest>,
     leases: Arc<LeaseBook>,
     /// Leases on their way back; the next request for one waits for it.
     returning: BTreeMap<MediumId, JoinHandle<()>>,
@@ -58,6 +60,7 @@ pub(super) fn start(context: Arc<Context>, desk: WeakUnboundedSender<Message>, i
         rows: BTreeMap::new(),
         workers: BTreeMap::new(),
         lately: BTreeMap::new(),
+        guests: BTreeMap::new(),
         leases,
         returning: BTreeMap::new(),
         asking: BTreeMap::new(),
@@ -121,6 +124,9 @@ impl Owner {
                 reply(answer, drive.map(|drive| self.scheduler.drive_status(&drive)));
             }
             Message::Drives(answer) => reply(answer, self.scheduler.drive_list()),
+            Message::Serving(answer) => reply(answer, self.scheduler.serving()),
+            Message::Guest(guest) => self.welcome(*guest),
+            Message::GuestLeaves(medium) => self.see_off(medium),
             Message::Stop(answer) => {
                 self.stopping.push(answer);
                 self.tell(Event::Stop);
@@ -128,9 +134,30 @@ impl Owner {
         }
     }
 
+    /// From now on a cartridge is mounted as it is.
+    fn welcome(&mut self, guest: Guest) {
+        let (row, medium) = (guest.row.clone(), guest.row.id);
+        self.guests.insert(medium, guest);
+        self.tell(Event::MediumSeen(row));
+        self.tell(Event::Distrust(medium));
+    }
+
+    fn see_off(&mut self, medium: MediumId) {
+        match self.guests.remove(&medium).map(|guest| guest.known) {
+            Some(Known::No) => {
+                self.rows.remove(&medium);
+                self.tell(Event::MediumGone(medium));
+            }
+            // What is mounted of it is nothing that anybody can use.
+            Some(Known::Medium) => self.tell(Event::Distrust(medium)),
+            None => {}
+        }
+    }
+
     /// A medium failed: the core judges, the catalogue is told, then whoever told it is.
     fn failed(&mut self, medium: MediumId, error: &MediaError, answer: oneshot::Sender<Reported>) {
-        let row = self.rows.get(&medium);
+        // What fails with a cartridge as it is, is told to whoever brought it.
+        let row = self.rows.get(&medium).filter(|_| !self.guests.contains_key(&medium));
         let evidence = row.and_then(|row| {
             let drive = self.scheduler.drive_of(row);
             failure(row, drive.or_else(|| self.lately.get(&medium).cloned())?, error)
@@ -259,6 +286,20 @@ impl Owner {
         if drive.library().is_some() {
             self.lately.insert(medium, drive.clone());
         }
+        if let Some(guest) = self.guests.get(&medium) {
+            let row = guest.row.clone();
+            self.spawn(async move {
+                match bring(&context, &desk, &worker, &drive, row).await {
+                    Ok(()) => Event::Loaded { drive, medium },
+                    Err(error) => {
+                        let why = error.to_string();
+                        say(&desk, Message::Trouble(medium, Trouble::Media(error)));
+                        Event::LoadFailed { drive, medium, why }
+                    }
+                }
+            });
+            return None;
+        }
         self.spawn(async move {
             let trouble = match context.catalogue.medium_by_id(medium).await {
                 Ok(row) => {
@@ -338,6 +379,11 @@ impl Owner {
     }
 
     fn take_lease(&mut self, medium: MediumId) {
+        if self.guests.get(&medium).is_some_and(|guest| guest.known == Known::No) {
+            let no_row = "the catalogue does not know it".to_owned();
+            self.spawn(async move { Event::LeaseFailed(medium, no_row) });
+            return;
+        }
         let (context, leases) = (Arc::clone(&self.context), Arc::clone(&self.leases));
         let returning = self.returning.remove(&medium);
         let Some(desk) = self.desk.upgrade() else { return };

@@ -1,6 +1,6 @@
 //! What the scheduler and the catalogue are told of a library's drives. Pure, but for what the library remembers.
 
-use dss::model::{DriveSeen, Medium};
+use dss::model::{DriveSeen, Health, Medium};
 use lrs::core::library::{BayFacts, LibraryFacts};
 use lrs::ldm::changer::ElementKind;
 use lrs::ldm::drive::Generation;
@@ -46,8 +46,12 @@ fn takes(generation: Option<Generation>, enough: impl Fn(Access) -> bool) -> BTr
 
 /// A drive as the catalogue keeps it.
 pub(super) fn seen(bay: &BayView) -> DriveSeen {
+    let (health, trouble) = match &bay.state {
+        BayState::Unreachable(why) => (Health::Failed, Some(why.clone())),
+        BayState::Free | BayState::Busy(_) | BayState::Loaded(_) | BayState::Mounted { .. } => (Health::Ok, None),
+    };
     DriveSeen {
-        name: bay.name.clone(),
+        bay: bay.name.clone(),
         serial: bay
             .identity
             .as_ref()
@@ -57,6 +61,8 @@ pub(super) fn seen(bay: &BayView) -> DriveSeen {
             .identity
             .as_ref()
             .map(|who| format!("{} {}", who.vendor.trim(), who.product.trim())),
+        health,
+        trouble,
     }
 }
 

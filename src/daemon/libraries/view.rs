@@ -65,7 +65,7 @@ fn fill(view: &mut LibraryView, library: &Library, beside: &Beside<'_>) {
 }
 
 /// Every place of a library.
-pub fn elements(library: &Library, beside: &Beside<'_>) -> Vec<ElementView> {
+fn elements(library: &Library, beside: &Beside<'_>) -> Vec<ElementView> {
     let inventory = library.last_inventory();
     inventory
         .elements()
@@ -103,7 +103,7 @@ pub fn drive_view(library: &Library, bay: &BayView, beside: &Beside<'_>) -> Tape
     };
     let words = id.to_string();
     let scheduled = beside.scheduled.iter().find(|status| status.drive == words);
-    let known = beside.drives.iter().find(|drive| drive.name == bay.name);
+    let known = beside.drives.iter().find(|drive| drive.bay == bay.name);
     let there = library.last_inventory();
     let barcode = there.at(bay.element).and_then(|element| element.barcode.clone());
     TapeDriveView {
