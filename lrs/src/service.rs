@@ -15,6 +15,7 @@ pub use crate::core::status::DriveStatus;
 pub use report::Reported;
 
 use crate::core::drive::DriveId;
+use crate::core::library::LibraryFacts;
 use crate::core::request::{AllocationId, Priority, Refusal, Request};
 use crate::core::scheduler::Event;
 use crate::ldm::disk::Disk;
@@ -50,10 +51,26 @@ pub struct Settings {
     pub drives: Drives,
 }
 
+/// Where a medium is mounted, and what is known of its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Berth {
+    /// In this drive.
+    pub drive: DriveId,
+    /// tape: the block behind the last one that the catalogue knows to be durable; 0 for directories.
+    pub durable_end: u64,
+}
+
 /// Finds a medium where the catalogue says it is, checks its label and opens it. Blocks; runs where the drive is served.
 pub trait Mounter: Send + Sync {
-    /// Opens a medium. One found *erasing* may have the row's generation or the one before.
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>>;
+    /// Opens a medium. One found *erasing* may have the row's generation or the one before. A tape is brought into the
+    /// drive of its berth first, unless it is there already, as it is when it is mounted again.
+    fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>>;
+
+    /// Takes the medium out of a drive after its volume was closed, or after a mount that failed and may have left it
+    /// there. Nothing in it is success. Directories have nothing to do.
+    fn unmount(&self, _drive: &DriveId) -> MediaResult<()> {
+        Ok(())
+    }
 
     /// Opens the disk at a path, whatever lies on it: one whose label is not known yet, or is to be written anew.
     fn disk(&self, name: &str, path: &Path) -> MediaResult<Box<dyn Disk>> {
@@ -124,7 +141,8 @@ enum Message {
     Waiting(oneshot::Sender<Vec<WaitingRequest>>),
     /// A medium failed in its drive; the answer comes when the catalogue knows what follows.
     Failed(MediumId, MediaError, oneshot::Sender<Reported>),
-    Drive(DriveId, oneshot::Sender<DriveStatus>),
+    Drive(Box<Medium>, oneshot::Sender<Option<DriveStatus>>),
+    Drives(oneshot::Sender<Vec<DriveStatus>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -248,11 +266,37 @@ impl Lrs {
         }
     }
 
-    /// What the drive of a medium is doing; None when the scheduler is gone.
+    /// What the drive of a medium is doing: of a tape the one that it is in, or on its way in or out of. None when it is in
+    /// none, or the scheduler is gone.
     pub async fn drive_of(&self, medium: &Medium) -> Option<DriveStatus> {
         let (answer, status) = oneshot::channel();
-        self.desk.send(Message::Drive(DriveId::of(medium), answer)).ok()?;
-        status.await.ok()
+        let question = Message::Drive(Box::new(medium.clone()), answer);
+        self.desk.send(question).ok()?;
+        status.await.ok()?
+    }
+
+    /// What all drives that are known are doing, those of every library included, in order.
+    pub async fn drives(&self) -> Vec<DriveStatus> {
+        let (answer, list) = oneshot::channel();
+        match self.desk.send(Message::Drives(answer)) {
+            Ok(()) => list.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// A library was added, or its drives changed: replaces what was known of it.
+    pub fn library(&self, facts: LibraryFacts) {
+        self.tell(Event::Library(facts));
+    }
+
+    /// Locks a drive, with the reason, or unlocks it: nobody new gets it, and who uses it is asked to give way.
+    pub fn lock_drive(&self, drive: DriveId, locked: Option<String>) {
+        self.tell(Event::DriveLock { drive, locked });
+    }
+
+    /// Has a medium unloaded as soon as nobody uses it.
+    pub fn let_go(&self, medium: MediumId) {
+        self.tell(Event::LetGo(medium));
     }
 
     /// Refuses what waits, asks every allocation to yield, waits until all are released, then unmounts everything and

@@ -128,10 +128,17 @@ impl Worker {
         answer.await.map_err(|_| self.shared.gone())
     }
 
-    /// Unmounts, after all that was asked before.
-    pub(crate) async fn unload(&self) -> Result<(), DriveGone> {
+    /// Unmounts, after all that was asked before, and does what is to be done once the volume is closed.
+    pub(crate) async fn unload(
+        &self,
+        after: impl FnOnce() -> MediaResult<()> + Send + 'static,
+    ) -> Result<MediaResult<()>, DriveGone> {
         let (done, answer) = oneshot::channel();
-        self.send(Command::Unmount { done }).await?;
+        self.send(Command::Unmount {
+            after: Box::new(after),
+            done,
+        })
+        .await?;
         answer.await.map_err(|_| self.shared.gone())
     }
 

@@ -144,6 +144,8 @@ impl From<Refusal> for Problem {
             .next("add a medium, or bring a full one back with `respool repack`"),
             Refusal::SharedDock { dock, .. } => Self::refused("shared_dock", dock, message)
                 .next("use a medium of another dock, or a directory without --dock, as the target"),
+            Refusal::FewDrives { library, .. } => Self::refused("few_drives", library, message)
+                .next("name fewer tapes at once, unlock or mend a drive, or take a target outside this library"),
             Refusal::LeasedElsewhere { medium, .. } => Self::environment("lease_held", "medium", medium, message)
                 .next("stop the other respoold, or wait until its lease ends"),
             Refusal::NoAnswer { medium, .. } => Self::environment("no_answer", "drive", medium, message)

@@ -4,7 +4,7 @@ use dss::model::{AdmState, Family, Generation, Medium};
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::Mounter;
+use lrs::service::{Berth, Mounter};
 use std::path::Path;
 
 /// Mounts this host's media.
@@ -20,7 +20,7 @@ impl Devices {
 }
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         match medium.family {
             Family::Dir => self.mount_dir(medium),
             Family::Tape => Err(MediaError {

@@ -240,7 +240,9 @@ impl Run<'_> {
                 | Refusal::LeasedElsewhere { medium, why },
             ) => (medium, why.clone()),
             AllocateError::Media(error) => (&error.medium, error.to_string()),
-            AllocateError::Refused(Refusal::NoTarget { .. } | Refusal::SharedDock { .. } | Refusal::Stopping)
+            AllocateError::Refused(
+                Refusal::NoTarget { .. } | Refusal::SharedDock { .. } | Refusal::FewDrives { .. } | Refusal::Stopping,
+            )
             | AllocateError::Catalogue(_) => return false,
         };
         if *blamed != name {

@@ -13,7 +13,7 @@ use lrs::ldm::MediaResult;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
 use lrs::ldm::fs::{Label, Volume, dir};
 use lrs::ldm::spool::SpoolPlace;
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Settings};
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
 use respool::engine::{self, Controls};
@@ -32,7 +32,7 @@ struct Devices {
 }
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let generation = medium.generation;
         let generations = match medium.adm_state {
             AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],

@@ -11,7 +11,7 @@ use dss::model::{AdmState, ByteCount, Generation, Medium};
 use lrs::ldm::disk::Disk;
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::{Mounter, Pace};
+use lrs::service::{Berth, Mounter, Pace};
 use nix::errno::Errno;
 use respool::config::Config;
 use std::fmt::Debug;
@@ -132,7 +132,7 @@ pub struct Devices {
 }
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let generation = medium.generation;
         let generations = match medium.adm_state {
             AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],

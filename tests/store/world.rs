@@ -11,7 +11,7 @@ use dss::model::{
 use jiff::Timestamp;
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{Label, Volume, dir};
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
 use respool::config::Config;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 struct Shelf(Mutex<BTreeMap<MediumId, Shared>>);
 
 impl Mounter for Shelf {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let platter = self.0.lock().unwrap().get(&medium.id).cloned();
         if let Some(platter) = platter {
             return Ok(Box::new(MemVolume::mount(&platter)));

@@ -26,6 +26,14 @@ impl Mode {
             Self::Exclusive => "has to itself",
         }
     }
+
+    /// The word for drives that could do it: "no drive of library lib0 ... LTO-9".
+    pub fn of_drives(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write | Self::Exclusive => "writes",
+        }
+    }
 }
 
 /// Whether two uses of one medium can be granted at once. A disk is read while it is written; a tape has one head.
@@ -51,10 +59,10 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether both can be had at once.
+    /// Whether both can be had at once. A medium is in one drive at a time.
     pub fn goes_with(&self, other: &Self) -> bool {
         if self.medium == other.medium {
-            compatible(self.family, self.mode, other.mode)
+            self.drive == other.drive && compatible(self.family, self.mode, other.mode)
         } else {
             self.drive != other.drive
         }
@@ -99,10 +107,12 @@ impl Active {
     }
 }
 
-/// Everything held or reserved at one moment, by drive, so that one question costs one drive's claims.
+/// Everything held or reserved at one moment, by drive and by medium, so that one question costs the claims of one drive
+/// and one medium.
 #[derive(Debug, Default)]
 pub struct Board {
     by_drive: BTreeMap<DriveId, Vec<(AllocationId, Claim)>>,
+    by_medium: BTreeMap<MediumId, Vec<(AllocationId, Claim)>>,
 }
 
 impl Board {
@@ -111,6 +121,8 @@ impl Board {
         for claim in claims {
             let on_drive = self.by_drive.entry(claim.drive.clone()).or_default();
             on_drive.push((id, claim.clone()));
+            let of_medium = self.by_medium.entry(claim.medium).or_default();
+            of_medium.push((id, claim.clone()));
         }
     }
 
@@ -122,7 +134,18 @@ impl Board {
     /// Who stands against a claim.
     pub fn against<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a (AllocationId, Claim)> {
         let on_drive = self.by_drive.get(&claim.drive).map_or(&[][..], Vec::as_slice);
-        on_drive.iter().filter(move |(_, held)| !held.goes_with(claim))
+        let of_medium = self.by_medium.get(&claim.medium).map_or(&[][..], Vec::as_slice);
+        let elsewhere = of_medium.iter().filter(|(_, held)| held.drive != claim.drive);
+        on_drive
+            .iter()
+            .chain(elsewhere)
+            .filter(move |(_, held)| !held.goes_with(claim))
+    }
+
+    /// The drive in which a medium is claimed already: whoever wants it too wants it there.
+    pub fn place_of(&self, medium: MediumId) -> Option<&DriveId> {
+        let of_medium = self.by_medium.get(&medium)?;
+        of_medium.first().map(|(_, held)| &held.drive)
     }
 }
 
@@ -153,5 +176,27 @@ mod tests {
         };
         assert_eq!(table(Family::Dir), [true, true, false, false, false, false]);
         assert_eq!(table(Family::Tape), [true, false, false, false, false, false]);
+    }
+
+    #[test]
+    fn a_tape_is_claimed_in_one_drive_only_however_it_is_used() {
+        let bay = |name: &str| DriveId::Bay {
+            library: "lib0".into(),
+            bay: name.into(),
+        };
+        let read = |medium: u128, name: &str| Claim {
+            medium: MediumId(uuid::Uuid::from_u128(medium)),
+            family: Family::Tape,
+            drive: bay(name),
+            mode: Mode::Read,
+        };
+        let mut board = Board::default();
+        board.add(AllocationId(1), &[read(1, "drv0")]);
+        assert!(board.fits(&read(1, "drv0")), "readers share it where it is");
+        assert!(!board.fits(&read(1, "drv1")), "no tape is in two drives");
+        assert!(!board.fits(&read(2, "drv0")), "no drive has two tapes");
+        assert!(board.fits(&read(2, "drv1")));
+        assert_eq!(board.place_of(read(1, "").medium), Some(&bay("drv0")));
+        assert_eq!(board.place_of(read(2, "").medium), None);
     }
 }

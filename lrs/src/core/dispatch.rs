@@ -3,7 +3,7 @@
 use super::allocation::{Active, Board, Claim, Mode};
 use super::drive::{Drive, DriveId, DriveStep};
 use super::lease::LeaseState;
-use super::placement::{Facts, Out, Verdict, judge};
+use super::placement::{Facts, Out, Placement, Verdict, judge};
 use super::queue::{Preparing, Stage};
 use super::request::{AllocationId, Grant, ReadGrant, WriteGrant};
 use super::scheduler::{Effect, Scheduler, refuse};
@@ -13,15 +13,16 @@ use dss::model::{ByteCount, MediumId};
 enum Need {
     Nothing,
     Time,
-    /// It must be mounted again and others use it: back into the queue.
-    Others,
+    /// It must be mounted again and others use it, or its drive serves nobody any more and another one may: back into the
+    /// queue.
+    Anew,
     Lost(Out),
 }
 
 impl Scheduler {
     /// One round over the queue. True when another is needed: a request fell back into the queue, or one was passed so
-    /// often now that it comes first. A fall rules a medium out for that request, and each request comes first once, so
-    /// the rounds end.
+    /// often now that it comes first. A fall rules a medium out for that request, or comes from a drive that is not chosen
+    /// any more, and each request comes first once, so the rounds end.
     pub(super) fn dispatch(&mut self, effects: &mut Vec<Effect>) -> bool {
         self.note_held_up();
         let mut board = self.board();
@@ -35,7 +36,8 @@ impl Scheduler {
                 medium: &|id| self.media.get(&id).filter(|state| !state.gone).map(|state| &state.row),
                 out: &waiting.out,
                 wanted: wanted.as_ref(),
-                closed: &|drive| self.closed(drive),
+                drives: &|medium, mode| self.choices(medium, mode, &board),
+                closed: &|library| self.closed_bays(library),
             };
             let verdict = judge(&waiting.request, &facts, &|claim| {
                 board.fits(&self.effective_claim(claim))
@@ -58,15 +60,11 @@ impl Scheduler {
                         return true;
                     }
                 }
-                Verdict::Wait(placement) => {
-                    board.add(id, &self.effective(&placement.claims));
-                    self.set_stage(
-                        id,
-                        Stage::Queued {
-                            wanted: Some(placement),
-                        },
-                    );
+                Verdict::Move(placement) => {
+                    self.clear(&placement.claims, effects);
+                    self.reserve(id, placement, &mut board);
                 }
+                Verdict::Wait(placement) => self.reserve(id, placement, &mut board),
                 Verdict::Refuse(refusal, cause) => {
                     self.queue.remove(id);
                     effects.push(refuse(id, refusal, cause));
@@ -74,6 +72,24 @@ impl Scheduler {
             }
         }
         again
+    }
+
+    /// Keeps for a request what it waits for.
+    fn reserve(&mut self, id: AllocationId, placement: Placement, board: &mut Board) {
+        board.add(id, &self.effective(&placement.claims));
+        let wanted = Some(placement);
+        self.set_stage(id, Stage::Queued { wanted });
+    }
+
+    /// Has tapes that are wanted in other drives taken out of those they are in. Nobody uses them there: their claims would
+    /// not have been free.
+    fn clear(&mut self, claims: &[Claim], effects: &mut Vec<Effect>) {
+        for claim in claims.iter().filter(|claim| claim.drive.library().is_some()) {
+            let inside = self.bay_with(claim.medium).cloned();
+            if let Some(drive) = inside.filter(|drive| *drive != claim.drive) {
+                self.unload(&drive, effects);
+            }
+        }
     }
 
     pub(super) fn set_stage(&mut self, id: AllocationId, stage: Stage) {
@@ -117,19 +133,6 @@ impl Scheduler {
         mounted && (state.stale || (claim.mode != Mode::Read && state.lease.epoch().is_none()))
     }
 
-    /// Why a drive serves nobody now.
-    pub(super) fn closed(&self, id: &DriveId) -> Option<Out> {
-        if let Drive::Failed { why } = self.drive(id) {
-            return Some(Out::Drive(why.clone()));
-        }
-        let blamed = self.health.against_drive(id, self.now).map(Out::Drive);
-        blamed.or_else(|| self.orders.silent(id, self.now).map(Out::Silent))
-    }
-
-    pub(super) fn drive(&self, id: &DriveId) -> &Drive {
-        self.drives.get(id).unwrap_or(&Drive::Empty)
-    }
-
     pub(super) fn name_of(&self, id: MediumId) -> String {
         self.media
             .get(&id)
@@ -149,7 +152,7 @@ impl Scheduler {
             match self.need(id, claim, effects) {
                 Need::Nothing => {}
                 Need::Time => ready = false,
-                Need::Others => {
+                Need::Anew => {
                     self.set_stage(id, Stage::Queued { wanted: None });
                     return true;
                 }
@@ -171,7 +174,10 @@ impl Scheduler {
     /// mount so that what is mounted is what nobody else writes.
     fn need(&mut self, id: AllocationId, claim: &Claim, effects: &mut Vec<Effect>) -> Need {
         if let Some(out) = self.closed(&claim.drive) {
-            return Need::Lost(out);
+            return match claim.drive {
+                DriveId::Dock(_) | DriveId::Own(_) => Need::Lost(out),
+                DriveId::Bay { .. } => Need::Anew,
+            };
         }
         match self.drive(&claim.drive).clone() {
             Drive::Failed { why } => Need::Lost(Out::Drive(why)),
@@ -186,7 +192,7 @@ impl Scheduler {
                     .against(&exclusively(claim))
                     .any(|(holder, _)| *holder != id)
                 {
-                    return Need::Others;
+                    return Need::Anew;
                 }
                 self.unload(&claim.drive, effects);
                 Need::Time
@@ -197,6 +203,7 @@ impl Scheduler {
     }
 
     fn need_mount(&mut self, claim: &Claim, effects: &mut Vec<Effect>) -> Need {
+        assert_eq!(self.bay_with(claim.medium), None, "no tape is in two drives");
         let state = self.media.get_mut(&claim.medium).expect("only known media are placed");
         match (&state.lease, claim.mode) {
             (LeaseState::None, _) => {
@@ -211,6 +218,7 @@ impl Scheduler {
             (LeaseState::Refused(why), Mode::Write | Mode::Exclusive) => return Need::Lost(Out::Lease(why.clone())),
             (LeaseState::Refused(_), Mode::Read) | (LeaseState::Held(_), _) => {
                 state.stale = false;
+                self.libraries.loads(&claim.drive, claim.medium);
                 self.step(&claim.drive, DriveStep::Load(claim.medium));
                 effects.push(Effect::Load {
                     drive: claim.drive.clone(),

@@ -1,25 +1,42 @@
 //! What a drive can be doing, and which step leads where. The scheduler alone calls this; device work follows from its
 //! effects and never precedes them.
 
-use dss::model::{Medium, MediumId};
+use dss::model::{Family, Medium, MediumId};
 use std::fmt;
 use std::time::Duration;
 
-/// Which drive. A directory without a dock has one of its own; a dock holds one mounted disk at a time.
+/// Which drive. A directory without a dock has one of its own; a dock holds one mounted disk at a time; a library has
+/// drives in bays, and a tape may be in any of them that takes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriveId {
     /// A dock, by its name.
     Dock(String),
     /// The drive that one directory has for itself.
     Own(MediumId),
+    /// A drive of a library.
+    Bay {
+        /// The library, by its name.
+        library: String,
+        /// The bay, by its name in that library.
+        bay: String,
+    },
 }
 
 impl DriveId {
-    /// The drive that serves a medium.
-    pub fn of(medium: &Medium) -> Self {
-        match &medium.location.dock {
-            Some(dock) => Self::Dock(dock.clone()),
-            None => Self::Own(medium.id),
+    /// The only drive that ever serves a medium; None for a tape, which any drive of its library may take.
+    pub fn fixed(medium: &Medium) -> Option<Self> {
+        match (medium.family, &medium.location.dock) {
+            (Family::Tape, _) => None,
+            (Family::Dir, Some(dock)) => Some(Self::Dock(dock.clone())),
+            (Family::Dir, None) => Some(Self::Own(medium.id)),
+        }
+    }
+
+    /// The library that it is a drive of.
+    pub fn library(&self) -> Option<&str> {
+        match self {
+            Self::Bay { library, .. } => Some(library),
+            Self::Dock(_) | Self::Own(_) => None,
         }
     }
 }
@@ -29,6 +46,7 @@ impl fmt::Display for DriveId {
         match self {
             Self::Dock(name) => write!(f, "dock {name}"),
             Self::Own(medium) => write!(f, "drive of {medium}"),
+            Self::Bay { library, bay } => write!(f, "drive {bay} of library {library}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a request waits for, in words for an operator: who holds it, since when, and what happens next.
 
 use super::allocation::{Active, Claim, PATIENCE};
-use super::drive::{Drive, DriveId};
+use super::drive::Drive;
 use super::lease::LeaseState;
 use super::queue::{OVERTAKEN_MAX, Stage, Waiting};
 use super::request::AllocationId;
@@ -75,7 +75,7 @@ impl Scheduler {
 
     fn explain_medium(&self, id: AllocationId, claim: &Claim) -> Option<Reason> {
         let state = self.media.get(&claim.medium)?;
-        let (name, drive) = (&state.row.name, DriveId::of(&state.row));
+        let (name, drive) = (&state.row.name, claim.drive.clone());
         let (text, order) = match (self.drive(&drive), &state.lease) {
             (Drive::Loading { .. }, _) => (format!("medium {name} is being mounted"), Order::Load(drive)),
             (Drive::Unloading { medium }, _) => (
@@ -105,6 +105,7 @@ impl Scheduler {
     fn explain_queued(&self, waiting: &Waiting) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for wanted in self.effective(waiting.claims()) {
+            reasons.extend(self.explain_move(&wanted));
             for active in self.active.values() {
                 let held = active.claims.iter().filter(|held| !held.goes_with(&wanted));
                 reasons.extend(held.map(|held| self.explain_holder(waiting, &wanted, active, held)));
@@ -117,6 +118,17 @@ impl Scheduler {
             }
         }
         reasons
+    }
+
+    /// A tape that is wanted in another drive than it is in.
+    fn explain_move(&self, wanted: &Claim) -> Option<Reason> {
+        wanted.drive.library()?;
+        let inside = self.bay_with(wanted.medium).filter(|drive| **drive != wanted.drive)?;
+        let name = self.name_of(wanted.medium);
+        Some(plainly(
+            format!("medium {name} is in {inside} and is needed in {}", wanted.drive),
+            "it is taken out when nobody uses it there",
+        ))
     }
 
     fn explain_holder(&self, waiting: &Waiting, wanted: &Claim, active: &Active, held: &Claim) -> Reason {

@@ -9,6 +9,7 @@
 //! [`PATIENCE`]: super::allocation::PATIENCE
 
 use super::allocation::{Claim, go_together};
+use super::drive::DriveId;
 use super::queue::OVERTAKEN_MAX;
 use super::request::AllocationId;
 use super::scheduler::{Effect, Scheduler};
@@ -56,7 +57,7 @@ impl Scheduler {
     }
 
     /// Asks whoever does not hurry, and holds what somebody more urgent waits for, to give way; and whoever holds what
-    /// the operator locked, or is in a drive that is out of service.
+    /// the operator locked, a drive included, or is in a drive that is out of service.
     pub(super) fn ask_to_yield(&mut self, effects: &mut Vec<Effect>) {
         let queued = self.queue.iter().filter(|waiting| !waiting.is_preparing());
         let wanted: Vec<_> = queued
@@ -64,6 +65,12 @@ impl Scheduler {
                 let waited = self.now.saturating_sub(of.since);
                 (of.request.priority, waited, self.effective(of.claims()))
             })
+            .collect();
+        let held = self.active.values().flat_map(|active| &active.claims);
+        let aside: BTreeSet<DriveId> = held
+            .map(|claim| &claim.drive)
+            .filter(|drive| self.aside(drive).is_some())
+            .cloned()
             .collect();
         for (id, active) in self
             .active
@@ -77,11 +84,8 @@ impl Scheduler {
                 .claims
                 .iter()
                 .any(|claim| self.media.get(&claim.medium).is_some_and(|of| of.row.locked));
-            let broken = active
-                .claims
-                .iter()
-                .any(|claim| self.health.against_drive(&claim.drive, self.now).is_some());
-            if in_the_way || locked || broken {
+            let out = active.claims.iter().any(|claim| aside.contains(&claim.drive));
+            if in_the_way || locked || out {
                 active.yield_asked = Some(self.now);
                 effects.push(Effect::AskYield(*id));
             }

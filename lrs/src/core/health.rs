@@ -120,6 +120,14 @@ impl Records {
         self.pairs.retain(|(of, _), _| *of != medium);
     }
 
+    /// How often a medium failed in a drive, so that it is tried in another one first.
+    pub fn failed_in(&self, medium: MediumId, drive: &DriveId, now: Duration) -> u32 {
+        let here = self.valid(now).find(|((of, at), _)| *of == medium && at == drive);
+        here.map_or(0, |(_, pair)| {
+            pair.hard.saturating_add(pair.sync).saturating_add(pair.read)
+        })
+    }
+
     /// Why a drive is taken out of service, in words; None while it is not.
     pub fn against_drive(&self, drive: &DriveId, now: Duration) -> Option<String> {
         let media = self.failing_only_in(drive, now);

@@ -1,11 +1,13 @@
-//! Which media a request gets: all it reads and holds exclusively, and for each write a candidate of its own, such that
-//! no two of them need one dock. Decides only; what is free at the moment is asked of the caller.
+//! Which media a request gets, and in which drives: all it reads and holds exclusively, and for each write a candidate of
+//! its own, such that no two of them need one drive. Decides only; what is free at the moment is asked of the caller.
 
 use super::allocation::{Claim, Mode};
 use super::drive::DriveId;
-use super::request::{Refusal, Request, WriteWant};
+use super::offers::{Pool, Reach, Taking};
+use super::request::{Refusal, Request};
 use super::scheduler::Cause;
-use dss::model::{AdmState, ByteCount, Medium, MediumId, Presence};
+use super::shortage::{no_place, shared_dock, unusable};
+use dss::model::{AdmState, ByteCount, Family, Medium, MediumId, Presence};
 use std::collections::BTreeMap;
 
 /// Why a medium turned out not to do for a request, after it looked as if it might.
@@ -23,6 +25,8 @@ pub enum Out {
     Drive(String),
     /// Its drive, or the catalogue that was asked for its lease, does not answer.
     Silent(String),
+    /// A tape that no drive can take.
+    Nowhere(String),
 }
 
 impl std::fmt::Display for Out {
@@ -33,7 +37,7 @@ impl std::fmt::Display for Out {
             Self::Load(why) => write!(f, "not mounted ({why})"),
             Self::Lease(why) => write!(f, "in use elsewhere ({why})"),
             Self::Drive(why) => write!(f, "its drive is out of service ({why})"),
-            Self::Silent(why) => f.write_str(why),
+            Self::Silent(why) | Self::Nowhere(why) => f.write_str(why),
         }
     }
 }
@@ -52,10 +56,31 @@ pub struct Placement {
 pub enum Verdict {
     /// All of it is free now.
     Place(Placement),
+    /// All of it is free once tapes that sit in other drives than these, used by nobody, were taken out.
+    Move(Placement),
     /// It can be granted when this is free.
     Wait(Placement),
     /// It cannot be granted, however long one waits.
     Refuse(Refusal, Option<Cause>),
+}
+
+/// In which drives a medium can be used, the preferred first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// As things stand: where it is already, if it is in a drive or somebody claims it in one.
+    pub now: Vec<DriveId>,
+    /// Once it is in no drive any more. Never empty.
+    pub ever: Vec<DriveId>,
+}
+
+impl Choices {
+    /// There is one drive, and there never was another.
+    pub fn only(drive: DriveId) -> Self {
+        Self {
+            now: vec![drive.clone()],
+            ever: vec![drive],
+        }
+    }
 }
 
 /// What is known when a request is judged.
@@ -66,73 +91,72 @@ pub struct Facts<'a> {
     pub out: &'a BTreeMap<MediumId, Out>,
     /// What it waited for so far.
     pub wanted: Option<&'a Placement>,
-    /// Why a drive serves nobody, if it does not.
-    pub closed: &'a dyn Fn(&DriveId) -> Option<Out>,
+    /// In which drives a medium can be used so, or why in none.
+    pub drives: &'a dyn Fn(&Medium, Mode) -> Result<Choices, Out>,
+    /// The drives of a library that serve nobody, each with the reason, in words.
+    pub closed: &'a dyn Fn(&str) -> Vec<String>,
 }
 
 impl Facts<'_> {
-    fn name_of(&self, id: MediumId) -> String {
+    pub(super) fn name_of(&self, id: MediumId) -> String {
         (self.medium)(id).map_or_else(|| id.to_string(), |medium| medium.name.clone())
+    }
+}
+
+/// A medium that will do for one use, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) medium: MediumId,
+    pub(super) family: Family,
+    pub(super) mode: Mode,
+    pub(super) choices: Choices,
+}
+
+impl Offer {
+    pub(super) fn in_drive(&self, drive: DriveId) -> Claim {
+        Claim {
+            medium: self.medium,
+            family: self.family,
+            drive,
+            mode: self.mode,
+        }
     }
 }
 
 /// Judges a request. `free` says whether a claim can be had now.
 pub fn judge(request: &Request, facts: &Facts, free: &dyn Fn(&Claim) -> bool) -> Verdict {
-    let fixed = match fixed_claims(request, facts) {
-        Ok(fixed) => fixed,
+    let named = match named(request, facts) {
+        Ok(named) => named,
         Err((refusal, cause)) => return Verdict::Refuse(refusal, cause),
     };
-    let eligible: Vec<Vec<Claim>> = request
-        .writes
-        .iter()
-        .map(|want| eligible(want, &fixed, facts))
-        .collect();
-    let with = |claims: Vec<Claim>| Placement {
-        writes: claims.iter().map(|claim| claim.medium).collect(),
-        claims: fixed.iter().cloned().chain(claims).collect(),
-    };
-    if fixed.iter().all(free) {
-        let now: Vec<Vec<Claim>> = eligible
-            .iter()
-            .map(|of| of.iter().filter(|claim| free(claim)).cloned().collect())
-            .collect();
-        if let Some(claims) = assign(&now, |claim| claim.drive.clone()) {
-            return Verdict::Place(with(claims));
-        }
+    let pool = Pool::new(request, named, facts, free);
+    if let Ok(placement) = pool.assign(Reach::Now, Taking::Free) {
+        return Verdict::Place(placement);
     }
-    if let Some(wanted) = facts.wanted.filter(|wanted| still_possible(wanted, &fixed, &eligible)) {
-        return Verdict::Wait(wanted.clone());
+    if let Ok(placement) = pool.assign(Reach::Ever, Taking::Free) {
+        return Verdict::Move(placement);
     }
-    let freest: Vec<Vec<Claim>> = eligible
-        .iter()
-        .map(|of| {
-            let (mut first, then): (Vec<Claim>, Vec<Claim>) = of.iter().cloned().partition(|claim| free(claim));
-            first.extend(then);
-            first
-        })
-        .collect();
-    match assign(&freest, |claim| claim.drive.clone()) {
-        Some(claims) => Verdict::Wait(with(claims)),
-        None => Verdict::Refuse(no_target(request, &fixed, facts), None),
+    // What is wanted stays wanted as long as that is possible, so that what is reserved only ever drains.
+    let still = |reach| facts.wanted.filter(|wanted| pool.allows(wanted, reach)).cloned();
+    let wanted = still(Reach::Now)
+        .or_else(|| pool.assign(Reach::Now, Taking::Any).ok())
+        .or_else(|| still(Reach::Ever));
+    if let Some(placement) = wanted {
+        return Verdict::Wait(placement);
     }
-}
-
-fn still_possible(wanted: &Placement, fixed: &[Claim], eligible: &[Vec<Claim>]) -> bool {
-    wanted.claims.starts_with(fixed)
-        && wanted.claims.len() == fixed.len() + eligible.len()
-        && wanted.claims[fixed.len()..]
-            .iter()
-            .zip(eligible)
-            .all(|(claim, of)| of.contains(claim))
+    match pool.assign(Reach::Ever, Taking::Any) {
+        Ok(placement) => Verdict::Wait(placement),
+        Err(short) => Verdict::Refuse(no_place(request, &pool, facts, &short), None),
+    }
 }
 
 /// What a request names without a choice, or why it cannot be had.
-fn fixed_claims(request: &Request, facts: &Facts) -> Result<Vec<Claim>, (Refusal, Option<Cause>)> {
+fn named(request: &Request, facts: &Facts) -> Result<Vec<Offer>, (Refusal, Option<Cause>)> {
     let exclusive = request.exclusive.iter().map(|id| (*id, Mode::Exclusive));
     let reads = request.reads.iter().map(|id| (*id, Mode::Read));
-    let mut claims: Vec<Claim> = Vec::new();
+    let mut offers: Vec<Offer> = Vec::new();
     for (id, mode) in exclusive.chain(reads) {
-        if claims.iter().any(|claim| claim.medium == id) {
+        if offers.iter().any(|offer| offer.medium == id) {
             continue;
         }
         let medium =
@@ -140,35 +164,40 @@ fn fixed_claims(request: &Request, facts: &Facts) -> Result<Vec<Claim>, (Refusal
         if let Some(why) = not_usable(medium, mode) {
             return Err((unusable(&medium.name, &why), None));
         }
-        let drive = DriveId::of(medium);
-        let closed = (facts.closed)(&drive);
-        match facts.out.get(&id).or(closed.as_ref()) {
-            None => {}
-            Some(Out::Silent(why)) => {
-                let refusal = Refusal::NoAnswer {
-                    medium: medium.name.clone(),
-                    why: why.clone(),
-                };
-                return Err((refusal, None));
-            }
-            Some(Out::Lease(why)) => {
-                let refusal = Refusal::LeasedElsewhere {
-                    medium: medium.name.clone(),
-                    why: why.clone(),
-                };
-                return Err((refusal, Some(Cause::Lease(id))));
-            }
-            Some(out @ Out::Load(_)) => return Err((unusable(&medium.name, &out.to_string()), Some(Cause::Load(id)))),
-            Some(out @ (Out::Room(_) | Out::Probe(_) | Out::Drive(_))) => {
-                return Err((unusable(&medium.name, &out.to_string()), None));
-            }
-        }
-        if let Some(other) = claims.iter().find(|claim| claim.drive == drive) {
+        let choices = match facts.out.get(&id) {
+            Some(out) => Err(out.clone()),
+            None => (facts.drives)(medium, mode),
+        };
+        let choices = choices.map_err(|out| refused(medium, out))?;
+        if let Some(drive) = DriveId::fixed(medium)
+            && let Some(other) = offers.iter().find(|other| other.choices.ever.contains(&drive))
+        {
             return Err((shared_dock(&drive, other.medium, id, facts), None));
         }
-        claims.push(claim_on(medium, mode));
+        offers.push(Offer {
+            medium: id,
+            family: medium.family,
+            mode,
+            choices,
+        });
     }
-    Ok(claims)
+    Ok(offers)
+}
+
+/// What stands against a medium that is needed by name, as the answer to whoever needs it.
+fn refused(medium: &Medium, out: Out) -> (Refusal, Option<Cause>) {
+    let name = medium.name.clone();
+    match out {
+        Out::Silent(why) => (Refusal::NoAnswer { medium: name, why }, None),
+        Out::Lease(why) => {
+            let refusal = Refusal::LeasedElsewhere { medium: name, why };
+            (refusal, Some(Cause::Lease(medium.id)))
+        }
+        out @ Out::Load(_) => (unusable(&name, &out.to_string()), Some(Cause::Load(medium.id))),
+        out @ (Out::Room(_) | Out::Probe(_) | Out::Drive(_) | Out::Nowhere(_)) => {
+            (unusable(&name, &out.to_string()), None)
+        }
+    }
 }
 
 /// Why nobody may use a medium so, even if all were free. A missing medium is looked for once
@@ -194,149 +223,32 @@ pub(super) fn not_usable(medium: &Medium, mode: Mode) -> Option<String> {
             _,
         ) => {}
     }
-    match medium.presence {
-        Presence::Attached | Presence::Missing => None,
-        Presence::Near | Presence::Shelf | Presence::Unseen => Some(format!(
+    match (medium.presence, medium.family) {
+        // A library brings a tape without a person.
+        (Presence::Attached | Presence::Missing, _) | (Presence::Near, Family::Tape) => None,
+        (Presence::Near, Family::Dir) | (Presence::Shelf | Presence::Unseen, _) => Some(format!(
             "it is not here ({}); last known at {}",
             medium.presence, medium.location.path
         )),
     }
 }
 
-/// The candidates of one write that will do, the preferred first.
-fn eligible(want: &WriteWant, fixed: &[Claim], facts: &Facts) -> Vec<Claim> {
-    let usable = want.candidates.iter().filter(|id| against(**id, facts).is_none());
-    let media = usable.filter_map(|id| (facts.medium)(*id));
-    let claims = media.map(|medium| claim_on(medium, Mode::Write));
-    claims
-        .filter(|claim| fixed.iter().all(|held| held.drive != claim.drive))
-        .collect()
-}
-
-/// What stands against a candidate, docks apart.
-fn against(id: MediumId, facts: &Facts) -> Option<String> {
+/// A candidate of a write, or what stands against it.
+pub(super) fn candidate(id: MediumId, facts: &Facts) -> Result<Offer, String> {
     let Some(medium) = (facts.medium)(id) else {
-        return Some("it is not in the catalogue".into());
+        return Err("it is not in the catalogue".into());
     };
     if let Some(why) = not_usable(medium, Mode::Write) {
-        return Some(why);
+        return Err(why);
     }
-    if let Some(out) = (facts.closed)(&DriveId::of(medium)) {
-        return Some(out.to_string());
-    }
-    facts.out.get(&id).map(Out::to_string)
-}
-
-fn claim_on(medium: &Medium, mode: Mode) -> Claim {
-    Claim {
-        medium: medium.id,
-        family: medium.family,
-        drive: DriveId::of(medium),
-        mode,
-    }
-}
-
-/// One choice for each want, no two with the same key; each gets its most preferred one that leaves enough for the
-/// others (augmenting paths).
-fn assign<K: Ord>(wants: &[Vec<Claim>], key: impl Fn(&Claim) -> K) -> Option<Vec<Claim>> {
-    let mut taken: BTreeMap<K, (usize, usize)> = BTreeMap::new();
-    for want in 0..wants.len() {
-        let mut tried = Vec::new();
-        if !seat(wants, want, &key, &mut taken, &mut tried) {
-            return None;
-        }
-    }
-    let mut chosen: Vec<(usize, usize)> = taken.into_values().collect();
-    chosen.sort_unstable();
-    Some(
-        chosen
-            .iter()
-            .map(|(want, choice)| wants[*want][*choice].clone())
-            .collect(),
-    )
-}
-
-/// Finds a seat for one want, moving others where they have another choice. `tried` keeps it finite.
-fn seat<K: Ord>(
-    wants: &[Vec<Claim>],
-    want: usize,
-    key: &impl Fn(&Claim) -> K,
-    taken: &mut BTreeMap<K, (usize, usize)>,
-    tried: &mut Vec<(usize, usize)>,
-) -> bool {
-    for (choice, claim) in wants[want].iter().enumerate() {
-        if tried.contains(&(want, choice)) {
-            continue;
-        }
-        tried.push((want, choice));
-        let holder = taken.get(&key(claim)).map(|(holder, _)| *holder);
-        if holder.is_none_or(|holder| holder != want && seat(wants, holder, key, taken, tried)) {
-            taken.insert(key(claim), (want, choice));
-            return true;
-        }
-    }
-    false
-}
-
-/// Why no choice of candidates will ever do: docks, if candidates that are good in themselves share one; else each
-/// candidate with its reason.
-fn no_target(request: &Request, fixed: &[Claim], facts: &Facts) -> Refusal {
-    let apart: Vec<Vec<Claim>> = request.writes.iter().map(|want| eligible(want, &[], facts)).collect();
-    let apart: Vec<Vec<Claim>> = apart
-        .into_iter()
-        .map(|of| {
-            of.into_iter()
-                .filter(|claim| fixed.iter().all(|held| held.medium != claim.medium))
-                .collect()
-        })
-        .collect();
-    if let Some(claims) = assign(&apart, |claim| claim.medium) {
-        let all: Vec<&Claim> = fixed.iter().chain(&claims).collect();
-        for (place, first) in all.iter().enumerate() {
-            if let Some(second) = all[place + 1..].iter().find(|claim| claim.drive == first.drive) {
-                return shared_dock(&first.drive, first.medium, second.medium, facts);
-            }
-        }
-    }
-    let short = request
-        .writes
-        .iter()
-        .zip(&apart)
-        .find(|(_, of)| of.is_empty())
-        .map(|(want, _)| want);
-    let want = short
-        .or(request.writes.first())
-        .expect("only a request with writes lacks a target");
-    let roomiest = want.candidates.iter().filter_map(|id| match facts.out.get(id) {
-        Some(Out::Room(free)) => Some(*free),
-        Some(Out::Probe(_) | Out::Load(_) | Out::Lease(_) | Out::Drive(_) | Out::Silent(_)) | None => None,
-    });
-    let considered = want.candidates.iter().map(|id| {
-        let why = against(*id, facts).unwrap_or_else(|| "needed by the same request already".into());
-        format!("{}: {why}", facts.name_of(*id))
-    });
-    Refusal::NoTarget {
-        at_least: want.at_least,
-        missing: want.at_least.saturating_sub(roomiest.max().unwrap_or(ByteCount::ZERO)),
-        considered: considered.collect(),
-    }
-}
-
-fn shared_dock(drive: &DriveId, first: MediumId, second: MediumId, facts: &Facts) -> Refusal {
-    let dock = match drive {
-        DriveId::Dock(name) => name.clone(),
-        DriveId::Own(_) => drive.to_string(),
-    };
-    Refusal::SharedDock {
-        dock,
-        first: facts.name_of(first),
-        second: facts.name_of(second),
-    }
-}
-
-fn unusable(medium: &str, why: &str) -> Refusal {
-    Refusal::Unusable {
-        medium: medium.to_owned(),
-        why: why.to_owned(),
+    let choices = (facts.drives)(medium, Mode::Write).map_err(|out| out.to_string())?;
+    match facts.out.get(&id) {
+        Some(out) => Err(out.to_string()),
+        None => Ok(Offer {
+            medium: id,
+            family: medium.family,
+            mode: Mode::Write,
+            choices,
+        }),
     }
 }

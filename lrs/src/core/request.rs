@@ -121,6 +121,22 @@ pub enum Refusal {
         /// The other.
         second: String,
     },
+    /// More tapes are needed at once than the library has drives in service that can take them.
+    #[error(
+        "library {library} has {drives} drive{} that can take these tapes and {needed} are needed at once{}",
+        if *.drives == 1 { "" } else { "s" },
+        out_of_service(.closed)
+    )]
+    FewDrives {
+        /// The library.
+        library: String,
+        /// How many of its drives are in service and can take one of them.
+        drives: usize,
+        /// How many it would take.
+        needed: usize,
+        /// Each drive of it that is not in service, with the reason, in words.
+        closed: Vec<String>,
+    },
     /// The medium is leased to another respoold.
     #[error("medium {medium} is in use elsewhere: {why}")]
     LeasedElsewhere {
@@ -140,4 +156,11 @@ pub enum Refusal {
     /// respoold is stopping.
     #[error("respoold is stopping")]
     Stopping,
+}
+
+fn out_of_service(closed: &[String]) -> String {
+    match closed {
+        [] => String::new(),
+        some => format!("; not in service: {}", some.join("; ")),
+    }
 }

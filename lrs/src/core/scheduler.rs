@@ -7,6 +7,7 @@ use super::allocation::Active;
 use super::drive::{Drive, DriveId, DriveStep};
 use super::health::{Failure, Records};
 use super::lease::LeaseState;
+use super::library::{Libraries, LibraryFacts};
 use super::queue::Queue;
 use super::request::{AllocationId, Grant, Refusal, Request};
 use super::stall::{Order, Orders};
@@ -81,6 +82,17 @@ pub enum Event {
     LeaseFailed(MediumId, String),
     /// A lease of ours ended or may have ended.
     LeaseLost(MediumId),
+    /// A library was added, or its drives changed. A drive that is not named any more serves nobody.
+    Library(LibraryFacts),
+    /// The operator locks a drive, or unlocks it: no new claims in it, and who uses it is asked to give way.
+    DriveLock {
+        /// Which.
+        drive: DriveId,
+        /// Why; None unlocks it.
+        locked: Option<String>,
+    },
+    /// A medium is to be unloaded as soon as nobody uses it.
+    LetGo(MediumId),
     /// Time passes.
     Tick,
     /// Refuse what waits, ask everybody to give way, and end when all is released.
@@ -161,6 +173,8 @@ pub(super) struct MediumState {
     pub(super) stale: bool,
     /// No longer in the catalogue; forgotten when it is unmounted.
     pub(super) gone: bool,
+    /// To be unloaded as soon as nobody uses it.
+    pub(super) let_go: bool,
 }
 
 /// The scheduler's state.
@@ -168,6 +182,9 @@ pub(super) struct MediumState {
 pub struct Scheduler {
     pub(super) media: BTreeMap<MediumId, MediumState>,
     pub(super) drives: BTreeMap<DriveId, Drive>,
+    pub(super) libraries: Libraries,
+    /// The drives that the operator locked, and why.
+    pub(super) locked: BTreeMap<DriveId, String>,
     pub(super) queue: Queue,
     pub(super) active: BTreeMap<AllocationId, Active>,
     pub(super) orders: Orders,
@@ -224,6 +241,9 @@ impl Scheduler {
             | Event::Reopened(_)
             | Event::Failed(_)
             | Event::LeaseLost(_)
+            | Event::Library(_)
+            | Event::DriveLock { .. }
+            | Event::LetGo(_)
             | Event::Tick
             | Event::Stop => return,
         };

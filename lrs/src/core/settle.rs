@@ -18,6 +18,12 @@ impl Scheduler {
             .map(|active| &active.claims[..])
             .chain(preparing.map(|of| of.claims()));
         let used: BTreeSet<MediumId> = held.flatten().map(|claim| claim.medium).collect();
+        let aside: BTreeSet<DriveId> = self
+            .drives
+            .keys()
+            .filter(|id| self.aside(id).is_some())
+            .cloned()
+            .collect();
         let mut idle = Vec::new();
         for (id, drive) in &mut self.drives {
             let Drive::Loaded { medium, idle_since } = drive else {
@@ -31,8 +37,8 @@ impl Scheduler {
             let unwanted = self
                 .media
                 .get(medium)
-                .is_none_or(|of| of.stale || of.gone || of.row.locked)
-                || self.health.against_drive(id, now).is_some();
+                .is_none_or(|of| of.stale || of.gone || of.row.locked || of.let_go)
+                || aside.contains(id);
             if unwanted || self.phase != Phase::Serving || now.saturating_sub(since) >= IDLE_MAX {
                 idle.push(id.clone());
             }
@@ -40,12 +46,12 @@ impl Scheduler {
         for drive in idle {
             self.unload(&drive, effects);
         }
-        let drives = &self.drives;
+        let inside: BTreeSet<MediumId> = self.drives.values().filter_map(Drive::medium).collect();
         self.media.retain(|id, state| {
-            let drive = drives.get(&DriveId::of(&state.row));
-            if used.contains(id) || drive.and_then(Drive::medium) == Some(*id) {
+            if used.contains(id) || inside.contains(id) {
                 return true;
             }
+            state.let_go = false;
             match &state.lease {
                 LeaseState::Held(_) => {
                     state.lease = LeaseState::None;
@@ -65,8 +71,15 @@ impl Scheduler {
         let silent = |drive: &DriveId| self.orders.silent(drive, self.now).is_some();
         let mut drives = self.drives.iter();
         let empty = drives.all(|(id, drive)| drive.medium().is_none() || silent(id));
+        let left: BTreeSet<MediumId> = self
+            .drives
+            .iter()
+            .filter(|(id, _)| silent(id))
+            .filter_map(|(_, drive)| drive.medium())
+            .collect();
         let free = self.media.values().all(|state| {
-            let given_up = silent(&DriveId::of(&state.row)) || self.orders.lease_late(state.row.id, self.now).is_some();
+            let id = state.row.id;
+            let given_up = left.contains(&id) || self.orders.lease_late(id, self.now).is_some();
             given_up || matches!(state.lease, LeaseState::None | LeaseState::Refused(_))
         });
         if self.phase == Phase::Stopping && empty && free && self.active.is_empty() {
@@ -78,10 +91,12 @@ impl Scheduler {
     pub(super) fn unload(&mut self, drive: &DriveId, effects: &mut Vec<Effect>) {
         let medium = self.drive(drive).medium();
         if self.step(drive, DriveStep::Unload) {
-            // The next mount asks for the lease anew.
-            let state = medium.and_then(|medium| self.media.get_mut(&medium));
-            if let Some(state) = state.filter(|state| matches!(state.lease, LeaseState::Refused(_))) {
-                state.lease = LeaseState::None;
+            if let Some(state) = medium.and_then(|medium| self.media.get_mut(&medium)) {
+                state.let_go = false;
+                // The next mount asks for the lease anew.
+                if matches!(state.lease, LeaseState::Refused(_)) {
+                    state.lease = LeaseState::None;
+                }
             }
             effects.push(Effect::Unload(drive.clone()));
         }

@@ -4,6 +4,7 @@ use super::allocation::Mode;
 use super::drive::{Drive, DriveId};
 use super::scheduler::Scheduler;
 use dss::model::MediumId;
+use std::collections::BTreeSet;
 
 /// A drive at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,13 @@ pub struct DriveStatus {
 }
 
 impl Scheduler {
+    /// All drives: those that ever held something or are locked, and those of every library, in order.
+    pub fn drive_list(&self) -> Vec<DriveStatus> {
+        let used = self.drives.keys().chain(self.locked.keys()).cloned();
+        let all: BTreeSet<DriveId> = used.chain(self.libraries.drives()).collect();
+        all.iter().map(|id| self.drive_status(id)).collect()
+    }
+
     /// What a drive is doing.
     pub fn drive_status(&self, id: &DriveId) -> DriveStatus {
         let drive = self.drive(id);

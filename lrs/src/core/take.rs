@@ -60,6 +60,17 @@ impl Scheduler {
             Event::LeaseTaken(id, epoch) => self.lease(id, LeaseState::Held(epoch)),
             Event::LeaseFailed(id, why) => self.lease(id, LeaseState::Refused(why)),
             Event::LeaseLost(id) => self.lease_lost(id, effects),
+            Event::Library(facts) => self.libraries.learn(facts),
+            Event::DriveLock {
+                drive,
+                locked: Some(why),
+            } => drop(self.locked.insert(drive, why)),
+            Event::DriveLock { drive, locked: None } => drop(self.locked.remove(&drive)),
+            Event::LetGo(id) => {
+                if let Some(state) = self.media.get_mut(&id) {
+                    state.let_go = true;
+                }
+            }
             Event::Tick => {}
             Event::Stop => self.stop(effects),
         }
@@ -85,6 +96,7 @@ impl Scheduler {
                     lease: LeaseState::None,
                     stale: false,
                     gone: false,
+                    let_go: false,
                 };
                 self.media.insert(id, state);
             }

@@ -4,6 +4,7 @@ mod any_order;
 mod bench;
 mod blame;
 mod fairness;
+mod library;
 mod oracle;
 mod passing;
 mod rules;

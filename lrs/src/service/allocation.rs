@@ -1,11 +1,11 @@
 //! A granted allocation: the way to its media's drives, until it is released.
 
-use super::mounting::mount;
+use super::mounting::{Trouble, mount};
 use super::{Context, Desk, Message};
 use crate::core::drive::DriveId;
 use crate::core::request::Grant;
 use crate::core::scheduler::Event;
-use crate::ldm::MediaError;
+use crate::ldm::{Fault, MediaError, Op};
 use crate::worker::{DriveGone, DriveHandle, LeaseGuard, Pass, Worker};
 use dss::model::{Medium, MediumId};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Allocation {
     }
 
     /// Unmounts a medium, mounts it again and checks its label: after a failed sync, a reset, or a possible change of
-    /// medium. Earlier handles are void; take a new one from [`Self::volume`].
+    /// medium. It stays in the same drive. Earlier handles are void; take a new one from [`Self::volume`].
     pub async fn reopen(&self, medium: MediumId) -> Result<(), MediaError> {
         let seat = self.seat(medium);
         if seat.lease.as_ref().is_some_and(|lease| !lease.holds()) {
@@ -94,7 +94,17 @@ impl Allocation {
         // Without the catalogue the row of the grant will do: a wrong one fails to mount.
         let fresh = self.context.catalogue.medium_by_id(medium).await;
         let row = fresh.unwrap_or_else(|_| seat.row.clone());
-        let outcome = mount(&self.context, &self.desk, &seat.worker, row).await;
+        let mounted = mount(&self.context, &self.desk, &seat.worker, &seat.drive, row).await;
+        let outcome = mounted.map_err(|trouble| match trouble {
+            Trouble::Media(error) => error,
+            // Without knowing where its data end nothing may be appended.
+            Trouble::Catalogue(error) => MediaError {
+                op: Op::Mount,
+                medium: seat.row.name.clone(),
+                at: Some(error.to_string()),
+                fault: Fault::NeedsReopen,
+            },
+        });
         let event = match &outcome {
             Ok(()) => Event::Reopened(medium),
             Err(error) => Event::LoadFailed {

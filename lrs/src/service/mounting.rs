@@ -1,12 +1,13 @@
 //! Mounting on a drive's thread, and what the catalogue is told of where a medium is.
 
-use super::{Context, Desk, Message};
+use super::{Berth, Context, Desk, Message};
+use crate::core::drive::DriveId;
 use crate::core::scheduler::Event;
 use crate::ldm::drive::DriveFault;
-use crate::ldm::{Fault, MediaError};
-use crate::worker::Worker;
+use crate::ldm::{Fault, MediaError, MediaResult};
+use crate::worker::{DriveGone, Worker};
 use dss::catalogue::{CatalogueError, MediumChange};
-use dss::model::{Compared, Medium, Presence, Seen};
+use dss::model::{Compared, Family, Medium, Presence, Seen};
 use nix::errno::Errno;
 use std::sync::Arc;
 
@@ -17,20 +18,59 @@ pub(super) enum Trouble {
     Catalogue(CatalogueError),
 }
 
+impl Trouble {
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Media(error) => error.to_string(),
+            Self::Catalogue(error) => error.to_string(),
+        }
+    }
+}
+
 pub(super) fn say(desk: &Desk, message: Message) {
     // Without an owner nobody needs to know.
     let _ = desk.send(message);
 }
 
-/// Mounts a medium, and has the catalogue know whether it was where it should be.
-pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, row: Medium) -> Result<(), MediaError> {
-    let (mounter, wanted) = (Arc::clone(&context.mounter), row.clone());
-    let outcome = match worker.load(move || mounter.mount(&wanted)).await {
-        Ok(outcome) => outcome,
-        Err(gone) => return Err(gone.on(&row.name)),
+/// Where the data end that the catalogue knows to be durable on a medium: nothing is appended before that. The files of a
+/// directory need no such place.
+async fn durable_end(_context: &Context, medium: &Medium) -> Result<u64, CatalogueError> {
+    match medium.family {
+        Family::Dir | Family::Tape => Ok(0),
+    }
+}
+
+/// Mounts a medium, and has the catalogue know whether it was where it should be. After a failure a drive of a library is
+/// empty, or it is told to have failed.
+pub(super) async fn mount(
+    context: &Arc<Context>,
+    desk: &Desk,
+    worker: &Worker,
+    drive: &DriveId,
+    row: Medium,
+) -> Result<(), Trouble> {
+    let outcome = match durable_end(context, &row).await {
+        Ok(durable_end) => {
+            let drive = drive.clone();
+            let berth = Berth { drive, durable_end };
+            let (mounter, wanted) = (Arc::clone(&context.mounter), row.clone());
+            match worker.load(move || mounter.mount(&wanted, &berth)).await {
+                Ok(outcome) => outcome,
+                Err(gone) => return Err(Trouble::Media(gone.on(&row.name))),
+            }
+        }
+        Err(error) => {
+            // What was mounted before must not stay.
+            take_out(context, desk, worker, drive).await;
+            return Err(Trouble::Catalogue(error));
+        }
     };
+    // A directory that was not mounted is nowhere.
+    if outcome.is_err() && drive.library().is_some() {
+        take_out(context, desk, worker, drive).await;
+    }
     let found = match &outcome {
-        Ok(()) => Some((Presence::Attached, "found and mounted".to_owned())),
+        Ok(()) => Some((found_at(&row), "found and mounted".to_owned())),
         Err(error) if is_absent(&error.fault) => Some((Presence::Missing, error.to_string())),
         Err(_) => None,
     };
@@ -49,7 +89,34 @@ pub(super) async fn mount(context: &Arc<Context>, desk: &Desk, worker: &Worker, 
             Err(error) => tracing::warn!(medium = %row.name, %error, "the catalogue was not told where the medium is"),
         }
     }
-    outcome
+    outcome.map_err(Trouble::Media)
+}
+
+/// Has nothing mounted in a drive and nothing in it, after a mount that did not succeed or may not be used.
+/// The core takes the drive for empty then; where that is not so, it is told that the drive failed.
+pub(super) async fn take_out(context: &Context, desk: &Desk, worker: &Worker, drive: &DriveId) {
+    let outcome = unmount(context, worker, drive).await;
+    let why = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(gone) => gone.to_string(),
+    };
+    let drive = drive.clone();
+    say(desk, Message::Event(Event::DriveFailed { drive, why }));
+}
+
+/// Where a medium is that was mounted. A tape that left its drive again is still in its library.
+fn found_at(row: &Medium) -> Presence {
+    match (row.family, row.presence) {
+        (Family::Dir, _) | (Family::Tape, Presence::Attached) => Presence::Attached,
+        (Family::Tape, Presence::Near | Presence::Shelf | Presence::Unseen | Presence::Missing) => Presence::Near,
+    }
+}
+
+/// Closes what is mounted in a drive and has the medium taken out of it, which for a directory is nothing more.
+pub(super) async fn unmount(context: &Context, worker: &Worker, drive: &DriveId) -> Result<MediaResult<()>, DriveGone> {
+    let (mounter, drive) = (Arc::clone(&context.mounter), drive.clone());
+    worker.unload(move || mounter.unmount(&drive)).await
 }
 
 /// Compares what a medium says of the catalogue's history with the catalogue, before anybody uses it (E-16). Media of
@@ -59,7 +126,7 @@ pub(super) async fn compare(
     desk: &Desk,
     worker: &Worker,
     row: &Medium,
-    mounted: &Result<(), MediaError>,
+    mounted: &Result<(), Trouble>,
 ) -> Result<(), CatalogueError> {
     let (catalogue, seen) = match mounted {
         // A drive that is gone by now tells whoever uses it.
@@ -67,7 +134,8 @@ pub(super) async fn compare(
             Ok(said) => said,
             Err(_) => return Ok(()),
         },
-        Err(error) => match error.fault {
+        Err(Trouble::Catalogue(_)) => return Ok(()),
+        Err(Trouble::Media(error)) => match error.fault {
             Fault::ErasedSince {
                 found,
                 revision,

@@ -4,7 +4,7 @@
 use super::allocation::{Allocation, Seat};
 use super::describe::describe;
 use super::leases::{LeaseBook, keep};
-use super::mounting::{Trouble, compare, mount, say};
+use super::mounting::{Trouble, compare, mount, say, take_out, unmount};
 use super::report::{Finding, failure, write_down};
 use super::{AllocateError, Answer, Context, Message, Reported};
 use crate::core::drive::DriveId;
@@ -32,6 +32,8 @@ struct Owner {
     started: Instant,
     rows: BTreeMap<MediumId, Medium>,
     workers: BTreeMap<DriveId, Worker>,
+    /// The drive that each tape was in last, for what is told of it when it is out already.
+    lately: BTreeMap<MediumId, DriveId>,
     leases: Arc<LeaseBook>,
     /// Leases on their way back; the next request for one waits for it.
     returning: BTreeMap<MediumId, JoinHandle<()>>,
@@ -55,6 +57,7 @@ pub(super) fn start(context: Arc<Context>, desk: WeakUnboundedSender<Message>, i
         started: Instant::now(),
         rows: BTreeMap::new(),
         workers: BTreeMap::new(),
+        lately: BTreeMap::new(),
         leases,
         returning: BTreeMap::new(),
         asking: BTreeMap::new(),
@@ -113,7 +116,11 @@ impl Owner {
                 reply(answer, all.collect());
             }
             Message::Failed(medium, error, answer) => self.failed(medium, &error, answer),
-            Message::Drive(drive, answer) => reply(answer, self.scheduler.drive_status(&drive)),
+            Message::Drive(medium, answer) => {
+                let drive = self.scheduler.drive_of(&medium);
+                reply(answer, drive.map(|drive| self.scheduler.drive_status(&drive)));
+            }
+            Message::Drives(answer) => reply(answer, self.scheduler.drive_list()),
             Message::Stop(answer) => {
                 self.stopping.push(answer);
                 self.tell(Event::Stop);
@@ -123,7 +130,11 @@ impl Owner {
 
     /// A medium failed: the core judges, the catalogue is told, then whoever told it is.
     fn failed(&mut self, medium: MediumId, error: &MediaError, answer: oneshot::Sender<Reported>) {
-        let evidence = self.rows.get(&medium).and_then(|row| failure(row, error));
+        let row = self.rows.get(&medium);
+        let evidence = row.and_then(|row| {
+            let drive = self.scheduler.drive_of(row);
+            failure(row, drive.or_else(|| self.lately.get(&medium).cloned())?, error)
+        });
         let reported = match evidence {
             None => Reported::NoEvidence,
             Some(failure) => {
@@ -178,6 +189,9 @@ impl Owner {
             | Event::LeaseTaken(..)
             | Event::LeaseFailed(..)
             | Event::LeaseLost(_)
+            | Event::Library(_)
+            | Event::DriveLock { .. }
+            | Event::LetGo(_)
             | Event::Tick
             | Event::Stop => {}
         }
@@ -242,32 +256,34 @@ impl Owner {
         };
         let context = Arc::clone(&self.context);
         let desk = self.desk.upgrade()?;
+        if drive.library().is_some() {
+            self.lately.insert(medium, drive.clone());
+        }
         self.spawn(async move {
             let trouble = match context.catalogue.medium_by_id(medium).await {
                 Ok(row) => {
                     say(&desk, Message::Event(Event::MediumSeen(row.clone())));
-                    let mounted = mount(&context, &desk, &worker, row.clone()).await;
+                    let mounted = mount(&context, &desk, &worker, &drive, row.clone()).await;
                     let compared = compare(&context, &desk, &worker, &row, &mounted).await;
                     match (mounted, compared) {
                         (Ok(()), Ok(())) => return Event::Loaded { drive, medium },
-                        (Err(error), _) => {
-                            // Nobody waits for the verdict.
-                            say(&desk, Message::Failed(medium, error.clone(), oneshot::channel().0));
-                            Trouble::Media(error)
+                        (Err(trouble), _) => {
+                            if let Trouble::Media(error) = &trouble {
+                                // Nobody waits for the verdict.
+                                say(&desk, Message::Failed(medium, error.clone(), oneshot::channel().0));
+                            }
+                            trouble
                         }
                         (Ok(()), Err(error)) => {
                             // Nobody may use it before it was compared.
-                            let _ = worker.unload().await;
+                            take_out(&context, &desk, &worker, &drive).await;
                             Trouble::Catalogue(error)
                         }
                     }
                 }
                 Err(error) => Trouble::Catalogue(error),
             };
-            let why = match &trouble {
-                Trouble::Media(error) => error.to_string(),
-                Trouble::Catalogue(error) => error.to_string(),
-            };
+            let why = trouble.words();
             say(&desk, Message::Trouble(medium, trouble));
             Event::LoadFailed { drive, medium, why }
         });
@@ -282,14 +298,22 @@ impl Owner {
         if matches!(drive, DriveId::Own(_)) {
             self.workers.remove(&drive);
         }
+        let (context, medium) = (Arc::clone(&self.context), self.scheduler.drive_status(&drive).medium);
+        let Some(desk) = self.desk.upgrade() else { return };
         self.spawn(async move {
-            match worker.unload().await {
-                Ok(()) => Event::Unloaded(drive),
-                Err(gone) => Event::DriveFailed {
-                    drive,
-                    why: gone.to_string(),
-                },
-            }
+            let why = match unmount(&context, &worker, &drive).await {
+                Ok(Ok(())) => return Event::Unloaded(drive),
+                Ok(Err(error)) => {
+                    let why = error.to_string();
+                    if let Some(medium) = medium {
+                        // Nobody waits for the verdict.
+                        say(&desk, Message::Failed(medium, error, oneshot::channel().0));
+                    }
+                    why
+                }
+                Err(gone) => gone.to_string(),
+            };
+            Event::DriveFailed { drive, why }
         });
     }
 
@@ -349,6 +373,12 @@ impl Owner {
         let id = grant.id;
         let Some(desk) = self.desk.upgrade() else { return };
         let Some(answer) = self.asking.remove(&id) else { return };
+        let drives: BTreeMap<MediumId, DriveId> = self
+            .scheduler
+            .held(id)
+            .iter()
+            .map(|claim| (claim.medium, claim.drive.clone()))
+            .collect();
         let written: BTreeSet<MediumId> = grant
             .writes
             .iter()
@@ -362,7 +392,7 @@ impl Owner {
                 .get(&medium)
                 .expect("the row of a granted medium was seen")
                 .clone();
-            let drive = DriveId::of(&row);
+            let drive = drives[&medium].clone();
             let worker = self.workers.get(&drive).expect("a granted medium is mounted").clone();
             // A lease that was lost since is as good as one that has ended.
             let guard = || {

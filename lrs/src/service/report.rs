@@ -83,11 +83,11 @@ fn trouble(error: &MediaError) -> Option<Trouble> {
 }
 
 /// The failure that an error is, if it is evidence.
-pub(super) fn failure(row: &Medium, error: &MediaError) -> Option<Failure> {
+pub(super) fn failure(row: &Medium, drive: DriveId, error: &MediaError) -> Option<Failure> {
     Some(Failure {
         medium: row.id,
         family: row.family,
-        drive: DriveId::of(row),
+        drive,
         trouble: trouble(error)?,
         why: error.to_string(),
     })

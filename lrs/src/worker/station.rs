@@ -14,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 const COMMANDS_MAX: usize = 32;
 
 pub(super) type Mount = Box<dyn FnOnce() -> MediaResult<Box<dyn Volume>> + Send>;
+/// What is done once the volume is closed.
+pub(super) type After = Box<dyn FnOnce() -> MediaResult<()> + Send>;
 pub(super) type Job = Box<dyn FnOnce(Result<&mut dyn Volume, DriveGone>) -> Result<(), Panic> + Send>;
 
 pub(super) enum Command {
@@ -22,7 +24,8 @@ pub(super) enum Command {
         done: oneshot::Sender<MediaResult<()>>,
     },
     Unmount {
-        done: oneshot::Sender<()>,
+        after: After,
+        done: oneshot::Sender<MediaResult<()>>,
     },
     Run {
         pass: Option<(Pass, u64)>,
@@ -155,9 +158,10 @@ impl<F: FnOnce(String)> Station<F> {
                 shared.mount.store(number, Ordering::Release);
                 Ok(())
             }),
-            Command::Unmount { done } => answering(done, || {
+            Command::Unmount { after, done } => answering(done, || {
                 shared.mount.store(0, Ordering::Release);
                 drop(volume.take());
+                after()
             }),
             Command::Run { pass, job } => match (check(pass.as_ref(), shared), volume) {
                 (Err(gone), _) => job(Err(gone)),

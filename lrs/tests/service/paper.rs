@@ -14,7 +14,7 @@ use lrs::ldm::fs::{
     Wanted, WriteHandle,
 };
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Settings};
+use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Settings};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ struct Manners {
 struct Room(Arc<Mutex<Manners>>);
 
 impl Mounter for Room {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let mut manners = self.0.lock().unwrap();
         let name = medium.name.clone();
         if let Some(fault) = manners.broken.get(&name) {

@@ -14,7 +14,7 @@ use dss::model::{AdmState, Generation, Holder, HolderId, Medium};
 use lrs::ldm::disk::Disk;
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
-use lrs::service::{AgeClock, Drives, Lrs, Mounter, Pace, Settings};
+use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Pace, Settings};
 use respool::config::Config;
 use respool::daemon::activity::Activity;
 use respool::daemon::runner::Runner;
@@ -41,7 +41,7 @@ pub struct Life {
 struct Devices(Arc<World>);
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         mount(&self.0, medium)
     }
 

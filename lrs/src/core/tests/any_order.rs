@@ -109,7 +109,7 @@ fn make(bench: &mut Bench, step: Move) {
         }
         Move::LoseLease(of) => bench.lose_lease_if_held(of),
         Move::Distrust(of) => bench.tell(Event::Distrust(id(of))),
-        Move::BreakDrive(of) => bench.break_drive(DriveId::of(&bench.row(of))),
+        Move::BreakDrive(of) => bench.break_drive(DriveId::fixed(&bench.row(of)).expect("a world of disks")),
         Move::ReadOnly(of) => {
             let mut row = bench.row(of);
             row.adm_state = match row.adm_state {

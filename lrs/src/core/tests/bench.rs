@@ -3,6 +3,7 @@
 
 use crate::core::allocation::{Claim, Mode, go_together};
 use crate::core::drive::DriveId;
+use crate::core::library::{BayFacts, LibraryFacts};
 use crate::core::request::{AllocationId, Grant, Priority, Refusal, Request, WriteWant};
 use crate::core::scheduler::{Effect, Event, Scheduler};
 use dss::model::{
@@ -38,6 +39,49 @@ pub(super) fn medium(number: u128, dock: Option<&str>) -> Medium {
         emptied_by: None,
         doubts: 0,
         created_at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// A tape of a library.
+pub(super) fn tape(number: u128, library: &str) -> Medium {
+    let mut tape = medium(number, None);
+    tape.family = Family::Tape;
+    tape.technology = "LTO-9".into();
+    tape.location.path = format!("T{number:05}L9");
+    tape.location.library = Some(library.into());
+    tape
+}
+
+/// A drive of `lib0`.
+pub(super) fn bay(name: &str) -> DriveId {
+    DriveId::Bay {
+        library: "lib0".into(),
+        bay: name.into(),
+    }
+}
+
+/// What a drive does with LTO-9 cartridges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skill {
+    Writes,
+    Reads,
+    /// It takes older ones only.
+    None,
+}
+
+/// `lib0` with a drive `drv0`, `drv1` ... for each skill.
+pub(super) fn lib0(skills: &[Skill]) -> LibraryFacts {
+    let words = |able: bool| able.then(|| "LTO-9".to_owned()).into_iter().collect();
+    let bays = skills.iter().enumerate().map(|(number, skill)| BayFacts {
+        bay: format!("drv{number}"),
+        reads: words(*skill != Skill::None),
+        writes: words(*skill == Skill::Writes),
+        closed: None,
+        holds: None,
+    });
+    LibraryFacts {
+        name: "lib0".into(),
+        bays: bays.collect(),
     }
 }
 
@@ -102,7 +146,11 @@ pub(super) struct Bench {
     pub(super) refused: BTreeMap<AllocationId, Refusal>,
     pub(super) yields: BTreeSet<AllocationId>,
     pub(super) suspects: BTreeSet<MediumId>,
-    mounted: BTreeMap<DriveId, MediumId>,
+    pub(super) mounted: BTreeMap<DriveId, MediumId>,
+    /// In which drive each medium of a grant was when it was granted.
+    seats: BTreeMap<(AllocationId, MediumId), DriveId>,
+    /// What was last told of `lib0`.
+    pub(super) library: Option<LibraryFacts>,
     leased: BTreeMap<MediumId, Epoch>,
     pub(super) orders: Vec<String>,
     pub(super) stopped: bool,
@@ -115,6 +163,20 @@ impl Bench {
             bench.change(row);
         }
         bench
+    }
+
+    /// Tells of `lib0`.
+    pub(super) fn tell_library(&mut self, facts: LibraryFacts) {
+        self.library = Some(facts.clone());
+        self.tell(Event::Library(facts));
+    }
+
+    pub(super) fn lock(&mut self, drive: &DriveId, locked: Option<&str>) {
+        self.tell(Event::DriveLock {
+            drive: drive.clone(),
+            locked: locked.map(str::to_owned),
+        });
+        self.settle();
     }
 
     pub(super) fn change(&mut self, row: Medium) {
@@ -217,7 +279,17 @@ impl Bench {
                     !self.mounted.contains_key(drive),
                     "a drive is emptied before it is loaded"
                 );
-                format!("load {}", name(medium))
+                let elsewhere = self.mounted.values().any(|other| other == medium);
+                let under_way = self
+                    .open
+                    .iter()
+                    .any(|order| matches!(order, Effect::Load { medium: other, .. } if other == medium));
+                assert!(!elsewhere && !under_way, "no medium is in two drives");
+                self.check_skill(drive, Mode::Read);
+                match drive {
+                    DriveId::Bay { bay, .. } => format!("load {} in {bay}", name(medium)),
+                    DriveId::Dock(_) | DriveId::Own(_) => format!("load {}", name(medium)),
+                }
             }
             Effect::Unload(drive) => {
                 let medium = self.mounted.get(drive).expect("only what is mounted is unmounted");
@@ -281,7 +353,7 @@ impl Bench {
             Effect::Load { drive: of, .. } | Effect::ProbeSpace { drive: of, .. } | Effect::Unload(of) => *of != drive,
             _ => true,
         });
-        let users: Vec<AllocationId> = self
+        let users: BTreeSet<AllocationId> = self
             .claims()
             .filter(|(_, claim)| claim.drive == drive)
             .map(|(id, _)| id)
@@ -309,11 +381,36 @@ impl Bench {
 
     pub(super) fn claim(&self, medium: MediumId, mode: Mode) -> Claim {
         let row = &self.rows[&medium];
+        let drive = DriveId::fixed(row).expect("a tape has no drive of its own");
+        self.claim_in(medium, drive, mode)
+    }
+
+    pub(super) fn claim_in(&self, medium: MediumId, drive: DriveId, mode: Mode) -> Claim {
         Claim {
             medium,
-            family: row.family,
-            drive: DriveId::of(row),
+            family: self.rows[&medium].family,
+            drive,
             mode,
+        }
+    }
+
+    /// The drive that a medium of a grant is in.
+    pub(super) fn seat(&self, id: AllocationId, medium: MediumId) -> DriveId {
+        self.seats[&(id, medium)].clone()
+    }
+
+    /// A drive of `lib0` is only given what it takes.
+    fn check_skill(&self, drive: &DriveId, mode: Mode) {
+        if let DriveId::Bay { bay, .. } = drive {
+            let facts = self
+                .library
+                .as_ref()
+                .expect("nothing is loaded in what was not told of");
+            let of_bay = facts.bays.iter().find(|of| of.bay == *bay);
+            assert!(
+                of_bay.is_some_and(|of| of.takes("LTO-9", mode) && of.closed.is_none()),
+                "{drive} does not serve this: {facts:?}"
+            );
         }
     }
 
@@ -332,7 +429,8 @@ impl Bench {
                 .chain(writes)
                 .chain(alone.iter().map(|of| (*of, Mode::Exclusive)))
                 .collect();
-            all.into_iter().map(|(medium, mode)| (*id, self.claim(medium, mode)))
+            all.into_iter()
+                .map(|(medium, mode)| (*id, self.claim_in(medium, self.seat(*id, medium), mode)))
         })
     }
 
@@ -364,7 +462,24 @@ impl Bench {
             );
             assert_eq!(write.generation, self.rows[&write.medium].generation);
         }
+        self.seat_all(&request, &grant);
         self.granted.insert(grant.id, (request, grant));
+    }
+
+    /// Notes in which drives a grant's media are, and compares that with what the scheduler says.
+    fn seat_all(&mut self, request: &Request, grant: &Grant) {
+        let writes = grant.writes.iter().chain(&grant.exclusive).map(|of| of.medium);
+        let used: BTreeSet<MediumId> = request.reads.iter().copied().chain(writes).collect();
+        let held = self.scheduler.held(grant.id).to_vec();
+        assert_eq!(held.len(), used.len(), "what is held is what was asked");
+        for claim in held {
+            assert!(used.contains(&claim.medium));
+            let mut with = self.mounted.iter().filter(|(_, medium)| **medium == claim.medium);
+            assert_eq!(with.next().map(|(drive, _)| drive), Some(&claim.drive));
+            assert_eq!(with.next(), None, "no medium is in two drives");
+            self.check_skill(&claim.drive, claim.mode);
+            self.seats.insert((grant.id, claim.medium), claim.drive);
+        }
     }
 
     /// No double grant; what was granted is mounted; what waits holds nothing, or while it is prepared all it needs.
