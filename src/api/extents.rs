@@ -1,7 +1,7 @@
 //! Extents, as `extent list` and `extent show` print them.
 
 use dss::model::{
-    Address, ByteCount, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Hold, MediumId, Oid, Version,
+    Address, ByteCount, CopyNo, Extent, ExtentId, ExtentIndex, ExtentState, Hold, MediumId, Oid, Span, Version,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -27,6 +27,18 @@ pub struct ExtentView {
     pub medium: String,
     /// Where on the medium.
     pub address: Address,
+    /// tape: the partition that its bytes begin on, from 0. Left out where it is not known, as the next three are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u8>,
+    /// tape: the block that they begin in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_block: Option<u64>,
+    /// tape: the byte of that block that they begin at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byte_offset: Option<u64>,
+    /// tape: how many blocks they touch, wherever the rest of them lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u64>,
     /// Its size.
     pub bytes: ByteCount,
     /// BLAKE3-256 of its bytes.
@@ -64,7 +76,12 @@ pub struct ReleaseReport {
 
 /// Composes the view of an extent, one of some of which these are named by no index.
 pub fn view(extent: Extent, unindexed: &BTreeSet<ExtentId>, names: &BTreeMap<MediumId, String>) -> ExtentView {
+    let first = extent.span.as_ref().and_then(Span::first);
     ExtentView {
+        partition: first.map(|stretch| stretch.partition),
+        start_block: first.map(|stretch| stretch.start_block),
+        byte_offset: first.map(|stretch| stretch.byte_offset),
+        blocks: extent.span.as_ref().map(Span::blocks),
         id: extent.id,
         medium: names
             .get(&extent.medium)
@@ -87,5 +104,57 @@ pub fn view(extent: Extent, unindexed: &BTreeSet<ExtentId>, names: &BTreeMap<Med
         indexed: !unindexed.contains(&extent.id),
         verified_at: extent.verified_at,
         created_at: extent.created_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dss::model::{Generation, ObjectId, Origin};
+    use serde_json::{Value, json};
+
+    /// What is printed of an extent that lies there.
+    fn printed(span: Option<&str>) -> Value {
+        let extent = Extent {
+            id: ExtentId::fresh(),
+            origin: Origin {
+                object: ObjectId::fresh(),
+                oid: Oid::new("a").unwrap(),
+                version: Version(1),
+                copy: CopyNo(0),
+                index: ExtentIndex(0),
+            },
+            medium: MediumId::fresh(),
+            generation: Generation(1),
+            address: Address("objects/a@1.0.0".to_owned()),
+            bytes: ByteCount(3),
+            digests: None,
+            state: ExtentState::Sync,
+            owner: None,
+            inode: None,
+            span: span.map(|text| text.parse().unwrap()),
+            hold: Hold::None,
+            verified_at: None,
+            created_at: Timestamp::UNIX_EPOCH,
+        };
+        serde_json::to_value(view(extent, &BTreeSet::new(), &BTreeMap::new())).unwrap()
+    }
+
+    /// DESIGN, section 7: tape adds four keys.
+    #[test]
+    fn where_a_tape_has_an_extent_is_printed() {
+        let told = printed(Some("1:17+40*2=2,1:30+0*3=1"));
+        let four = ["partition", "start_block", "byte_offset", "blocks"].map(|key| told[key].clone());
+        assert_eq!(four, [json!(1), json!(17), json!(40), json!(5)]);
+    }
+
+    #[test]
+    fn nothing_is_printed_of_a_place_that_is_not_known() {
+        let keys = |told: &Value| told.as_object().unwrap().len();
+        let file = printed(None);
+        assert!(file.get("partition").is_none() && file.get("blocks").is_none());
+        let empty = printed(Some(""));
+        assert_eq!((empty.get("partition"), &empty["blocks"]), (None, &json!(0)));
+        assert_eq!(keys(&printed(Some("1:17+0*1=3"))), keys(&file) + 4);
     }
 }
