@@ -126,6 +126,11 @@ pub fn entries(volume: &mut dyn Volume) -> Vec<IndexEntry> {
 
 /// Takes a write through all its evidence. Whether the sync covers it.
 pub fn is_covered(label: &Label, put: Put, sync: &SyncReceipt) -> bool {
+    synced(label, put, sync).is_some()
+}
+
+/// The same; what a catalogue knows of it afterwards. None: the sync does not cover it.
+pub fn synced(label: &Label, put: Put, sync: &SyncReceipt) -> Option<Synced> {
     let digests = Digests::of(&put.bytes);
     let new = NewExtent {
         id: put.tag.extent,
@@ -139,5 +144,5 @@ pub fn is_covered(label: &Label, put: Put, sync: &SyncReceipt) -> bool {
     let recorded = Recorded::committed(new, Owner::Move(JobId(1)), Epoch(1), RecordReceipt::after_commit());
     let verified = Verified::checked(recorded, DigestReceipt::of_stream(digests)).expect("these are the bytes");
     let written = Written::accepted(verified, put.receipt).expect("a receipt for these bytes");
-    Synced::durable(written, sync).is_ok()
+    Synced::durable(written, sync).ok()
 }
