@@ -1,11 +1,11 @@
 //! A medium on a cartridge of the library, and what is known of it: what it must hold, and what it may.
 
 use super::super::rig::{Line, Rig, TAPE, Tape, To};
-use super::puts::{Put, entries, get, pattern, put, synced};
-use dss::model::{CatalogueId, ExtentId, Generation, MediumId, Revision, Span};
+use super::puts::{Put, entries, get, pattern, put, synced, tag};
+use dss::model::{CatalogueId, Digests, ExtentId, Generation, MediumId, Revision, Span};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::ltfs::medium::{Erasing, Expected, FORMAT, Shape, SharedDrive, format, mount};
-use lrs::ldm::fs::{Deleted, IndexStamp, Label, Volume, Wanted};
+use lrs::ldm::fs::{Accepted, Deleted, IndexStamp, Label, Volume, Wanted};
 use lrs::ldm::virt::{Card, Technology};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -148,6 +148,29 @@ impl Ledger {
         self.numbers += 1;
         self.puts.push(put(volume, &format!("runs/{}", self.numbers), bytes)?);
         Ok(())
+    }
+
+    /// Writes one extent of this length as far as there is room. Whether it is whole.
+    pub fn offer_one(&mut self, volume: &mut dyn Volume, length: usize) -> MediaResult<bool> {
+        self.numbers += 1;
+        let bytes = pattern(length, self.numbers as u8);
+        let tag = tag(&format!("runs/{}", self.numbers), length as u64);
+        let address = volume.reserve(&tag.origin, tag.extent)?;
+        let Some(handle) = volume.create(tag.clone(), &address)? else {
+            return Ok(false);
+        };
+        if volume.write(handle, &bytes)? == Accepted::EndOfMedium {
+            volume.abandon(handle);
+            return Ok(false);
+        }
+        let receipt = volume.finish(handle, Digests::of(&bytes))?;
+        self.puts.push(Put {
+            tag,
+            address,
+            bytes,
+            receipt,
+        });
+        Ok(true)
     }
 
     /// The extent that is kept since longest.

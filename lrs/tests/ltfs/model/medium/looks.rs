@@ -3,12 +3,12 @@
 
 use super::super::cuts::Ending;
 use super::super::rig::{Rig, TAPE, Then, To, fails};
-use super::bench::{BLOCK, Ledger, base, expected, mounted, stamp};
+use super::bench::{BLOCK, base, expected, mounted, stamp};
 use super::puts::{entries, get, pattern, put, synced};
 use lrs::ldm::Fault;
+use lrs::ldm::fs::Wanted;
 use lrs::ldm::fs::ltfs::medium::Erasing;
 use lrs::ldm::fs::ltfs::volume::mount;
-use lrs::ldm::fs::{Volume, Wanted};
 
 const ROOM: u64 = 64 << 20;
 
