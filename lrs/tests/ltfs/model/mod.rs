@@ -6,6 +6,7 @@ mod ends;
 mod failures;
 mod lives;
 mod media;
+mod medium;
 pub mod promise;
 mod reference;
 pub mod rig;

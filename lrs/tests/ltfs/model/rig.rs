@@ -5,7 +5,7 @@ use lrs::ldm::changer::{Changer, Element, ElementAddress, ElementKind, ScsiChang
 use lrs::ldm::drive::{Cartridge, Drive, DriveResult, ScsiDrive};
 use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::scsi::reservation::Key;
-use lrs::ldm::scsi::{Completion, Transfer, Transport, TransportError};
+use lrs::ldm::scsi::{Completion, Status, Transfer, Transport, TransportError};
 use lrs::ldm::virt::{DeviceTransport, LibrarySpec, Rehearsal, Technology, VirtualLibrary};
 use nix::errno::Errno;
 use std::path::Path;
@@ -26,14 +26,31 @@ pub enum Then {
     Silence,
 }
 
+/// A command that ends with this sense, and moves nothing.
+pub fn fails((key, asc, ascq): (u8, u8, u8)) -> Completion {
+    let mut sense = vec![0; 18];
+    (sense[0], sense[2], sense[7], sense[12], sense[13]) = (0x70, key, 10, asc, ascq);
+    Completion {
+        status: Status::CheckCondition,
+        sense,
+        transferred: 0,
+    }
+}
+
 /// What is to happen before the command of a number.
 type Mishap = Box<dyn FnMut() -> Then + Send>;
+
+/// Answers a command in the drive's place, or has it go out.
+type Stand = Box<dyn FnMut(&[u8]) -> Option<Completion> + Send>;
 
 #[derive(Default)]
 struct State {
     sent: usize,
     at: Option<(usize, Mishap)>,
     silent: bool,
+    /// The commands that went out, since they are written down.
+    heard: Option<Vec<Vec<u8>>>,
+    stand: Option<Stand>,
 }
 
 /// A drive's wire, as the test holds it: it counts commands.
@@ -46,6 +63,22 @@ impl Line {
         let mut state = self.0.lock().unwrap();
         state.sent = 0;
         state.at = Some((number, Box::new(mishap)));
+    }
+
+    /// Forgets what was to happen, and writes down from now on which commands go out.
+    pub fn listen(&self) {
+        let mut state = self.0.lock().unwrap();
+        (state.at, state.heard) = (None, Some(Vec::new()));
+    }
+
+    /// The commands that went out since.
+    pub fn heard(&self) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap().heard.clone().expect("somebody listens")
+    }
+
+    /// From now on commands may be answered in the drive's place.
+    pub fn stand_in(&self, stand: impl FnMut(&[u8]) -> Option<Completion> + Send + 'static) {
+        self.0.lock().unwrap().stand = Some(Box::new(stand));
     }
 
     /// Whether what was to happen has not happened.
@@ -74,6 +107,12 @@ impl Transport for Wire {
             return Err(TransportError::Host(Errno::ENODEV));
         }
         state.sent += 1;
+        if let Some(heard) = &mut state.heard {
+            heard.push(cdb.to_vec());
+        }
+        if let Some(answer) = state.stand.as_mut().and_then(|stand| stand(cdb)) {
+            return Ok(answer);
+        }
         drop(state);
         self.inner.execute(cdb, transfer, timeout)
     }

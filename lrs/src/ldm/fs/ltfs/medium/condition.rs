@@ -2,7 +2,7 @@
 
 use super::log::Log;
 use super::tag::Stamped;
-use crate::ldm::fs::ltfs::volume::{Mounted, State};
+use crate::ldm::fs::ltfs::volume::{Memory, Mounted, State};
 
 /// What may be done with a mounted volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +40,8 @@ pub(super) fn judge(mounted: &Mounted, log: &Log, stamped: Option<&Stamped>, lea
     let Some(on_data) = &mounted.data.last else {
         return Condition::Damaged("its data partition has no index that can be proved".to_owned());
     };
-    let resembling = [&mounted.data, &mounted.index]
-        .into_iter()
-        .flat_map(|view| view.unproven.iter().map(move |unproven| (view.id, unproven)))
-        .find(|(_, unproven)| unproven.resembles);
-    if let Some((id, unproven)) = resembling {
-        return Condition::Damaged(format!("the index at {id}:{}: {}", unproven.block, unproven.why));
+    if let Some(words) = damaged_index(mounted, log) {
+        return Condition::Damaged(words);
     }
     // An index of the index partition that is newer, or none of the data partition's line, is not ours.
     let on_index = mounted.index.last.as_ref().map(|last| &last.head);
@@ -69,6 +65,63 @@ pub(super) fn judge(mounted: &Mounted, log: &Log, stamped: Option<&Stamped>, lea
             Condition::ReadOnly("its index partition is newer, which respool does not write".to_owned())
         }
     }
+}
+
+/// An index that was whole once and cannot be read now. On the data partition many a run of records only begins as an
+/// index does: stored copies of one, and indexes that a crash tore. Neither takes anything away, for whatever was synced
+/// before such a run is in the log behind the last index, and what was synced after it names another index (`log` tells).
+/// So it counts only where somebody else knows of it, the cartridge's memory or, as `judge` finds, the index partition.
+fn damaged_index(mounted: &Mounted, log: &Log) -> Option<String> {
+    let (data, index) = (&mounted.data, &mounted.index);
+    let sealed = log.last.map(|seal| seal.at);
+    let named = match &data.memory {
+        Memory::Current(named) | Memory::Stale(named) => Some(named.block),
+        Memory::Absent | Memory::Unusable(_) | Memory::OtherVolume(_) => None,
+    };
+    let mut on_data = data.unproven.iter().filter(|unproven| {
+        let is_sealed = sealed.is_some_and(|at| unproven.block <= at);
+        !is_sealed && named == Some(unproven.block)
+    });
+    // The index partition has one construct in one place: only what closed one is followed by another.
+    let mut on_index = index.unproven.iter();
+    [
+        (data.id, on_data.find(|one| one.resembles)),
+        (index.id, on_index.find(|one| one.resembles)),
+    ]
+    .into_iter()
+    .find_map(|(id, found)| found.map(|one| format!("the index at {id}:{}: {}", one.block, one.why)))
+}
+
+/// Why it cannot be told whether other software has left files on a damaged medium; None: its last index is known, and
+/// is respool's.
+pub(super) fn unseen(mounted: &Mounted, stamped: Option<&Stamped>) -> Option<String> {
+    let views = [&mounted.data, &mounted.index];
+    if let Some(view) = views.iter().find(|view| view.last.is_none()) {
+        return Some(format!("partition {} has no index that can be read", view.id));
+    }
+    for view in views {
+        // Which of those that cannot be read was an index is not known.
+        if let Some(one) = view.unproven.iter().find(|one| one.resembles) {
+            return Some(format!(
+                "what may be an index at {}:{} cannot be read",
+                view.id, one.block
+            ));
+        }
+        let (Memory::Current(named) | Memory::Stale(named)) = &view.memory else {
+            match view.lost_end {
+                Some(_) => return Some(format!("where partition {} ends is not known", view.id)),
+                None => continue,
+            }
+        };
+        if Some(named.generation) > view.generation() {
+            return Some(format!(
+                "the cartridge's memory names a later index, of generation {}",
+                named.generation
+            ));
+        }
+    }
+    let written_with = stamped.map_or(FIRST, |stamped| stamped.index);
+    (mounted.tree.head.generation != written_with).then(|| "its last index is not one of respool's".to_owned())
 }
 
 /// Generation of a format's index, which has no stamp.

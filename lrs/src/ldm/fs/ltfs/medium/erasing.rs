@@ -3,13 +3,14 @@
 
 use super::condition::Condition;
 use super::format::{Shape, lay_out};
+use super::readback::ReadBack;
 use super::shelf::Shelf;
 use super::sync::Window;
 use super::volume::{LogEnd, LtfsVolume, survey};
-use super::{home, tag};
+use super::{condition, home, mark, tag};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
-use crate::ldm::fs::ltfs::volume::{FormatStep, LtfsResult, RecordReader};
+use crate::ldm::fs::ltfs::volume::{LtfsResult, RecordReader};
 use crate::ldm::fs::{EraseStep, Label, Volume, describe};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, Generation};
@@ -49,21 +50,35 @@ impl LtfsVolume {
         Err(self.deck.fault(Op::Delete, None, fault))
     }
 
-    /// Files of others would go with the rest, and no row anywhere tells of them (I11).
+    /// Files of others would go with the rest, and no row anywhere tells of them (I11). What cannot be seen may be there.
     fn refuse_foreign_files(&self) -> MediaResult<()> {
+        let refuse = |why: String| Err(self.deck.fault(Op::Delete, None, Fault::Unfit(why)));
         let foreign = home::foreign(&self.mounted.tree);
-        let Some(first) = foreign.first() else { return Ok(()) };
-        let more = if foreign.len() > 1 { " and more" } else { "" };
-        let fault = Fault::Unfit(format!(
-            "it holds files that are not respool's, and were not touched: '{first}'{more}"
-        ));
-        Err(self.deck.fault(Op::Delete, None, fault))
+        if let Some(first) = foreign.first() {
+            let more = if foreign.len() > 1 { " and more" } else { "" };
+            return refuse(format!(
+                "it holds files that are not respool's, and were not touched: '{first}'{more}"
+            ));
+        }
+        let stamped = match &self.condition {
+            Condition::Damaged(_) => tag::stamped(&self.mounted.tree),
+            // Nothing of it was left when its erasure began.
+            Condition::Whole | Condition::Recover | Condition::ReadOnly(_) | Condition::HalfErased => return Ok(()),
+        };
+        match condition::unseen(&self.mounted, stamped.as_ref()) {
+            None => Ok(()),
+            Some(why) => refuse(format!(
+                "it is damaged, and may hold files that are not respool's, which were not touched: {why}"
+            )),
+        }
     }
 
-    /// The label is of the new generation already: only what a crash may have left undone is done.
+    /// The label is of the new generation already: only what a crash may have left undone is done. How often it crashed is
+    /// no matter: blocks that nothing names are what crashes leave, and no extent.
     fn confirm_erased(&mut self) -> MediaResult<()> {
         self.writable(Op::Delete)?;
-        if self.shelf.len() > 0 || self.used > 0 || !self.window.changes.is_empty() {
+        let named = !self.shelf.is_unused() || !self.window.changes.is_empty();
+        if named || self.appender.is_some() {
             let fault = Fault::Unfit("extents were written in this generation; it is not an erased medium".to_owned());
             return Err(self.deck.fault(Op::Delete, None, fault));
         }
@@ -71,26 +86,20 @@ impl LtfsVolume {
         if self.condition == Condition::Recover {
             self.commit_tree(Op::Delete, self.stamp)?;
         }
-        Ok(())
+        let label = &self.label;
+        self.deck.work(Op::Delete, |drive| mark::clear_left(drive, label))
     }
 
     fn erase_generation(&mut self, label: Label, between: &mut dyn FnMut(EraseStep)) -> MediaResult<()> {
         let old = &self.mounted.labels.label;
         let (block_size, compression) = (old.block_size, old.compression);
-        let laid = self.deck.work(Op::Delete, |drive| {
-            let shape = Shape {
-                barcode: barcode(drive)?,
-                block_size,
-                compression,
-            };
-            let mounted = lay_out(drive, &label, &shape, &mut |step| {
-                between(match step {
-                    FormatStep::LaidOut => EraseStep::Middle,
-                    FormatStep::Labelled => EraseStep::BeforeLabel,
-                });
-            })?;
-            survey(drive, mounted, &label, 0)
-        })?;
+        let shape = Shape {
+            barcode: self.deck.work(Op::Delete, barcode)?,
+            block_size,
+            compression,
+        };
+        let mounted = lay_out(&self.deck, Op::Delete, &label, &shape, between)?;
+        let laid = self.deck.work(Op::Delete, |drive| survey(drive, mounted, &label, 0))?;
         let read_back = tag::read(&laid.mounted.tree.root.meta, tag::LABEL);
         if read_back != Some(tag::Record::Label(label.clone())) || laid.condition != Condition::Whole {
             return Err(self
@@ -105,9 +114,10 @@ impl LtfsVolume {
         self.shelf = Shelf::default();
         self.window = Window::default();
         self.log = LogEnd::default();
-        self.used = 0;
+        (self.used, self.unindexed) = (0, 0);
+        self.read_back = ReadBack::done();
         (self.appender, self.estimate, self.pen) = (None, None, None);
-        (self.away, self.full, self.fresh) = (false, false, true);
+        (self.away, self.full) = (false, false);
         self.reading.clear();
         self.remember_identity()
     }

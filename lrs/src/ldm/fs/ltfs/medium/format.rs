@@ -6,18 +6,16 @@ use super::shelf::Shelf;
 use super::sync::creator;
 use super::tag::{self, LABEL, Record};
 use super::volume::{LtfsVolume, Survey, survey};
-use super::{Erasing, Expected, FORMAT};
+use super::{Erasing, Expected, FORMAT, mark};
 use crate::ldm::drive::{Drive, DriveFault, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::label::{Label as VolumeLabel, PartitionId};
-use crate::ldm::fs::ltfs::volume::{
-    self, Extra, FormatStep, Labels, LtfsError, LtfsResult, Memory, Mounted, Options, State, of_block,
-};
+use crate::ldm::fs::ltfs::volume::{self, Labels, LtfsError, LtfsResult, Memory, Mounted, Options, State, of_block};
 use crate::ldm::fs::ltfs::{FORMAT_VERSION, Time, vol1};
-use crate::ldm::fs::{Label, Volume, describe, meant};
+use crate::ldm::fs::{EraseStep, Label, Volume, describe, meant};
 use crate::ldm::scsi::SenseClass;
 use crate::ldm::{Fault, MediaResult, Op};
-use dss::model::MediumId;
+use dss::model::{Generation, MediumId};
 
 /// How a new volume is laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,51 +59,33 @@ impl Shape {
     }
 }
 
-/// Begins the text in the cartridge's memory while its tape is erased.
-const ERASING: &str = "respool: erasing";
-
-/// Tells the cartridge which medium it is, and that it is being erased: its tape cannot say so for a while.
-fn mark(drive: &mut dyn Drive, label: &Label, barcode: &str) -> LtfsResult<()> {
-    let words = format!("{ERASING} {}, generation {}", label.name, label.generation);
-    for attribute in [
-        attributes::medium_id(label.medium.0),
-        attributes::barcode(barcode),
-        attributes::text(attributes::VOLUME_NAME, &words),
-    ] {
-        drive.set_attribute(Partition(0), &attribute)?;
-    }
-    Ok(())
-}
-
-fn is_marked(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<bool> {
-    let id = drive.attribute(Partition(0), attributes::MEDIUM_ID)?;
-    let words = drive.attribute(Partition(0), attributes::VOLUME_NAME)?;
-    let is_ours = id.is_some_and(|id| id.value == attributes::medium_id(medium.0).value);
-    Ok(is_ours && words.is_some_and(|words| words.value.starts_with(ERASING.as_bytes())))
-}
-
-/// Formats a tape with a label in its first index.
+/// Formats a tape with a label in its first index. The drive is nobody's while `between` is told of a step.
 pub(super) fn lay_out(
-    drive: &mut dyn Drive,
+    deck: &Deck,
+    op: Op,
     label: &Label,
     shape: &Shape,
-    told: &mut dyn FnMut(FormatStep),
-) -> LtfsResult<Mounted> {
-    mark(drive, label, &shape.barcode)?;
+    between: &mut dyn FnMut(EraseStep),
+) -> MediaResult<Mounted> {
     let options = shape.options(label);
-    let extra = Extra {
-        xattrs: vec![tag::xattr(LABEL, &Record::Label(label.clone()).to_line())],
-        between: &mut |drive, step| {
-            // A format may have cleared the cartridge's memory, and gives it the volume's name.
-            mark(drive, label, &shape.barcode)?;
-            told(step);
-            Ok(())
-        },
-    };
-    let mounted = volume::format_with(drive, &options, extra)?;
-    // The label is there: nothing is being erased any more.
-    drive.set_attribute(Partition(0), &attributes::text(attributes::VOLUME_NAME, &options.name))?;
-    Ok(mounted)
+    let labels = deck.work(op, |drive| {
+        mark::set(drive, label, &shape.barcode)?;
+        let labels = volume::lay_out(drive, &options)?;
+        // A format may have cleared the cartridge's memory.
+        mark::set(drive, label, &shape.barcode)?;
+        Ok(labels)
+    })?;
+    between(EraseStep::Middle);
+    let words = mark::words(label);
+    deck.work(op, |drive| volume::write_labels(drive, &options, &labels, &words))?;
+    between(EraseStep::BeforeLabel);
+    let root = [tag::xattr(LABEL, &Record::Label(label.clone()).to_line())];
+    deck.work(op, |drive| {
+        let mounted = volume::write_indexes(drive, &options, &labels, &root)?;
+        // The label is there: nothing is being erased any more.
+        mark::clear(drive, label)?;
+        Ok(mounted)
+    })
 }
 
 /// Makes a medium of a blank tape.
@@ -118,10 +98,10 @@ pub fn format(drive: &SharedDrive, label: &Label, shape: &Shape) -> MediaResult<
     if label.format != FORMAT {
         return unfit(format!("a tape cannot be of format '{}'", label.format));
     }
-    if let Some(holds) = deck.work(Op::Mount, |drive| held(drive, label.medium))? {
+    if let Some(holds) = deck.work(Op::Mount, |drive| held(drive, label))? {
         return unfit(holds);
     }
-    let mounted = deck.work(Op::Mount, |drive| lay_out(drive, label, shape, &mut |_| {}))?;
+    let mounted = lay_out(&deck, Op::Mount, label, shape, &mut |_| {})?;
     match label_of(&mounted) {
         Some(found) if found == *label => Ok(()),
         _ => Err(deck.damaged(Op::Mount, "the label reads back otherwise than it was written")),
@@ -157,8 +137,8 @@ fn written(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>
 }
 
 /// What a tape holds; None: nothing, or what a format of the same medium has left.
-fn held(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>> {
-    let Some(written) = written(drive, medium)? else {
+fn held(drive: &mut dyn Drive, label: &Label) -> LtfsResult<Option<String>> {
+    let Some(written) = written(drive, label.medium)? else {
         return Ok(None);
     };
     Ok(match volume::mount(drive) {
@@ -168,7 +148,7 @@ fn held(drive: &mut dyn Drive, medium: MediumId) -> LtfsResult<Option<String>> {
         }),
         // That the drive failed says nothing of the tape.
         Err(LtfsError::Drive(error)) if !of_block(&error.fault) => return Err(error.into()),
-        Err(_) if is_marked(drive, medium)? => None,
+        Err(_) if mark::is_set(drive, label.medium, label.generation)? => None,
         Err(error) => Some(format!("it is not blank, as {written}: {error}")),
     })
 }
@@ -211,7 +191,11 @@ pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Vol
         Err(error) => {
             let unlabelled = matches!(error.fault, Fault::Unlabelled(_) | Fault::Damaged(_));
             let may_be = unlabelled && expected.erasing == Erasing::Begun;
-            if !may_be || !deck.work(Op::Mount, |drive| is_marked(drive, expected.medium))? {
+            if !may_be
+                || !deck.work(Op::Mount, |drive| {
+                    mark::is_set(drive, expected.medium, newest(&expected))
+                })?
+            {
                 return Err(error);
             }
             let (label, survey) = half_erased(&expected);
@@ -225,6 +209,11 @@ pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Vol
     Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?))
 }
 
+/// The generation that an erasure of the medium would make.
+fn newest(expected: &Expected) -> Generation {
+    expected.generations.iter().max().copied().unwrap_or(Generation(0))
+}
+
 /// A tape whose erasure did not come to its end: nothing of it counts, and its label would be the last that is expected.
 fn half_erased(expected: &Expected) -> (Label, Survey) {
     let now = (expected.clock)();
@@ -232,12 +221,7 @@ fn half_erased(expected: &Expected) -> (Label, Survey) {
         format: FORMAT.to_owned(),
         medium: expected.medium,
         name: expected.name.clone(),
-        generation: expected
-            .generations
-            .iter()
-            .max()
-            .copied()
-            .unwrap_or(dss::model::Generation(0)),
+        generation: newest(expected),
         catalogue: dss::model::CatalogueId(uuid::Uuid::nil()),
         revision: dss::model::Revision(0),
         created_at: now,
@@ -284,6 +268,7 @@ fn half_erased(expected: &Expected) -> (Label, Survey) {
         stamped: None,
         last: None,
         used: 0,
+        unindexed: 0,
         condition: Condition::HalfErased,
     };
     (label, survey)

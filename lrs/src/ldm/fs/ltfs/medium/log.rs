@@ -80,6 +80,23 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
     Ok(log)
 }
 
+/// Whether these seals and what they seal, just written, are read as they were written.
+pub(super) fn confirm(drive: &mut dyn Drive, proof: Proof<'_>, seals: &[Seal]) -> LtfsResult<Result<(), String>> {
+    for seal in seals {
+        if let Err(words) = window(drive, proof, seal)? {
+            return Ok(Err(format!("the log reads otherwise than it was written: {words}")));
+        }
+        if seal_at(drive, proof, seal.at)? != Some(*seal) {
+            let words = format!(
+                "the log reads otherwise than it was written: the seal at block {}",
+                seal.at
+            );
+            return Ok(Err(words));
+        }
+    }
+    Ok(Ok(()))
+}
+
 fn damaged(log: Log, words: String) -> Log {
     let damage = Some(format!("the log behind its last index: {words}"));
     Log { damage, ..log }

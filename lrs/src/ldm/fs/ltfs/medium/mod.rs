@@ -10,6 +10,8 @@ mod erasing;
 mod format;
 mod home;
 mod log;
+mod mark;
+mod readback;
 mod reading;
 mod removal;
 mod room;

@@ -117,6 +117,11 @@ impl Shelf {
         self.files.len()
     }
 
+    /// Whether no extent was ever named in this generation, also none that was taken away since.
+    pub(super) fn is_unused(&self) -> bool {
+        self.files.is_empty() && self.isolated.is_empty() && self.names.spent().is_empty()
+    }
+
     /// Whether another shelf holds the same extents in the same files, whatever their order and numbers.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let same = |extent: &ExtentId| match (self.get(*extent), other.get(*extent)) {

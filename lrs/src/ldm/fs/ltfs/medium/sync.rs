@@ -2,6 +2,8 @@
 //! voids the window.
 
 use super::condition::Condition;
+use super::readback::ReadBack;
+use super::room::growth;
 use super::tag::{LABEL, Record, STAMP, Seal, Stamped};
 use super::volume::{LogEnd, LtfsVolume};
 use super::{home, spent, tag};
@@ -22,6 +24,8 @@ pub(super) struct Window {
     pub(super) changes: Vec<Record>,
     /// Their lines.
     pub(super) lines: Vec<u8>,
+    /// By how many bytes they make the next index larger, at most.
+    pub(super) growth: u64,
     /// Which of the changes is an extent's entry.
     written: HashMap<ExtentId, usize>,
     removed: HashSet<ExtentId>,
@@ -41,6 +45,7 @@ impl Window {
             }
             Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => unreachable!("no change to a volume's extents"),
         }
+        self.growth += growth(&change);
         self.lines.extend_from_slice(line);
         self.lines.push(b'\n');
         self.changes.push(change);
@@ -90,13 +95,15 @@ impl LtfsVolume {
             .deck
             .work(Op::Sync, |drive| write_log(drive, appender, lines, seal));
         self.full |= appender.early_warning();
-        let at = sealed?;
-        self.fresh = false;
+        let seal = sealed?;
+        self.read_back.add(seal);
         self.log = LogEnd {
             number: seal.number,
-            at: Some(at),
+            at: Some(seal.at),
         };
-        for change in std::mem::take(&mut self.window).changes {
+        let window = std::mem::take(&mut self.window);
+        self.unindexed += window.growth;
+        for change in window.changes {
             let applied = self.shelf.apply(&change, &self.mounted.labels);
             applied.map_err(|words| self.deck.damaged(Op::Sync, words))?;
         }
@@ -171,7 +178,8 @@ impl LtfsVolume {
         self.away = false;
         self.log = LogEnd::default();
         self.condition = Condition::Whole;
-        self.fresh = false;
+        self.read_back = ReadBack::Index;
+        (self.unindexed, self.estimate) = (0, None);
         self.revision = revision;
         self.stamp = stamp;
         Ok(())
@@ -216,17 +224,26 @@ pub(super) fn creator(reason: &str) -> String {
     format!("respool {} - Linux - respoold - {reason}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Writes lines and seal behind the data, and waits for the tape. Answers where the seal is.
-fn write_log(drive: &mut dyn Drive, appender: &mut Appender, lines: &[u8], seal: Seal) -> LtfsResult<u64> {
+/// What the first record behind an index says.
+const BEGINS: &[u8] = b"respool: what follows is data and log, and no index\n";
+
+/// Begins to write behind an index. A run of records between filemarks may be an index, and whoever looks for one reads
+/// its first record: that is never one of an extent's, whatever somebody has stored.
+pub(super) fn begin(drive: &mut dyn Drive, appender: &mut Appender) -> LtfsResult<()> {
+    append(drive, appender, BEGINS)
+}
+
+/// Writes lines and seal behind the data, and waits for the tape. Answers the seal with its places.
+fn write_log(drive: &mut dyn Drive, appender: &mut Appender, lines: &[u8], seal: Seal) -> LtfsResult<Seal> {
     appender.cut(drive)?;
     let first = appender.end();
     append(drive, appender, lines)?;
     let at = appender.end();
-    let line = Record::Seal(Seal { first, at, ..seal }).to_line();
-    append(drive, appender, &line)?;
+    let seal = Seal { first, at, ..seal };
+    append(drive, appender, &Record::Seal(seal).to_line())?;
     appender.flush(drive)?;
     match appender.lost_from() {
-        None => Ok(at),
+        None => Ok(seal),
         Some(_) => Err(full()),
     }
 }

@@ -1,6 +1,6 @@
 //! What respool writes into attributes and log: lines with a CRC of their own, and files made of them. Pure.
 
-use crate::ldm::fs::ltfs::index::{Entry, Extent, File, Meta, Times, Xattr, XattrValue};
+use crate::ldm::fs::ltfs::index::{Entry, Extent, File, Index, Meta, Times, Xattr, XattrValue};
 use crate::ldm::fs::ltfs::volume::Labels;
 use crate::ldm::fs::ltfs::{PartitionId, Time};
 use crate::ldm::fs::{IndexEntry, IndexStamp, Label, line, name};
@@ -104,6 +104,14 @@ impl Record {
 /// The value of an attribute as a line.
 pub(super) fn read(meta: &Meta, key: &str) -> Option<Record> {
     Record::from_line(value(meta, key)?)
+}
+
+/// The stamp in a volume's root; None: it was never stamped.
+pub(super) fn stamped(tree: &Index) -> Option<Stamped> {
+    match read(&tree.root.meta, STAMP) {
+        Some(Record::Stamped(stamped)) => Some(stamped),
+        _ => None,
+    }
 }
 
 /// The bytes of an attribute.

@@ -3,11 +3,12 @@
 use super::condition::{Condition, judge};
 use super::deck::Deck;
 use super::log::{self, Log, Proof};
+use super::readback::ReadBack;
 use super::reading::Reading;
-use super::room::Estimate;
+use super::room::{Estimate, growth};
 use super::shelf::Shelf;
 use super::sync::Window;
-use super::tag::{self, Record, STAMP, Seal, Stamped};
+use super::tag::{self, Seal, Stamped};
 use super::writing::Writing;
 use super::{Clock, home, spent};
 use crate::ldm::drive::{Drive, Partition};
@@ -38,6 +39,8 @@ pub(super) struct Survey {
     pub(super) stamped: Option<Stamped>,
     pub(super) last: Option<Seal>,
     pub(super) used: u64,
+    /// By how many bytes the next index is larger than the last one, at most.
+    pub(super) unindexed: u64,
     pub(super) condition: Condition,
 }
 
@@ -66,6 +69,8 @@ pub(super) struct LtfsVolume {
     pub(super) log: LogEnd,
     /// Bytes of extents written in this generation.
     pub(super) used: u64,
+    /// As in [`Survey`].
+    pub(super) unindexed: u64,
     pub(super) appender: Option<Appender>,
     /// The tape was moved since the last append.
     pub(super) away: bool,
@@ -82,8 +87,8 @@ pub(super) struct LtfsVolume {
     pub(super) broken: bool,
     /// The cartridge may be another one: nothing is read either.
     pub(super) lost: bool,
-    /// The index in memory is what was read from the tape last, and nothing was written since.
-    pub(super) fresh: bool,
+    /// What of the index in memory was read from the tape since it was written.
+    pub(super) read_back: ReadBack,
     /// What the cartridge's memory said it was.
     identity: [Option<Vec<u8>>; 2],
     handles: u64,
@@ -109,10 +114,8 @@ pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label,
         label,
     };
     let mut log = log::read(drive, proof)?;
-    let stamped = match tag::read(&mounted.tree.root.meta, STAMP) {
-        Some(Record::Stamped(stamped)) => Some(stamped),
-        _ => None,
-    };
+    let stamped = tag::stamped(&mounted.tree);
+    let unindexed = log.changes.iter().map(growth).sum();
     let shelf = fill(&mut mounted, &mut log);
     let condition = judge(&mounted, &log, stamped.as_ref(), least_end);
     let sealed = log.last.map(|seal| seal.used).or(stamped.map(|stamped| stamped.used));
@@ -123,6 +126,7 @@ pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label,
         stamped,
         last: log.last,
         used: sealed.unwrap_or(0) + dead,
+        unindexed,
         condition,
     })
 }
@@ -165,6 +169,7 @@ impl LtfsVolume {
                 at: Some(seal.at),
             }),
             used: survey.used,
+            unindexed: survey.unindexed,
             label,
             mounted: survey.mounted,
             shelf: survey.shelf,
@@ -180,7 +185,7 @@ impl LtfsVolume {
             full: false,
             broken: false,
             lost: false,
-            fresh: true,
+            read_back: ReadBack::done(),
             identity,
             handles: 0,
         })
@@ -265,30 +270,6 @@ impl LtfsVolume {
     /// Takes what was read of the same cartridge anew.
     pub(super) fn remember_identity(&mut self) -> MediaResult<()> {
         self.identity = self.deck.work(Op::Mount, identity)?;
-        Ok(())
-    }
-
-    /// Reads the index from the tape again where anything was written since, and makes sure that it says what is known
-    /// here.
-    pub(super) fn refresh(&mut self) -> MediaResult<()> {
-        if self.fresh {
-            return Ok(());
-        }
-        self.set_aside(Op::Read)?;
-        self.records.forget();
-        let label = &self.label;
-        let read = self.deck.work(Op::Read, |drive| {
-            let mounted = crate::ldm::fs::ltfs::volume::mount(drive)?;
-            survey(drive, mounted, label, 0)
-        });
-        let found = self.heed(read)?;
-        let trusted = matches!(found.condition, Condition::Whole | Condition::Recover);
-        if !trusted || !found.shelf.agrees(&self.shelf) {
-            let words = "its index reads otherwise than it was written".to_owned();
-            self.condition = Condition::Damaged(words.clone());
-            return Err(self.deck.damaged(Op::Read, words));
-        }
-        self.fresh = true;
         Ok(())
     }
 }

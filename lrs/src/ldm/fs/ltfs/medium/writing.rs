@@ -1,8 +1,10 @@
 //! Writing extents: a name nobody had, bytes behind the end of data, every one of them counted and digested on its way.
 
 use super::condition::Condition;
+use super::room::Need;
 use super::tag::{self, LONGEST_LINE, Record};
 use super::volume::LtfsVolume;
+use super::{mark, sync};
 use crate::ldm::fs::ltfs::volume::{Appender, OpenFile};
 use crate::ldm::fs::name::{self, Owner};
 use crate::ldm::fs::{Accepted, ExtentTag, IndexEntry, WriteHandle};
@@ -18,6 +20,7 @@ const MOST_ATTEMPTS: u32 = 100_000;
 pub(super) struct Writing {
     tag: ExtentTag,
     address: Address,
+    need: Need,
     written: u64,
     crc: crc32fast::Hasher,
     fit: Fit,
@@ -38,6 +41,11 @@ impl Writing {
     /// Bytes that are still to come.
     pub(super) fn promised(&self) -> u64 {
         self.tag.bytes.0.saturating_sub(self.written)
+    }
+
+    /// What it takes besides its bytes.
+    pub(super) fn need(&self) -> Need {
+        self.need
     }
 
     /// Whose bytes.
@@ -85,8 +93,14 @@ impl LtfsVolume {
         }
         match &mut self.appender {
             None => {
-                let mounted = &self.mounted;
-                let appender = self.deck.work(op, |drive| Appender::new(drive, mounted))?;
+                let (mounted, label) = (&self.mounted, &self.label);
+                let appender = self.deck.work(op, |drive| {
+                    mark::clear_left(drive, label)?;
+                    let mut appender = Appender::new(drive, mounted)?;
+                    sync::begin(drive, &mut appender)?;
+                    Ok(appender)
+                })?;
+                self.full |= appender.early_warning();
                 self.appender = Some(appender);
             }
             Some(appender) if self.away => self.deck.work(op, |drive| appender.resume(drive))?,
@@ -125,7 +139,8 @@ impl LtfsVolume {
             let fault = Fault::NotThisExtent("the address was not reserved for it".to_owned());
             return Err(self.deck.fault(Op::Write, Some(&address.0), fault));
         }
-        if self.full || !self.has_room(tag.bytes)? {
+        let need = Need::of(&tag, address);
+        if self.full || !self.has_room(tag.bytes, need)? {
             return Ok(None);
         }
         self.stand_by(Op::Write)?;
@@ -133,6 +148,7 @@ impl LtfsVolume {
         let writing = Writing {
             tag,
             address: address.clone(),
+            need,
             written: 0,
             crc: crc32fast::Hasher::new(),
             fit: Fit::Whole,

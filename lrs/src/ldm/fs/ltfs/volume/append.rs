@@ -135,6 +135,11 @@ impl Appender {
         self.record.len()
     }
 
+    /// Bytes that no flush has covered, at most.
+    pub fn unsettled(&self) -> u64 {
+        (self.block - self.durable) * self.block_size as u64 + self.record.len() as u64
+    }
+
     /// Whether anything was given that no flush has covered.
     pub fn is_ahead(&self) -> bool {
         self.block > self.durable || !self.record.is_empty()

@@ -52,58 +52,64 @@ fn refusal(drive: &dyn Drive, options: &Options) -> Option<String> {
     name::check(&options.name).err().map(|fault| fault.to_string())
 }
 
-/// How far a format is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormatStep {
-    /// Nothing of what was on the tape is left, and nothing is written.
-    LaidOut,
-    /// It has labels and no index.
-    Labelled,
-}
-
-/// What a format does beside making an empty volume.
-pub struct Extra<'a> {
-    /// Attributes that the root has from its first index on.
-    pub xattrs: Vec<Xattr>,
-    /// Told of each step once it is done.
-    pub between: &'a mut dyn FnMut(&mut dyn Drive, FormatStep) -> LtfsResult<()>,
-}
-
 /// Formats the tape in a drive, writes labels and first indexes, and mounts what it wrote.
 ///
 /// # Errors
 /// `Refused` before anything is touched; the drive's; or what mounting finds wrong afterwards.
 pub fn format(drive: &mut dyn Drive, options: &Options) -> LtfsResult<Mounted> {
-    let extra = Extra {
-        xattrs: Vec::new(),
-        between: &mut |_, _| Ok(()),
-    };
-    format_with(drive, options, extra)
+    let labels = lay_out(drive, options)?;
+    write_labels(drive, options, &labels, &options.name)?;
+    write_indexes(drive, options, &labels, &[])
 }
 
-/// The same, with more in its root and somebody told of each step.
+/// The first of a format's three steps: nothing of what was on the tape is left, and nothing is written. Answers the
+/// labels that it is to have.
 ///
 /// # Errors
-/// As of `format`, and what is answered to a step.
-pub fn format_with(drive: &mut dyn Drive, options: &Options, extra: Extra<'_>) -> LtfsResult<Mounted> {
+/// As of `format`.
+pub fn lay_out(drive: &mut dyn Drive, options: &Options) -> LtfsResult<Labels> {
     if let Some(words) = refusal(drive, options) {
         return Err(LtfsError::Refused(words));
     }
     drive.format(Layout::IndexAndData)?;
-    (extra.between)(drive, FormatStep::LaidOut)?;
-    let labels = Labels {
+    Ok(Labels {
         serial: options.serial.clone(),
         label: new_label(options, PartitionId::B),
         index: Partition(0),
         data: Partition(1),
         findings: Vec::new(),
+    })
+}
+
+/// The second: labels and no index. `name_in_memory` is what the cartridge's memory is told for the volume's name, which
+/// may say until the end of the format that it has not ended.
+///
+/// # Errors
+/// As of `format`.
+pub fn write_labels(drive: &mut dyn Drive, options: &Options, labels: &Labels, name_in_memory: &str) -> LtfsResult<()> {
+    write_label(drive, options, labels.index, PartitionId::A)?;
+    write_label(drive, options, labels.data, PartitionId::B)?;
+    let told = Told {
+        name: name_in_memory,
+        barcode: &options.barcode,
+        pool: &options.pool,
     };
-    write_label(drive, options, Partition(0), PartitionId::A)?;
-    write_label(drive, options, Partition(1), PartitionId::B)?;
-    for attribute in attributes::of_volume(told(options)) {
+    for attribute in attributes::of_volume(told) {
         drive.set_attribute(Partition(0), &attribute)?;
     }
-    (extra.between)(drive, FormatStep::Labelled)?;
+    Ok(())
+}
+
+/// The third: the first indexes, whose root has these attributes. Answers what is mounted then.
+///
+/// # Errors
+/// As of `format`.
+pub fn write_indexes(
+    drive: &mut dyn Drive,
+    options: &Options,
+    labels: &Labels,
+    xattrs: &[Xattr],
+) -> LtfsResult<Mounted> {
     let place = |partition| Location {
         partition,
         block: LABEL_BLOCKS + 1,
@@ -111,31 +117,23 @@ pub fn format_with(drive: &mut dyn Drive, options: &Options, extra: Extra<'_>) -
     let (on_data, on_index) = (place(PartitionId::B), place(PartitionId::A));
     let tree = |location, previous| {
         let mut tree = first_tree(options, location, previous);
-        tree.root.meta.xattrs.clone_from(&extra.xattrs);
+        tree.root.meta.xattrs = xattrs.to_vec();
         tree
     };
-    first_index(drive, &labels, &tree(on_data, None))?;
-    let told = memory::tell(drive, &labels, labels.data, 1, on_data.block)?;
-    first_index(drive, &labels, &tree(on_index, Some(on_data)))?;
-    let now = memory::tell(drive, &labels, labels.index, 1, on_index.block)?;
+    first_index(drive, labels, &tree(on_data, None))?;
+    let told = memory::tell(drive, labels, labels.data, 1, on_data.block)?;
+    first_index(drive, labels, &tree(on_index, Some(on_data)))?;
+    let now = memory::tell(drive, labels, labels.index, 1, on_index.block)?;
     if now != told {
-        memory::tell(drive, &labels, labels.data, 1, on_data.block)?;
+        memory::tell(drive, labels, labels.data, 1, on_data.block)?;
     }
     let mounted = mount(drive)?;
-    if mounted.labels != labels || !mounted.state.is_clean() {
+    if mounted.labels != *labels || !mounted.state.is_clean() {
         return Err(LtfsError::LabelDamaged(
             "what was written does not read back".to_owned(),
         ));
     }
     Ok(mounted)
-}
-
-fn told(options: &Options) -> Told<'_> {
-    Told {
-        name: &options.name,
-        barcode: &options.barcode,
-        pool: &options.pool,
-    }
 }
 
 fn new_label(options: &Options, location: PartitionId) -> Label {

@@ -1,9 +1,10 @@
 //! What the cartridge's memory says of a volume, and what it is told after a commit.
 
 use super::{Labels, LtfsResult};
-use crate::ldm::drive::{Drive, Partition};
+use crate::ldm::drive::{Drive, DriveFault, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::coherency::{self, Coherency, CoherencyFault};
+use crate::ldm::scsi::SenseClass;
 
 /// The coherency attribute of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,15 @@ pub(super) fn tell(
             volume: labels.label.volume,
         })
     });
-    drive.set_attribute(partition, &attributes::binary(attributes::COHERENCY, value))?;
-    Ok(reference)
+    match drive.set_attribute(partition, &attributes::binary(attributes::COHERENCY, value)) {
+        Ok(()) => Ok(reference),
+        // A drive that keeps no such memory: the tape says everything without it.
+        Err(error) if is_unknown(&error.fault) => Ok(reference),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the drive knows no such command: it keeps no memory of cartridges.
+pub(in crate::ldm::fs::ltfs) fn is_unknown(fault: &DriveFault) -> bool {
+    matches!(fault, DriveFault::Sense(sense) if sense.class() == SenseClass::UnknownCommand)
 }

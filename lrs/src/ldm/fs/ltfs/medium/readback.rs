@@ -1,0 +1,75 @@
+//! Reads back what was written before it is answered as the index: all of it after an index was committed, and after that
+//! only the log that follows, window by window. So a question after each sync costs as much as that sync wrote.
+
+use super::condition::Condition;
+use super::log::{self, Proof};
+use super::tag::Seal;
+use super::volume::{LtfsVolume, survey};
+use crate::ldm::fs::ltfs::volume::mount;
+use crate::ldm::{MediaResult, Op};
+
+/// What of an index is still to be read from the tape.
+pub(super) enum ReadBack {
+    /// All of it.
+    Index,
+    /// What these seals seal, which are in the order of the tape.
+    Log(Vec<Seal>),
+}
+
+impl ReadBack {
+    /// Nothing is to be read.
+    pub(super) fn done() -> Self {
+        Self::Log(Vec::new())
+    }
+
+    /// This was written.
+    pub(super) fn add(&mut self, seal: Seal) {
+        match self {
+            Self::Index => {}
+            Self::Log(seals) => seals.push(seal),
+        }
+    }
+}
+
+impl LtfsVolume {
+    /// Makes sure that the tape says what is known here, reading what was written since it was asked last.
+    pub(super) fn refresh(&mut self) -> MediaResult<()> {
+        let seals = match &self.read_back {
+            ReadBack::Log(seals) if seals.is_empty() => return Ok(()),
+            ReadBack::Log(seals) => Some(seals.clone()),
+            ReadBack::Index => None,
+        };
+        self.set_aside(Op::Read)?;
+        self.records.forget();
+        let read = match seals {
+            Some(seals) => self.confirm_log(&seals),
+            None => self.confirm_index(),
+        };
+        if let Err(words) = self.heed(read)? {
+            self.condition = Condition::Damaged(words.clone());
+            return Err(self.deck.damaged(Op::Read, words));
+        }
+        self.read_back = ReadBack::done();
+        Ok(())
+    }
+
+    fn confirm_log(&self, seals: &[Seal]) -> MediaResult<Result<(), String>> {
+        let proof = Proof {
+            mounted: &self.mounted,
+            label: &self.label,
+        };
+        self.deck.work(Op::Read, |drive| log::confirm(drive, proof, seals))
+    }
+
+    fn confirm_index(&self) -> MediaResult<Result<(), String>> {
+        let found = self.deck.work(Op::Read, |drive| {
+            let mounted = mount(drive)?;
+            survey(drive, mounted, &self.label, 0)
+        })?;
+        let trusted = matches!(found.condition, Condition::Whole | Condition::Recover);
+        Ok(match trusted && found.shelf.agrees(&self.shelf) {
+            true => Ok(()),
+            false => Err("its index reads otherwise than it was written".to_owned()),
+        })
+    }
+}
