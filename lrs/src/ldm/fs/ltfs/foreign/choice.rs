@@ -4,7 +4,7 @@
 //! tree looks whole by itself, and whoever imports it would miss files without a word.
 
 use crate::ldm::fs::ltfs::PartitionId;
-use crate::ldm::fs::ltfs::volume::{Memory, Mounted, PartitionView, State, Unproven, Why};
+use crate::ldm::fs::ltfs::volume::{Memory, Mounted, PartitionView, Unproven, Why};
 use std::fmt;
 
 /// In which state such a volume was found.
@@ -54,7 +54,7 @@ pub(super) enum Choice {
 
 /// Whether a run of records may have been an index. One that is whole, and says that it is elsewhere or of another volume,
 /// is a file's data: a stored copy.
-fn may_have_been(unproven: &Unproven) -> bool {
+pub(super) fn may_have_been(unproven: &Unproven) -> bool {
     match unproven.why {
         Why::Unreadable(_) => true,
         Why::Document(_) | Why::NotClosed => unproven.resembles,
@@ -98,15 +98,32 @@ pub(super) fn choose(mounted: &Mounted) -> Choice {
     } else if !data.is_empty() {
         ForeignState::OneIndex(mounted.data.id)
     } else {
-        match mounted.state {
-            State::Clean | State::IndexPartitionNewer => ForeignState::Whole,
-            State::DataPartitionNewer => ForeignState::DataPartitionNewer,
-            State::Tail => ForeignState::Tail,
-            State::Incomplete => {
-                ForeignState::Doubtful("the indexes of both partitions do not belong together".to_owned())
-            }
-        }
+        left(mounted)
     })
+}
+
+/// How a volume was left whose last indexes both can be read. Of what looks like an index and is a file's data, nothing
+/// follows: that is why `State` is not asked here.
+fn left(mounted: &Mounted) -> ForeignState {
+    let (index, data) = (&mounted.index, &mounted.data);
+    let (Some(on_index), Some(on_data)) = (&index.last, &data.last) else {
+        unreachable!("a partition without an index has lost it")
+    };
+    let older = on_index.head.generation < on_data.head.generation;
+    if !older && on_index.head.previous != Some(on_data.head.location) {
+        let place = on_data.head.location;
+        return ForeignState::Doubtful(format!(
+            "the index at {} is not of the line of the one at {place}, which is the last of its partition",
+            on_index.head.location
+        ));
+    }
+    if !index.is_complete() || !data.is_complete() {
+        ForeignState::Tail
+    } else if older {
+        ForeignState::DataPartitionNewer
+    } else {
+        ForeignState::Whole
+    }
 }
 
 /// Why a later index than the one that counts may have been there; None: there was none.

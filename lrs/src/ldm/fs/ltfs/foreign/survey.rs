@@ -1,6 +1,6 @@
 //! What a volume holds and how it was left, for an import. One tree is in memory, and the entries are made from it.
 
-use super::choice::{Choice, ForeignState, choose, lost_indexes};
+use super::choice::{Choice, ForeignState, choose, lost_indexes, may_have_been};
 use super::entry::{ForeignEntries, join};
 use super::seat::Seat;
 use super::tree;
@@ -69,8 +69,8 @@ pub fn survey(drive: &SharedDrive, name: &str) -> MediaResult<ForeignSurvey> {
         generation: mounted.tree.head.generation,
         block_size: mounted.labels.label.block_size,
         damage: damage(&mounted, &state, &damaged),
+        unindexed_tail: unindexed_tail(&mounted.data, &state),
         state,
-        unindexed_tail: unindexed_tail(&mounted.data),
         entries: ForeignEntries::of(mounted.tree.root, mounted.labels, damaged),
     })
 }
@@ -154,10 +154,25 @@ fn damage(mounted: &Mounted, state: &ForeignState, damaged: &BTreeMap<String, St
     lines
 }
 
-/// Runs of records behind the last index, but for what may have been an index itself.
-fn unindexed_tail(data: &PartitionView) -> Option<(u64, u64)> {
-    let is_index = |first: u64| data.unproven.iter().any(|one| one.block == first && one.resembles);
-    let runs = data.tail.iter().filter(|run| !is_index(run.first));
+/// Runs of records behind the last index. What the data partition has before a lost index is named by the other partition's
+/// where that has the same files; else nobody names it.
+fn unindexed_tail(data: &PartitionView, state: &ForeignState) -> Option<(u64, u64)> {
+    let lost = data
+        .unproven
+        .iter()
+        .filter(|one| may_have_been(one))
+        .map(|one| one.block);
+    let lost: Vec<u64> = lost.collect();
+    let named_to = match state {
+        ForeignState::OneIndex(id) if *id == data.id => lost.iter().max().copied(),
+        ForeignState::OneIndex(_)
+        | ForeignState::Whole
+        | ForeignState::DataPartitionNewer
+        | ForeignState::Tail
+        | ForeignState::Doubtful(_) => None,
+    };
+    let unnamed = |first: u64| named_to.is_none_or(|to| first > to) && !lost.contains(&first);
+    let runs = data.tail.iter().filter(|run| unnamed(run.first));
     runs.map(|run| (run.first, run.behind))
         .reduce(|all, run| (all.0.min(run.0), all.1.max(run.1)))
 }
