@@ -162,7 +162,7 @@ fn links_and_holes_are_files_as_well() {
         others.remove(number);
         let refused = erase(&mut *volume, &label(), &others).unwrap_err();
         assert!(matches!(refused.fault, Fault::Unfit(_)), "{refused}");
-        assert_eq!(volume.strangers().unwrap(), [one.address.clone()]);
+        assert_eq!(volume.strangers().unwrap(), std::slice::from_ref(&one.address));
     }
     erase(&mut *volume, &label(), &all).unwrap();
     is_medium(&tape, &volume.label().clone());
@@ -237,11 +237,9 @@ fn shared(tape: Tape) -> SharedDrive {
 
 #[test]
 fn a_cartridge_that_cannot_be_written_is_not_erased() {
-    let change: [(&str, fn(Card) -> Card); 2] = [
-        ("written once", |card| card.of_kind(Kind::Worm)),
-        ("write-protected", |card| card.with_tab(Tab::Protected)),
-    ];
-    for (words, change) in change {
+    let worm = Card::blank(TAPE, Technology::Lto8).of_kind(Kind::Worm);
+    let protected = Card::blank(TAPE, Technology::Lto8).with_tab(Tab::Protected);
+    for (words, card) in [("written once", worm), ("write-protected", protected)] {
         let (rig, known) = inserted();
         let path = rig.path(TAPE);
         let old = FolderCartridge::open(&path, TAPE, Technology::Lto8)
@@ -249,10 +247,7 @@ fn a_cartridge_that_cannot_be_written_is_not_erased() {
             .card()
             .clone();
         let partitions = old.partitions.clone();
-        let card = Card {
-            partitions,
-            ..change(Card::blank(TAPE, Technology::Lto8))
-        };
+        let card = Card { partitions, ..card };
         FolderCartridge::label(&path, &card).unwrap();
         let before = records(&path);
         let mut volume = mount(&shared(rig.load(TAPE, 0)), expected(options().volume)).unwrap();
@@ -262,6 +257,28 @@ fn a_cartridge_that_cannot_be_written_is_not_erased() {
             "{refused}"
         );
         assert_eq!(records(&path), before);
+    }
+}
+
+/// A format may clear the cartridge's memory, as this drive's does.
+#[test]
+fn an_erasure_that_ends_at_a_step_is_found_and_ended() {
+    for stop in [EraseStep::Middle, EraseStep::BeforeLabel] {
+        let (room, known) = three();
+        let tape = drive(room.path());
+        let mut volume = mount(&tape, expected(options().volume)).unwrap();
+        let label = label();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            volume.erase(label.clone(), &mut known.into_iter(), &mut |step| {
+                assert!(step != stop, "as if the process ended here");
+            })
+        }));
+        assert!(ended.is_err());
+        drop(volume);
+        assert!(mount(&tape, expected(options().volume)).is_err());
+        let mut volume = medium::mount(&tape, erasing()).unwrap();
+        assert_eq!(erase(&mut *volume, &label, &[]).unwrap().len(), 2);
+        is_medium(&tape, &label);
     }
 }
 

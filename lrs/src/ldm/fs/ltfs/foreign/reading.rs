@@ -3,7 +3,7 @@
 
 use super::volume::ForeignVolume;
 use super::{place, tree};
-use crate::ldm::fs::ltfs::index::File;
+use crate::ldm::fs::ltfs::index::{Entry, File};
 use crate::ldm::fs::ltfs::volume::FileReader;
 use crate::ldm::fs::{ReadHandle, Wanted};
 use crate::ldm::{Fault, MediaResult, Op};
@@ -52,19 +52,26 @@ impl ForeignVolume {
             )));
         }
         let found = tree::find(&self.mounted.tree.root, path);
-        if found.is_empty() {
+        let files = found.iter().filter_map(|entry| match entry {
+            Entry::File(file) => Some(bytes_of(file)),
+            Entry::Directory(_) => None,
+        });
+        let mut files: Vec<File> = files.collect();
+        if files.is_empty() {
             return refuse(Fault::Absent);
         }
         let Some(span) = &wanted.span else {
-            return match (&found[..], &self.ambiguity) {
-                ([file], None) => Ok(bytes_of(file)),
-                ([_], Some(why)) => refuse(Fault::Damaged(format!("{why}, and where its bytes lie is not known"))),
-                (_, _) => refuse(Fault::Damaged("more than one file has this path".to_owned())),
+            return match (files.pop(), found.len(), &self.ambiguity) {
+                (Some(file), 1, None) => Ok(file),
+                (_, 1, Some(why)) => refuse(Fault::Damaged(format!("{why}, and where its bytes lie is not known"))),
+                (_, _, _) => refuse(Fault::Damaged(
+                    "more than one file or directory has this path".to_owned(),
+                )),
             };
         };
-        let there = |file: &&File| place::span(&bytes_of(file).extents, &self.mounted.labels).as_ref() == Some(span);
-        match found.iter().copied().find(there) {
-            Some(file) => Ok(bytes_of(file)),
+        let there = |file: &File| place::span(&file.extents, &self.mounted.labels).as_ref() == Some(span);
+        match files.into_iter().find(there) {
+            Some(file) => Ok(file),
             None => refuse(Fault::Damaged(format!("the index has it elsewhere than at {span}"))),
         }
     }

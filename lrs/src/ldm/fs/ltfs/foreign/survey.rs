@@ -56,7 +56,10 @@ pub fn survey(drive: &SharedDrive, name: &str) -> MediaResult<ForeignSurvey> {
         Choice::Tree(state) => state,
         Choice::NoIndex(why) => {
             let points = seat.work(Op::Mount, |drive| points(drive, &mounted))?;
-            let words = format!("{}; {points}", why.join("; "));
+            let words = format!(
+                "the last index of neither partition can be read ({}); {points}",
+                why.join("; ")
+            );
             return Err(seat.fault(Op::Mount, None, Fault::Damaged(words)));
         }
     };

@@ -1,7 +1,7 @@
 //! A tree by its paths: names in normal form, and each directory in the order of its names. It is arranged where it lies,
 //! as a volume has millions of files. Pure.
 
-use crate::ldm::fs::ltfs::index::{Directory, Entry, File, Meta};
+use crate::ldm::fs::ltfs::index::{Directory, Entry, Meta};
 use crate::ldm::fs::ltfs::name::{self, NameFault};
 use std::borrow::Cow;
 
@@ -34,8 +34,12 @@ pub(super) fn arrange(root: &mut Directory) {
     }
 }
 
-/// The files that have this path in an arranged tree: more than one only where the tree breaks its rules.
-pub(super) fn find<'t>(root: &'t Directory, path: &str) -> Vec<&'t File> {
+/// What has this path in an arranged tree: more than one only where the tree breaks its rules. What a path cannot be made
+/// of leads nowhere, even where a tree has such a name.
+pub(super) fn find<'t>(root: &'t Directory, path: &str) -> Vec<&'t Entry> {
+    if path.split('/').any(|part| fault(part, None, None).is_some()) {
+        return Vec::new();
+    }
     let (way, last) = path
         .rsplit_once('/')
         .map_or((None, path), |(way, last)| (Some(way), last));
@@ -50,12 +54,7 @@ pub(super) fn find<'t>(root: &'t Directory, path: &str) -> Vec<&'t File> {
             })
             .collect();
     }
-    let found = level.into_iter().flat_map(|directory| named(directory, last));
-    let file = |entry: &'t Entry| match entry {
-        Entry::File(file) => Some(file),
-        Entry::Directory(_) => None,
-    };
-    found.filter_map(file).collect()
+    level.into_iter().flat_map(|directory| named(directory, last)).collect()
 }
 
 fn named<'d>(directory: &'d Directory, wanted: &str) -> &'d [Entry] {
@@ -79,10 +78,11 @@ pub(super) fn fault(name: &str, before: Option<&str>, behind: Option<&str>) -> O
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::ldm::fs::ltfs::index::File;
 
-    pub(in super::super) fn file(name: &str, length: u64) -> Entry {
+    fn file(name: &str, length: u64) -> Entry {
         Entry::File(File {
             meta: Meta {
                 name: name.to_owned(),
@@ -93,7 +93,7 @@ pub(super) mod tests {
         })
     }
 
-    pub(in super::super) fn directory(name: &str, contents: Vec<Entry>) -> Directory {
+    fn directory(name: &str, contents: Vec<Entry>) -> Directory {
         Directory {
             meta: Meta {
                 name: name.to_owned(),
@@ -114,23 +114,29 @@ pub(super) mod tests {
                 file("d", 5),
                 inner("d", vec![file("a", 6)]),
                 file("d/a", 7),
+                file("", 10),
+                inner("..", vec![file("a", 11)]),
                 file("z", 8),
                 file("y", 9),
             ],
         );
         arrange(&mut root);
         let lengths = |path: &str| -> Vec<u64> {
-            let mut all: Vec<u64> = find(&root, path).iter().map(|file| file.length).collect();
+            let length = |entry: &&Entry| match entry {
+                Entry::File(file) => file.length,
+                Entry::Directory(_) => 0,
+            };
+            let mut all: Vec<u64> = find(&root, path).iter().map(length).collect();
             all.sort_unstable();
             all
         };
         assert_eq!(lengths("y"), [9]);
         assert_eq!(lengths("z"), [1, 8]);
-        assert_eq!(lengths("d"), [5]);
+        assert_eq!(lengths("d"), [0, 0, 5]);
         assert_eq!(lengths("d/a"), [4, 6]);
         assert_eq!(lengths("d/b"), [2]);
         assert_eq!(lengths("d/caf\u{e9}"), [3]);
-        for nowhere in ["", "/", "/y", "y/", "d/", "d/c", "z/a", "./y", "a"] {
+        for nowhere in ["", "/", "/y", "y/", "d/", "d/c", "z/a", "./y", "a", "../a"] {
             assert_eq!(lengths(nowhere), [0_u64; 0], "{nowhere}");
         }
     }
