@@ -11,6 +11,8 @@ mod defects;
 mod fixtures;
 #[path = "ltfs/folder_drive.rs"]
 mod folder_drive;
+#[path = "ltfs/foreign/mod.rs"]
+mod foreign;
 #[path = "ltfs/fuzz.rs"]
 mod fuzz;
 #[path = "ltfs/model/mod.rs"]

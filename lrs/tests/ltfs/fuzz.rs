@@ -18,7 +18,7 @@ const META: &str = "<readonly>false</readonly><creationtime>1969-12-31T23:59:58.
 <accesstime>2026-11-20T10:21:26.224782323Z</accesstime><backuptime>2026-11-20T10:21:26.224782323Z</backuptime>";
 
 /// An index around the contents of its root.
-fn document(contents: &str) -> String {
+pub fn document(contents: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <ltfsindex version="2.4.0" xmlns:v="urn:v"><creator>c</creator><comment>&lt;&#13;</comment>
@@ -32,7 +32,7 @@ fn document(contents: &str) -> String {
     )
 }
 
-fn file(length: &str, extents: &str) -> String {
+pub fn file(length: &str, extents: &str) -> String {
     format!(
         "<file><name percentencoded=\"true\">a%3A</name><length>{length}</length>{META}<fileuid>2</fileuid>\
          <extendedattributes><xattr><key>k</key><value type=\"base64\">AAH+/w==</value></xattr></extendedattributes>\
@@ -40,7 +40,7 @@ fn file(length: &str, extents: &str) -> String {
     )
 }
 
-fn extent(block: &str, bytes: &str) -> String {
+pub fn extent(block: &str, bytes: &str) -> String {
     format!(
         "<extent><fileoffset>0</fileoffset><partition>b</partition><startblock>{block}</startblock>\
          <byteoffset>0</byteoffset><bytecount>{bytes}</bytecount></extent>"
@@ -299,7 +299,7 @@ fn the_fixtures_labels_and_records_are_taken_by_every_reader() {
 }
 
 /// A piece of one document put into another place of it.
-fn mutated(base: &[u8], changes: &[(usize, usize, usize, u8)]) -> Vec<u8> {
+pub fn mutated(base: &[u8], changes: &[(usize, usize, usize, u8)]) -> Vec<u8> {
     let mut bytes = base.to_vec();
     for (at, from, length, byte) in changes {
         let at = at % (bytes.len() + 1);
@@ -315,7 +315,7 @@ fn mutated(base: &[u8], changes: &[(usize, usize, usize, u8)]) -> Vec<u8> {
     bytes
 }
 
-fn changes() -> impl Strategy<Value = Vec<(usize, usize, usize, u8)>> {
+pub fn changes() -> impl Strategy<Value = Vec<(usize, usize, usize, u8)>> {
     proptest::collection::vec((0usize..100_000, 0usize..100_000, 0usize..60, any::<u8>()), 1..6)
 }
 

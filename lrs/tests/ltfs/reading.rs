@@ -18,7 +18,7 @@ pub fn damage(fixture: &Fixture) -> Option<&str> {
     fixture.manifest.pointer("/damage/kind").and_then(Value::as_str)
 }
 
-fn hex(bytes: impl AsRef<[u8]>) -> String {
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -86,7 +86,7 @@ pub fn tree(mounted: &Mounted) -> BTreeMap<String, Value> {
 }
 
 /// The manifest's entries without digests, and the digests.
-fn expected(fixture: &Fixture) -> (BTreeMap<String, Value>, BTreeMap<String, String>) {
+pub fn expected(fixture: &Fixture) -> (BTreeMap<String, Value>, BTreeMap<String, String>) {
     let (mut entries, mut digests) = (BTreeMap::new(), BTreeMap::new());
     for entry in fixture.manifest["entries"].as_array().unwrap() {
         let mut entry = entry.clone();
@@ -249,7 +249,7 @@ fn codes(fixture: &Fixture) -> BTreeSet<Code> {
     })
 }
 
-fn paths(fixture: &Fixture) -> BTreeSet<String> {
+pub fn paths(fixture: &Fixture) -> BTreeSet<String> {
     let affected = fixture
         .manifest
         .pointer("/damage/affected_paths")

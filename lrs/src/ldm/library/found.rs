@@ -7,6 +7,7 @@ use super::mounting::{Protection, protection, release, reserve};
 use crate::ldm::drive::{Drive, DriveError, DriveFault, DriveResult, Partition};
 use crate::ldm::fs::Label;
 use crate::ldm::fs::ltfs::attributes;
+use crate::ldm::fs::ltfs::foreign::{self, ForeignSurvey};
 use crate::ldm::fs::ltfs::medium;
 use crate::ldm::fs::ltfs::volume::{LtfsError, read_labels};
 use crate::ldm::scsi::SenseClass;
@@ -150,6 +151,26 @@ impl Library {
                 },
                 remark: loaded.remark,
             })
+        })
+    }
+}
+
+impl Library {
+    /// Brings a cartridge into a bay and reads what the LTFS volume on it holds, to be imported. It stays there, unless the
+    /// drive does not take it; what is answered needs it no longer.
+    ///
+    /// # Errors
+    /// As of `put_in`; `Drive`: another host has it; `Media`: there is no such volume on it, or none that can be read.
+    pub fn survey(&self, bay: &str, barcode: &str) -> LibraryResult<ForeignSurvey> {
+        self.told(|library| {
+            let mut claim = library.bay(bay)?.claim(Want::Hold(barcode), "a volume is surveyed")?;
+            let loaded = library.bring(&claim, barcode)?;
+            claim.keep(Use::Loaded(loaded));
+            let (bay, way) = (claim.bay, claim.bay.way()?);
+            reserve(bay, way, barcode)?;
+            let surveyed = foreign::survey(&way.shared(), barcode);
+            release(bay, way);
+            surveyed.map_err(Trouble::Media)
         })
     }
 }

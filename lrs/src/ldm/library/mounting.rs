@@ -5,9 +5,11 @@ use super::Library;
 use super::bay::{Bay, Use, Want, Way};
 use super::error::{LibraryResult, Trouble};
 use super::loaded::Loaded;
+use crate::ldm::MediaResult;
 use crate::ldm::drive::generation::{Access, Density};
 use crate::ldm::drive::{Cartridge, Drive};
-use crate::ldm::fs::ltfs::medium::{self, Expected, Shape};
+use crate::ldm::fs::ltfs::foreign::{self, ForeignExpected};
+use crate::ldm::fs::ltfs::medium::{self, Expected, Shape, SharedDrive};
 use crate::ldm::fs::{Label, Volume};
 
 impl Library {
@@ -18,14 +20,34 @@ impl Library {
     /// As of `put_in`; `Drive`: another host has it; `Media`: another medium is on it, or it cannot be mounted. The
     /// cartridge stays in the bay then.
     pub fn mount(&self, bay: &str, barcode: &str, expected: Expected) -> LibraryResult<Box<dyn Volume>> {
+        let medium = expected.name.clone();
+        self.mounted(bay, barcode, medium, |drive| medium::mount(drive, expected))
+    }
+
+    /// The same of an LTFS volume that other software wrote: it is only read.
+    ///
+    /// # Errors
+    /// As of `mount`.
+    pub fn mount_foreign(&self, bay: &str, barcode: &str, expected: ForeignExpected) -> LibraryResult<Box<dyn Volume>> {
+        let medium = expected.name.clone();
+        self.mounted(bay, barcode, medium, |drive| foreign::mount(drive, expected))
+    }
+
+    /// Brings a cartridge into a bay and has what is on it mounted there under the medium's name.
+    fn mounted(
+        &self,
+        bay: &str,
+        barcode: &str,
+        medium: String,
+        mount: impl FnOnce(&SharedDrive) -> MediaResult<Box<dyn Volume>>,
+    ) -> LibraryResult<Box<dyn Volume>> {
         self.told(|library| {
             let mut claim = library.bay(bay)?.claim(Want::Hold(barcode), "a volume is mounted")?;
             let loaded = library.bring(&claim, barcode)?;
             claim.keep(Use::Loaded(loaded.clone()));
             let (bay, way) = (claim.bay, claim.bay.way()?);
             reserve(bay, way, barcode)?;
-            let medium = expected.name.clone();
-            match medium::mount(&way.shared(), expected) {
+            match mount(&way.shared()) {
                 Ok(volume) => {
                     claim.keep(Use::Mounted { loaded, medium });
                     Ok(volume)

@@ -7,6 +7,7 @@
 pub mod attributes;
 pub mod coherency;
 pub mod finding;
+pub mod foreign;
 pub mod index;
 pub mod label;
 pub mod medium;
