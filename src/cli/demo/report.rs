@@ -2,6 +2,7 @@
 
 use super::files::Source;
 use crate::api::check::CheckReport;
+use crate::api::library::LibraryView;
 use crate::api::objects::ObjectView;
 use crate::api::{JobReport, exit};
 use dss::model::{ByteCount, Oid};
@@ -47,6 +48,73 @@ pub struct Difference {
     pub why: String,
 }
 
+/// What was shown from tape to tape.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OnTape {
+    /// The library.
+    pub library: String,
+    /// Its folder.
+    pub place: String,
+    /// Whether a device model answered in place of hardware.
+    pub modelled: bool,
+    /// How many drives it has.
+    pub drives: u64,
+    /// What was stored on the first tape.
+    pub stored: Amount,
+    /// What was deleted.
+    pub deleted: Amount,
+    /// What was emptied.
+    pub repack: Emptied,
+    /// Objects read back from the second tape and found equal to their files.
+    pub verified: Amount,
+    /// The folders of the cartridges: other LTFS software reads them, too.
+    pub cartridges: Vec<PathBuf>,
+}
+
+impl OnTape {
+    /// Before anything was done in this library.
+    pub fn new(library: &LibraryView) -> Self {
+        Self {
+            library: library.name.clone(),
+            place: library.place.clone(),
+            modelled: library.modelled,
+            drives: library.drives.len() as u64,
+            stored: Amount::default(),
+            deleted: Amount::default(),
+            repack: Emptied::default(),
+            verified: Amount::default(),
+            cartridges: Vec::new(),
+        }
+    }
+
+    fn told(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!(
+                "on tape   {} objects, {}, stored in {:.1} s in library {} ({} drives, {})",
+                self.stored.objects,
+                self.stored.bytes,
+                self.stored.seconds,
+                self.library,
+                self.drives,
+                if self.modelled {
+                    "modelled: there is no hardware"
+                } else {
+                    "hardware"
+                }
+            ),
+            format!("deleted   {} of them, {}", self.deleted.objects, self.deleted.bytes),
+        ];
+        lines.extend(self.repack.told());
+        lines.push(format!(
+            "verified  {} objects, {}, read back whole from tape in {:.1} s and equal to their files",
+            self.verified.objects, self.verified.bytes, self.verified.seconds
+        ));
+        let cartridges = self.cartridges.iter().map(|folder| folder.display().to_string());
+        lines.push(format!("tapes     {}", cartridges.collect::<Vec<_>>().join(" ")));
+        lines
+    }
+}
+
 /// Everything.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Demo")]
@@ -75,6 +143,8 @@ pub struct Report {
     pub media_bytes_after: ByteCount,
     /// Objects read back and found equal to their files.
     pub verified: Amount,
+    /// The same from tape to tape.
+    pub tape: Option<OnTape>,
     /// Objects that are not what they should be.
     pub differences: Vec<Difference>,
     /// What `check` found afterwards.
@@ -97,6 +167,7 @@ impl Report {
             media_bytes_before: ByteCount::ZERO,
             media_bytes_after: ByteCount::ZERO,
             verified: Amount::default(),
+            tape: None,
             differences: Vec::new(),
             check: CheckReport {
                 ok: false,
@@ -130,7 +201,7 @@ impl Report {
             format!("          extents on {}", counted(&self.extents)),
             format!("deleted   {} objects, {}", self.deleted.objects, self.deleted.bytes),
         ];
-        lines.extend(self.repacked());
+        lines.extend(self.repack.told());
         lines.push(format!(
             "space     {}: {} before, {} now; all four: {} before, {} now",
             self.repack.medium,
@@ -143,6 +214,7 @@ impl Report {
             "verified  {} objects, {}, read back whole in {:.1} s and equal to their files",
             self.verified.objects, self.verified.bytes, self.verified.seconds
         ));
+        lines.extend(self.tape.iter().flat_map(OnTape::told));
         let different = self.differences.iter();
         lines.extend(different.map(|difference| format!("DIFFERENT {}: {}", difference.oid, difference.why)));
         lines.push(match self.check.ok {
@@ -154,9 +226,11 @@ impl Report {
         });
         lines.join("\n")
     }
+}
 
-    fn repacked(&self) -> Vec<String> {
-        let Some(job) = &self.repack.job else { return Vec::new() };
+impl Emptied {
+    fn told(&self) -> Vec<String> {
+        let Some(job) = &self.job else { return Vec::new() };
         let targets: BTreeMap<String, u64> = job
             .targets
             .iter()
@@ -165,7 +239,7 @@ impl Report {
         let mut lines = vec![
             format!(
                 "repacked  {} is {}: {} extents, {}, moved to {}",
-                self.repack.medium,
+                self.medium,
                 job.state,
                 job.extents.moved,
                 job.bytes_moved,
@@ -173,7 +247,7 @@ impl Report {
             ),
             format!(
                 "          predicted {:.1} s, took {:.1} s; {} extents read back from their new media, {} bad",
-                self.repack.predicted_seconds, self.repack.seconds, job.read_back.extents, job.read_back.failed
+                self.predicted_seconds, self.seconds, job.read_back.extents, job.read_back.failed
             ),
         ];
         if let Some(error) = &job.error {
