@@ -2,6 +2,7 @@
 //! Everything here that asks a device blocks.
 
 mod facts;
+mod problems;
 pub mod view;
 
 pub use facts::{facts, technology_of};

@@ -8,7 +8,7 @@ use std::fs;
 
 /// How every verb is typed in the right way, and the code with which it ends where the state folder cannot be one. What
 /// needs no state folder has something else that cannot be.
-const TYPED: [(&str, &str, i32); 47] = [
+const TYPED: [(&str, &str, i32); 62] = [
     ("init", "", 3),
     ("stop", "", 3),
     ("demo", "--from folder", 3),
@@ -40,6 +40,21 @@ const TYPED: [(&str, &str, i32); 47] = [
     ("medium check-erase", "a", 3),
     ("medium format", "a", 3),
     ("medium import", "a", 3),
+    ("library add virtual", "lib0 folder", 3),
+    ("library add scsi", "lib0 /dev/sg99", 3),
+    ("library list", "", 3),
+    ("library scan", "lib0", 3),
+    ("library insert", "lib0 folder --barcode RSP000L9", 3),
+    ("library forget", "lib0", 3),
+    ("drive list", "", 3),
+    ("drive status", "", 3),
+    ("drive lock", "drv0", 3),
+    ("drive unlock", "drv0", 3),
+    ("tape list", "", 3),
+    ("tape add", "RSP000L9", 3),
+    ("tape format", "RSP000L9", 3),
+    ("tape check", "RSP000L9", 3),
+    ("tape unload", "RSP000L9", 3),
     ("extent list", "", 3),
     ("extent show", "EXTENT", 3),
     ("extent migrate", "EXTENT --to a", 3),
