@@ -6,7 +6,7 @@ use super::tag::Record;
 use super::volume::LtfsVolume;
 use super::writing::Writing;
 use crate::ldm::drive::PartitionRoom;
-use crate::ldm::fs::ltfs::volume::PartitionView;
+use crate::ldm::fs::ltfs::volume::{Appender, PartitionView};
 use crate::ldm::fs::{ExtentTag, IndexEntry, Space};
 use crate::ldm::{MediaResult, Op};
 use dss::model::{Address, ByteCount, Digests, Span, Stretch};
@@ -212,15 +212,21 @@ impl LtfsVolume {
         free(data, estimate.index, ahead)
     }
 
-    /// Whether an extent surely fits. The drive is asked only when what it said last leaves a doubt.
+    /// Whether an extent surely fits. The drive is asked only when what it said last leaves a doubt, and its buffer is
+    /// written out only when that could end it.
     pub(super) fn has_room(&mut self, bytes: ByteCount, need: Need) -> MediaResult<bool> {
-        if let Some(estimate) = self.estimate
-            && self.free(estimate, need) >= bytes.0
-        {
+        let fits = |volume: &Self, estimate| volume.free(estimate, need) >= bytes.0;
+        if self.estimate.is_some_and(|estimate| fits(self, estimate)) {
             return Ok(true);
         }
         let (_, estimate) = self.ask_estimate()?;
-        Ok(self.free(estimate, need) >= bytes.0)
+        let ahead = self.appender.as_ref().is_some_and(Appender::is_ahead);
+        if self.full || !ahead || fits(self, estimate) {
+            return Ok(fits(self, estimate));
+        }
+        self.set_aside(Op::FreeSpace)?;
+        let (_, estimate) = self.ask_estimate()?;
+        Ok(fits(self, estimate))
     }
 }
 
