@@ -7,7 +7,7 @@ use super::{FORMAT, place, tagged, tree};
 use crate::ldm::drive::{Drive, DriveResult, Layout, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::index::{File, Lock, Node, walk};
-use crate::ldm::fs::ltfs::medium::{self, Shape};
+use crate::ldm::fs::ltfs::medium::{self, Shape, mark};
 use crate::ldm::fs::{EraseStep, Label, Volume, Wanted, describe};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, ByteCount, Generation, Span};
@@ -154,7 +154,7 @@ impl ForeignVolume {
     }
 
     fn lay_out(&mut self, label: &Label, between: &mut dyn FnMut(EraseStep)) -> MediaResult<()> {
-        let shape = self.seat.ask(Op::Delete, |drive| {
+        let shape = self.seat.work(Op::Delete, |drive| {
             let barcode = drive.attribute(Partition(0), attributes::BARCODE)?;
             let barcode = barcode.map_or_else(String::new, |barcode| {
                 String::from_utf8_lossy(&barcode.value)
@@ -163,10 +163,10 @@ impl ForeignVolume {
             });
             let usual = Shape::usual(&barcode);
             let most = u32::try_from(drive.record_max()).unwrap_or(u32::MAX);
-            mark(drive, label)?;
+            mark::set(drive, label, &barcode)?;
             drive.format(Layout::IndexAndData)?;
             // A format may have cleared the cartridge's memory.
-            mark(drive, label)?;
+            mark::set(drive, label, &barcode)?;
             forget(drive)?;
             Ok(Shape {
                 block_size: usual.block_size.min(most),
@@ -177,13 +177,6 @@ impl ForeignVolume {
         between(EraseStep::BeforeLabel);
         medium::format(self.seat.shared(), label, &shape)
     }
-}
-
-/// Tells the cartridge which medium it is, and that it is being erased: its tape cannot say so for a while.
-fn mark(drive: &mut dyn Drive, label: &Label) -> DriveResult<()> {
-    let words = format!("respool: erasing {}, generation {}", label.name, label.generation);
-    drive.set_attribute(Partition(0), &attributes::medium_id(label.medium.0))?;
-    drive.set_attribute(Partition(0), &attributes::text(attributes::VOLUME_NAME, &words))
 }
 
 /// Has the cartridge forget the volume that its tape held.

@@ -27,7 +27,7 @@ fn generation(text: &[u8]) -> Option<Generation> {
 /// # Errors
 /// `Refused`: the drive writes nothing into a cartridge's memory, so that an erasure that is cut off could not be told
 /// from a tape of somebody else.
-pub(super) fn set(drive: &mut dyn Drive, label: &Label, barcode: &str) -> LtfsResult<()> {
+pub(in crate::ldm::fs::ltfs) fn set(drive: &mut dyn Drive, label: &Label, barcode: &str) -> LtfsResult<()> {
     for attribute in [
         attributes::medium_id(label.medium.0),
         attributes::barcode(barcode),

@@ -10,7 +10,7 @@ mod erasing;
 mod format;
 mod home;
 mod log;
-mod mark;
+pub(super) mod mark;
 mod readback;
 mod reading;
 mod removal;
