@@ -11,6 +11,7 @@ mod plan;
 mod put;
 mod repack;
 mod swap;
+mod tape;
 
 use clap::Parser;
 use figure::{Figure, Verdict};
@@ -50,11 +51,13 @@ enum Name {
     Swap,
     /// Many small files put beside `cp -r` and `sync -f`
     Put,
+    /// A repack from tape to tape beside `cp -r` of the records and `sync -f`
+    Tape,
     /// The plan of a very large medium: memory and time
     Plan,
 }
 
-const ALL: [Name; 5] = [Name::Repack, Name::Many, Name::Swap, Name::Put, Name::Plan];
+const ALL: [Name; 6] = [Name::Repack, Name::Many, Name::Swap, Name::Put, Name::Tape, Name::Plan];
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
             Name::Many => many::run(),
             Name::Swap => swap::run(args.pairs),
             Name::Put => put::run(args.pairs),
+            Name::Tape => tape::run(args.pairs, args.mib),
             Name::Plan => plan::run(args.extents),
         });
     }
