@@ -219,6 +219,7 @@ impl Run {
                 address: new.address,
                 digests: new.digests.unwrap(),
                 inode: None,
+                span: None,
                 header: ObjectHeader {
                     bytes: new.bytes,
                     copies: CopyNo(2),
