@@ -28,6 +28,8 @@ mod schema;
 mod silence;
 #[path = "pg/stepped.rs"]
 mod stepped;
+#[path = "pg/tape.rs"]
+mod tape;
 #[path = "pg/trouble.rs"]
 mod trouble;
 #[path = "pg/unindexed.rs"]

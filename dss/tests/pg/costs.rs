@@ -71,6 +71,27 @@ async fn e13_how_full_media_are_is_told_without_their_extents() {
     assert_eq!(read.await, 0);
 }
 
+/// Each mount of a tape asks where what is durable on it ends: one extent is looked at for it, also while the
+/// server has no statistics of the rest.
+#[tokio::test]
+async fn e13_the_durable_end_of_a_tape_is_found_without_its_extents() {
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    let (tape, _) = fresh.medium("tape").await;
+    let lies = |number: usize| dss::catalogue::Found {
+        span: format!("1:{}+0*1=1", number + 5).parse().ok(),
+        ..found(number)
+    };
+    let items = (0..BESIDE).map(lies).collect();
+    fresh.pg.import(tape, items, Adopt::Yes, now()).await.unwrap();
+    let read = rows_read(&fresh, async |pg| {
+        for _ in 0..20 {
+            assert_eq!(pg.durable_end(tape).await.unwrap(), BESIDE as u64 + 5);
+        }
+    });
+    let read = read.await;
+    assert!(read <= 20, "{read} rows, 20 times for one");
+}
+
 /// Has it that no index names some of a medium's extents.
 async fn forget(fresh: &Fresh, medium: MediumId, how_many: usize) {
     let forget = format!(

@@ -1,9 +1,11 @@
 //! One rule per test.
 
 use super::bench::{Bench, Manners, Wanting, id, medium, request};
+use crate::core::allocation::Mode;
+use crate::core::placement::not_usable;
 use crate::core::request::{Priority, Refusal};
 use crate::core::scheduler::{Event, IDLE_MAX};
-use dss::model::{AdmState, ByteCount, Health, Presence};
+use dss::model::{AdmState, ByteCount, Family, Health, Presence};
 
 fn free(free: u64) -> Manners {
     Manners {
@@ -207,6 +209,19 @@ fn what_is_locked_dead_or_elsewhere_is_refused_with_the_reason() {
     }
     let erase = bench.ask(request(Priority::Repack).alone(3));
     assert!(bench.is_granted(erase), "what is being erased may only be erased again");
+}
+
+/// The robot brings a tape that is in its library; a disk that is near somebody has to plug in.
+#[test]
+fn a_tape_in_its_library_may_be_used_and_a_disk_nearby_may_not() {
+    let mut row = medium(1, None);
+    row.presence = Presence::Near;
+    for (family, usable) in [(Family::Tape, true), (Family::Dir, false)] {
+        row.family = family;
+        for mode in [Mode::Read, Mode::Write, Mode::Exclusive] {
+            assert_eq!(not_usable(&row, mode).is_none(), usable, "{family} {mode:?}");
+        }
+    }
 }
 
 #[test]
