@@ -97,7 +97,7 @@ impl Demo {
         let mut report = Report::new(&self.from, &media, &sources);
 
         say("storing them, half in one copy and half in two ...".into());
-        let half_twice = |number: usize| if number % 2 == 0 { 1 } else { 2 };
+        let half_twice = |number: usize| if number.is_multiple_of(2) { 1 } else { 2 };
         report.stored = store(context, &client, &sources, "demo", half_twice).await?;
         let objects = all_objects(&client, "").await?;
         report.count_copies(&objects);
