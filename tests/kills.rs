@@ -3,7 +3,7 @@
 //!
 //! `KILLS_RESPOOL`, `KILLS_PG` and `KILLS_BOTH` say how many kills of each kind (6, 3 and 1 unless told otherwise),
 //! `KILLS_SEED` which. With [`plan::MUST_COVER`] kills of respoold or more, every step of `respool drill steps` must be
-//! hit [`plan::HITS`] times.
+//! hit [`plan::HITS`] times. `KILLS_BETWEEN=tapes` has the repack go between two tapes in a library of model drives.
 //!
 //! What is simulated: a process killed with SIGKILL. The kernel keeps what such a process wrote, synced or not; what a
 //! power cut takes away is simulated in `tests/sim`.

@@ -2,6 +2,7 @@
 
 use super::clients::Shared;
 use super::house::files_and_rows_agree;
+use super::plan::Between;
 use super::talk::Talk;
 use respool_test_support::Site;
 use respool_test_support::site::holds_within;
@@ -40,10 +41,15 @@ pub fn audit(shared: &Shared<'_>, talk: &Talk) {
     );
 }
 
-/// At the very end: what nobody references any more is gone from the media and from the catalogue.
-pub fn nothing_is_left(site: &Site) {
+/// At the very end: what nobody references any more is gone from the disks and from the catalogue. A tape regains nothing
+/// before it is erased whole.
+pub fn nothing_is_left(site: &Site, between: Between) {
     let files = |name: &str| site.files(name).len();
-    for medium in ["a", "b", "c"] {
+    let disks: &[&str] = match between {
+        Between::Disks => &["a", "b", "c"],
+        Between::Tapes => &["c"],
+    };
+    for medium in disks.iter().copied() {
         let orphans = || site.extents(&["--medium", medium, "--state", "orphan"]);
         assert!(
             holds_within(SWEPT_WITHIN, || orphans().is_empty()),

@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub fn run(orders: &Orders) {
     let site = Site::with_config(RESPOOL, CONFIG);
     let ledger = Ledger::default();
-    let (kept, given) = prepare(&site, &ledger);
+    let (kept, given) = prepare(&site, &ledger, orders.between);
     let steps = step_names(&site);
     site.stop();
     let shared = Shared::new(&site, &ledger);
@@ -384,7 +384,7 @@ impl<'a> Director<'a> {
         self.audit();
         self.shared.ended.store(true, Ordering::Relaxed);
         if orders.must_hit() > 0 {
-            nothing_is_left(self.site);
+            nothing_is_left(self.site, orders.between);
             self.site.ok(&["check"]);
         }
         let lost = LostAnswers::of(&self.site.log());

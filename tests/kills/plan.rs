@@ -17,6 +17,16 @@ pub struct Orders {
     /// Kills of both at once.
     pub both: usize,
     pub seed: u64,
+    pub between: Between,
+}
+
+/// Between what the repack goes back and forth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// Two directories that play disks.
+    Disks,
+    /// Two tapes in a library of model drives.
+    Tapes,
 }
 
 impl Orders {
@@ -32,6 +42,11 @@ impl Orders {
             postgres: count("KILLS_PG", 3),
             both: count("KILLS_BOTH", 1),
             seed: number("KILLS_SEED", 1),
+            between: match std::env::var("KILLS_BETWEEN").as_deref() {
+                Err(_) | Ok("disks") => Between::Disks,
+                Ok("tapes") => Between::Tapes,
+                Ok(other) => panic!("KILLS_BETWEEN={other} is neither disks nor tapes"),
+            },
         }
     }
 
@@ -45,8 +60,15 @@ impl fmt::Display for Orders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "KILLS_RESPOOL={} KILLS_PG={} KILLS_BOTH={} KILLS_SEED={}",
-            self.respool, self.postgres, self.both, self.seed
+            "KILLS_RESPOOL={} KILLS_PG={} KILLS_BOTH={} KILLS_SEED={} KILLS_BETWEEN={}",
+            self.respool,
+            self.postgres,
+            self.both,
+            self.seed,
+            match self.between {
+                Between::Disks => "disks",
+                Between::Tapes => "tapes",
+            }
         )
     }
 }

@@ -2,6 +2,7 @@
 
 use super::house::fill;
 use super::ledger::{Content, Ledger};
+use super::plan::Between;
 use respool_test_support::Site;
 use serde_json::Value;
 
@@ -30,9 +31,25 @@ const SIZES: [usize; 8] = [0, 1, 700, 1_500, 2_500, 4_096, 4_097, 9_000];
 const CHANGED: usize = 10;
 const CHANGERS: usize = 2;
 
+/// The media that the repack goes between, and a third one.
+fn make_media(site: &Site, between: Between) {
+    match between {
+        Between::Disks => site.disks(&["a", "b", "c"]),
+        Between::Tapes => {
+            let folder = site.root().join("library").display().to_string();
+            let made = ["library", "add", "virtual", "library", &folder, "--technology", "lto9"];
+            site.ok(&[&made[..], &["--drives", "2", "--slots", "4", "--cartridges", "2"]].concat());
+            for (name, barcode) in [("a", "RSP000L9"), ("b", "RSP001L9")] {
+                site.ok(&["tape", "add", barcode, "--name", name, "--tags", name]);
+            }
+            site.disks(&["c"]);
+        }
+    }
+}
+
 /// 3,000 extents on a, some with a second copy on c. Answers who keeps what: the reader's, and each changer's.
-pub fn prepare(site: &Site, ledger: &Ledger) -> (Vec<String>, Vec<Vec<String>>) {
-    site.disks(&["a", "b", "c"]);
+pub fn prepare(site: &Site, ledger: &Ledger, between: Between) -> (Vec<String>, Vec<Vec<String>>) {
+    make_media(site, between);
     site.ok(&["medium", "set", "c", "tags=c,second"]);
     for medium in ["a", "b"] {
         site.ok(&["medium", "set", medium, &format!("tags={medium},first,second")]);
