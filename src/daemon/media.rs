@@ -326,6 +326,12 @@ async fn set(State(daemon): State<Arc<Daemon>>, Json(request): Json<MediumSetReq
         ..MediumChange::default()
     };
     for (key, value) in &request.values {
+        if key == "path" && medium.family == Family::Tape {
+            let why = "a tape has no path: its library finds it by its barcode";
+            return Err(Problem::refused("bad_value", key, why)
+                .next("put it into its library and run `respool library scan`; nothing was changed")
+                .into());
+        }
         apply(&mut wish, key, value)?;
     }
     if let Some(to) = wish.adm_state {
