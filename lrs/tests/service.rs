@@ -1,5 +1,7 @@
 //! The scheduler's service over the catalogue in memory, with volumes of paper.
 
+#[path = "service/library.rs"]
+mod library;
 #[path = "service/paper.rs"]
 mod paper;
 

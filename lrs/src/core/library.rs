@@ -77,6 +77,17 @@ impl Libraries {
         }
     }
 
+    /// Whether a drive takes a cartridge for this use. What is no library's takes what it is there for.
+    pub fn takes(&self, drive: &DriveId, technology: &str, mode: Mode) -> bool {
+        match drive {
+            DriveId::Dock(_) | DriveId::Own(_) => true,
+            DriveId::Bay { library, bay } => {
+                let facts = self.known.get(library).and_then(|bays| bays.get(bay));
+                facts.is_some_and(|facts| facts.takes(technology, mode))
+            }
+        }
+    }
+
     /// A drive is told to load a medium: what lay anywhere before is no news any more.
     pub fn loads(&mut self, drive: &DriveId, medium: MediumId) {
         for (library, bays) in &mut self.known {

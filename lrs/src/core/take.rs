@@ -4,6 +4,7 @@ use super::allocation::{Claim, Mode};
 use super::drive::{DriveId, DriveStep};
 use super::health::Failure;
 use super::lease::LeaseState;
+use super::library::LibraryFacts;
 use super::placement::{Out, not_usable};
 use super::queue::Stage;
 use super::request::{AllocationId, Refusal};
@@ -60,7 +61,7 @@ impl Scheduler {
             Event::LeaseTaken(id, epoch) => self.lease(id, LeaseState::Held(epoch)),
             Event::LeaseFailed(id, why) => self.lease(id, LeaseState::Refused(why)),
             Event::LeaseLost(id) => self.lease_lost(id, effects),
-            Event::Library(facts) => self.libraries.learn(facts),
+            Event::Library(facts) => self.learn(facts),
             Event::DriveLock {
                 drive,
                 locked: Some(why),
@@ -125,6 +126,22 @@ impl Scheduler {
     pub fn verdict(&self, medium: MediumId, drive: &DriveId) -> (Option<String>, Option<String>) {
         let of_medium = self.health.against_medium(medium, self.now);
         (of_medium, self.health.against_drive(drive, self.now))
+    }
+
+    /// What is true of a library from now on. Whoever is prepared in a drive that does not take his tape any more is judged
+    /// again.
+    fn learn(&mut self, facts: LibraryFacts) {
+        self.libraries.learn(facts);
+        let preparing = self.queue.iter().filter(|waiting| waiting.is_preparing());
+        let claims = preparing.flat_map(|waiting| waiting.claims());
+        let lost: Vec<Claim> = claims
+            .filter(|claim| {
+                let technology = self.media.get(&claim.medium).map(|state| &state.row.technology);
+                technology.is_none_or(|technology| !self.libraries.takes(&claim.drive, technology, claim.mode))
+            })
+            .cloned()
+            .collect();
+        self.put_back(|claim| lost.contains(claim));
     }
 
     fn gone(&mut self, id: MediumId) {

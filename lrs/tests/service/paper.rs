@@ -5,10 +5,10 @@ use dss::mem::MemCatalogue;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, AdmState, ByteCount, CatalogueId, Digests, Epoch, ExtentId, Family, FsState, Holder, HolderId, Location,
-    Medium, MediumId, NoDrill, Origin, Resource, Revision,
+    Medium, MediumId, NoDrill, Origin, Presence, Resource, Revision,
 };
 use jiff::{SignedDuration, Timestamp};
-use lrs::core::{Priority, Request, WriteWant};
+use lrs::core::{BayFacts, DriveId, LibraryFacts, Priority, Request, WriteWant};
 use lrs::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
     Wanted, WriteHandle,
@@ -45,6 +45,34 @@ struct Manners {
     roomless: BTreeSet<String>,
     mounts: BTreeMap<String, usize>,
     mounted: BTreeMap<String, usize>,
+    /// What is in the drives of the library, mounted or not.
+    in_bays: BTreeMap<String, String>,
+    /// Drives that do not give a cartridge back.
+    stuck: BTreeSet<String>,
+    /// Each load and each taking out, in order.
+    moves: Vec<String>,
+}
+
+impl Manners {
+    /// Brings a cartridge into a drive, unless it is there.
+    fn bring(&mut self, name: &str, drive: &DriveId) -> MediaResult<()> {
+        let at = drive.to_string();
+        if self.in_bays.get(&at).is_some_and(|there| there == name) {
+            return Ok(());
+        }
+        if let Some((other, _)) = self.in_bays.iter().find(|(_, there)| *there == name) {
+            return Err(MediaError {
+                op: Op::Load,
+                medium: name.to_owned(),
+                at: Some(at),
+                fault: Fault::Unfit(format!("its cartridge is in {other}")),
+            });
+        }
+        self.moves.push(format!("{name} into {at}"));
+        let before = self.in_bays.insert(at, name.to_owned());
+        assert_eq!(before, None, "a drive is emptied before it is loaded");
+        Ok(())
+    }
 }
 
 /// Where media are found.
@@ -52,9 +80,14 @@ struct Manners {
 struct Room(Arc<Mutex<Manners>>);
 
 impl Mounter for Room {
-    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
+    fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let mut manners = self.0.lock().unwrap();
         let name = medium.name.clone();
+        assert_eq!(berth.durable_end, 0, "nothing is durable on paper");
+        match medium.family {
+            Family::Dir => assert_eq!(Some(&berth.drive), DriveId::fixed(medium).as_ref()),
+            Family::Tape => manners.bring(&name, &berth.drive)?,
+        }
         if let Some(fault) = manners.broken.get(&name) {
             return Err(MediaError {
                 op: Op::Mount,
@@ -65,7 +98,10 @@ impl Mounter for Room {
         }
         *manners.mounts.entry(name.clone()).or_default() += 1;
         // What shares a dock is never mounted together, and nothing twice.
-        let place = medium.location.dock.clone().unwrap_or_else(|| name.clone());
+        let place = match medium.family {
+            Family::Dir => medium.location.dock.clone().unwrap_or_else(|| name.clone()),
+            Family::Tape => berth.drive.to_string(),
+        };
         let mounted = manners.mounted.entry(place.clone()).or_default();
         *mounted += 1;
         assert_eq!(*mounted, 1, "{place} holds one medium at a time");
@@ -82,6 +118,26 @@ impl Mounter for Room {
             place,
             room: self.clone(),
         }))
+    }
+
+    fn unmount(&self, drive: &DriveId) -> MediaResult<()> {
+        let (mut manners, at) = (self.0.lock().unwrap(), drive.to_string());
+        let mounted = manners.mounted.get(&at).copied().unwrap_or_default();
+        assert_eq!(mounted, 0, "its volume is closed before");
+        let Some(name) = manners.in_bays.get(&at).cloned() else {
+            return Ok(());
+        };
+        if manners.stuck.contains(&at) {
+            return Err(MediaError {
+                op: Op::Unload,
+                medium: name,
+                at: Some(at),
+                fault: Fault::Io(Errno::EIO),
+            });
+        }
+        manners.in_bays.remove(&at);
+        manners.moves.push(format!("{name} out of {at}"));
+        Ok(())
     }
 }
 
@@ -160,6 +216,62 @@ impl Hall {
             .await
             .unwrap();
         id
+    }
+
+    /// A tape of `lib0`, formatted.
+    pub async fn add_tape(&self, name: &str) -> MediumId {
+        let id = MediumId::fresh();
+        let new = NewMedium {
+            id,
+            name: name.into(),
+            family: Family::Tape,
+            technology: "LTO-9".into(),
+            location: Location {
+                path: name.into(),
+                dock: None,
+                library: Some("lib0".into()),
+            },
+            tags: BTreeSet::new(),
+            class: None,
+            capacity: None,
+        };
+        self.catalogue.add_medium(new, Timestamp::now()).await.unwrap();
+        let formatted = MediumChange {
+            fs_state: Some(FsState::Empty),
+            presence: Some(Presence::Attached),
+            ..MediumChange::default()
+        };
+        self.catalogue
+            .change_medium(id, formatted, Timestamp::now())
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Tells of `lib0` with two drives that write.
+    pub fn tell_library(&self) {
+        let words = || BTreeSet::from(["LTO-9".to_owned()]);
+        let bays = ["drv0", "drv1"].map(|name| BayFacts {
+            bay: name.into(),
+            reads: words(),
+            writes: words(),
+            closed: None,
+            holds: None,
+        });
+        self.lrs.library(LibraryFacts {
+            name: "lib0".into(),
+            bays: bays.into(),
+        });
+    }
+
+    /// Has a drive keep its cartridge.
+    pub fn stick(&self, drive: &str) {
+        self.room.0.lock().unwrap().stuck.insert(drive.into());
+    }
+
+    /// What the library did so far.
+    pub fn moves(&self) -> Vec<String> {
+        self.room.0.lock().unwrap().moves.clone()
     }
 
     pub async fn set(&self, id: MediumId, adm_state: AdmState) {

@@ -1,10 +1,9 @@
 //! Requests, answers, failures, releases and changes in any order, in worlds of any shape: nothing is granted twice, no
 //! write grant is smaller than one extent, what waits holds nothing, nobody is passed more often than stated, and when
-//! answers and releases keep coming every request ends.
+//! answers and releases keep coming every request ends. Directories, docks, and libraries of one to four drives.
 
-use super::bench::{Bench, Manners, Wanting, id, medium, request};
+use super::bench::{Bench, Manners, Skill, Wanting, bay, id, lib0, medium, request, tape};
 use super::passing::Passing;
-use crate::core::drive::DriveId;
 use crate::core::request::{AllocationId, Priority, Request};
 use crate::core::scheduler::Event;
 use dss::model::{AdmState, ByteCount, Medium};
@@ -23,8 +22,38 @@ fn worlds() -> impl Strategy<Value = Vec<Medium>> {
     })
 }
 
+/// Tapes, and some directories, with the drives of the library.
+fn libraries() -> impl Strategy<Value = (Vec<Medium>, Vec<Skill>)> {
+    let kind = prop_oneof![4 => Just(None), 1 => Just(Some(None)), 1 => Just(Some(Some("left")))];
+    let media = prop::collection::vec(kind, MEDIA as usize).prop_map(|kinds| {
+        let numbered = (0..MEDIA).zip(kinds);
+        let row = |(number, kind)| match kind {
+            None => tape(number, "lib0"),
+            Some(dock) => medium(number, dock),
+        };
+        numbered.map(row).collect::<Vec<Medium>>()
+    });
+    let skill = prop_oneof![3 => Just(Skill::Writes), 1 => Just(Skill::Reads)];
+    (media, prop::collection::vec(skill, 1..=4))
+}
+
+/// What is told of `lib0`, or of the operator's wishes for it.
+#[derive(Clone, Debug)]
+enum Told {
+    Lock(usize),
+    Unlock(usize),
+    Close(usize),
+    Open(usize),
+    /// Every drive is there and serves again.
+    All,
+    Lose(usize),
+    Holds(usize, u128),
+    LetGo(u128),
+}
+
 #[derive(Clone, Debug)]
 enum Move {
+    Library(Told),
     Submit(Request),
     Answer(usize),
     Release(usize),
@@ -82,6 +111,22 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// The same, and what libraries and their operators do.
+fn in_libraries() -> impl Strategy<Value = Move> {
+    let number = || 0..4_usize;
+    let told = prop_oneof![
+        number().prop_map(Told::Lock),
+        number().prop_map(Told::Unlock),
+        number().prop_map(Told::Close),
+        number().prop_map(Told::Open),
+        Just(Told::All),
+        number().prop_map(Told::Lose),
+        (number(), 0..MEDIA).prop_map(|(bay, medium)| Told::Holds(bay, medium)),
+        (0..MEDIA).prop_map(Told::LetGo),
+    ];
+    prop_oneof![20 => with_breaks(), 2 => told.prop_map(Move::Library)]
+}
+
 /// The same, and drives that break for good.
 fn with_breaks() -> impl Strategy<Value = Move> {
     prop_oneof![30 => moves(), 1 => (0..MEDIA).prop_map(Move::BreakDrive)]
@@ -109,7 +154,11 @@ fn make(bench: &mut Bench, step: Move) {
         }
         Move::LoseLease(of) => bench.lose_lease_if_held(of),
         Move::Distrust(of) => bench.tell(Event::Distrust(id(of))),
-        Move::BreakDrive(of) => bench.break_drive(DriveId::fixed(&bench.row(of)).expect("a world of disks")),
+        Move::BreakDrive(of) => {
+            let drive = bench.scheduler.drive_of(&bench.row(of));
+            drive.into_iter().for_each(|drive| bench.break_drive(drive));
+        }
+        Move::Library(told) => tell(bench, told),
         Move::ReadOnly(of) => {
             let mut row = bench.row(of);
             row.adm_state = match row.adm_state {
@@ -126,6 +175,42 @@ fn make(bench: &mut Bench, step: Move) {
         Move::Wait(seconds) => {
             bench.now += Duration::from_secs(seconds);
             bench.tell(Event::Tick);
+        }
+    }
+}
+
+fn tell(bench: &mut Bench, told: Told) {
+    let mut facts = bench.library.clone().expect("a world with a library");
+    let count = facts.bays.len().max(1);
+    let drive = |number: usize| bay(&format!("drv{}", number % 4));
+    match told {
+        Told::Lock(number) => bench.tell(Event::DriveLock {
+            drive: drive(number),
+            locked: Some("a wish".into()),
+        }),
+        Told::Unlock(number) => bench.tell(Event::DriveLock {
+            drive: drive(number),
+            locked: None,
+        }),
+        Told::LetGo(of) => bench.tell(Event::LetGo(id(of))),
+        Told::All => bench.tell_library(lib0(&[Skill::Writes, Skill::Reads, Skill::Writes])),
+        Told::Lose(number) => {
+            if !facts.bays.is_empty() {
+                facts.bays.remove(number % count);
+            }
+            bench.tell_library(facts);
+        }
+        Told::Close(number) | Told::Open(number) | Told::Holds(number, _) => {
+            if let Some(of_bay) = facts.bays.get_mut(number % count) {
+                match told {
+                    Told::Close(_) => of_bay.closed = Some("a fan".into()),
+                    Told::Holds(_, medium) => of_bay.holds = Some(id(medium)),
+                    Told::Open(_) | Told::Lock(_) | Told::Unlock(_) | Told::All | Told::Lose(_) | Told::LetGo(_) => {
+                        of_bay.closed = None;
+                    }
+                }
+            }
+            bench.tell_library(facts);
         }
     }
 }
@@ -148,7 +233,25 @@ fn every_rule_holds(world: Vec<Medium>, steps: Vec<Move>) {
             assert!(said.reasons.iter().all(|reason| !reason.next.is_empty()));
         }
     }
-    // From here on releases and answers keep coming. The bound is the number of requests: each round ends one.
+    all_end(&mut bench);
+}
+
+/// A world with a library: who passes whom is a matter of its drives, and tested where that is plain.
+fn every_rule_holds_in(world: Vec<Medium>, skills: &[Skill], steps: Vec<Move>) {
+    let mut bench = Bench::with(world);
+    bench.tell_library(lib0(skills));
+    for step in steps {
+        make(&mut bench, step);
+        for id in bench.asked.keys() {
+            let said = bench.scheduler.explain(*id).expect("what waits is explained");
+            assert!(said.reasons.iter().all(|reason| !reason.next.is_empty()));
+        }
+    }
+    all_end(&mut bench);
+}
+
+/// From here on releases and answers keep coming. The bound is the number of requests: each round ends one.
+fn all_end(bench: &mut Bench) {
     for _ in 0..=bench.asked.len() + bench.granted.len() {
         bench.settle();
         let granted: Vec<AllocationId> = bench.granted.keys().copied().collect();
@@ -181,5 +284,14 @@ proptest! {
         steps in prop::collection::vec(with_breaks(), 1..120),
     ) {
         every_rule_holds(world, steps);
+    }
+
+    /// E-01, X-09, X-10, X-20: the same where tapes find their drives, which are locked, closed, lost and broken meanwhile.
+    #[test]
+    fn in_libraries_every_request_ends_and_no_tape_or_drive_is_used_twice(
+        (world, skills) in libraries(),
+        steps in prop::collection::vec(in_libraries(), 1..120),
+    ) {
+        every_rule_holds_in(world, &skills, steps);
     }
 }

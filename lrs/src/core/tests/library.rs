@@ -3,6 +3,7 @@
 use super::bench::{Bench, Manners, Skill, Wanting, bay, id, lib0, medium, request, tape};
 use crate::core::allocation::PATIENCE;
 use crate::core::health::{Failure, Trouble};
+use crate::core::queue::OVERTAKEN_MAX;
 use crate::core::request::{AllocationId, Priority, Refusal};
 use crate::core::scheduler::Event;
 use crate::core::stall::TAPE_ANSWER_MAX;
@@ -447,6 +448,16 @@ fn a_request_whose_drive_closes_while_it_is_prepared_goes_on_in_another() {
     assert_eq!(seat(&bench, put, 1), drv(1));
 }
 
+#[test]
+fn a_request_whose_drive_turns_out_to_only_read_while_it_is_prepared_goes_on_in_another() {
+    let mut bench = hall(&[Skill::Writes, Skill::Writes]);
+    let put = bench.submit(request(Priority::Put).write(&[1]));
+    bench.carry_out(0);
+    bench.tell_library(lib0(&[Skill::Reads, Skill::Writes]));
+    bench.settle();
+    assert_eq!(seat(&bench, put, 1), drv(1));
+}
+
 /// A tape in a drive that does not answer is nobody knows where: it is loaded nowhere else.
 #[test]
 fn a_tape_in_a_drive_that_does_not_answer_is_refused_and_others_use_the_other_drive() {
@@ -582,4 +593,24 @@ fn stopping_puts_every_tape_away() {
     assert!(!bench.stopped);
     bench.release(get);
     assert!(bench.stopped && bench.mounted.is_empty());
+}
+
+/// Nobody starves in a library either: who needs both drives is passed no more often than stated.
+#[test]
+fn a_stream_of_gets_passes_a_repack_that_needs_both_drives_no_more_often_than_stated() {
+    let mut bench = hall(&[Skill::Writes, Skill::Writes]);
+    let mut reader = bench.ask(request(Priority::Get).read(1));
+    let repack = bench.ask(request(Priority::Repack).read(2).write(&[3]));
+    let mut passed = 0;
+    while bench.waits(repack) {
+        let next = bench.ask(request(Priority::Get).read(4 + u128::from(passed % 3)));
+        bench.release(reader);
+        if bench.is_granted(repack) {
+            break;
+        }
+        passed += 1;
+        assert!(passed <= OVERTAKEN_MAX + 1, "overtaken for ever");
+        reader = next;
+    }
+    assert!(passed >= OVERTAKEN_MAX, "who hurries goes first until then: {passed}");
 }
