@@ -102,6 +102,9 @@ fn media_advice(fault: &Fault) -> &'static str {
     match fault {
         Fault::Io(_) if fault.is_of_host() => HOST_ADVICE,
         Fault::Io(_) => "see the kernel's log for the device; repack the medium while it still reads",
+        Fault::Drive(error) if error.blame() == Blame::Library => {
+            "see to the library, then run `respool library scan`; `respool tape list` shows the cartridges"
+        }
         Fault::Drive(_) => "try the medium in another drive before it is condemned; repack it while it still reads",
         Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_) => {
             "look at the file on the medium; other copies are not concerned"

@@ -23,7 +23,7 @@ pub enum Tape {
     List(List),
     /// Make a medium of a blank cartridge
     Add(New),
-    /// Format a cartridge: make a medium of one that the catalogue does not know, erase one that it knows
+    /// Format a cartridge: erase a tape that the catalogue knows, make a medium of a blank one that it does not know
     Format(New),
     /// Check the LTFS volume on a cartridge: labels, indexes, memory; changes nothing
     Check(Which),

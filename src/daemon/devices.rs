@@ -110,6 +110,8 @@ impl Devices {
                 Ok(bare)
             }
             FsState::Empty | FsState::Used | FsState::Full => {
+                // Whoever mounts it anew has it mounted still: nobody works with that volume any more.
+                library.unmount(bay)?;
                 library.mount(bay, barcode, self.expected(row, berth.durable_end))
             }
         });

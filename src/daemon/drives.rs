@@ -75,10 +75,7 @@ fn find(daemon: &Daemon, typed: &str) -> Result<(Arc<Library>, String), Problem>
         Problem::refused("not_found", typed, message).next("`respool drive list` shows the drives; nothing was changed")
     };
     if let Some(Opened::Away(why)) = of.and_then(|name| daemon.libraries.opened(name)) {
-        return Err(not_found(format!(
-            "library {} cannot be used: {why}",
-            of.unwrap_or_default()
-        )));
+        return Err(not_found(format!("library {}: {why}", of.unwrap_or_default())));
     }
     let ready = daemon.libraries.ready();
     let mut having = ready.into_iter().filter(|library| {

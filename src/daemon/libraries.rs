@@ -9,10 +9,11 @@ pub use facts::{facts, technology_of};
 pub use view::{drive_view, library_view};
 
 use crate::api::Problem;
-use dss::catalogue::Catalogue;
-use dss::model::{DriveSeen, Library as Known, LibraryKind, Medium};
+use dss::catalogue::{Catalogue, MediumChange};
+use dss::model::{DriveSeen, Family, Library as Known, LibraryKind, Medium, Presence};
+use jiff::Timestamp;
 use lrs::core::DriveId;
-use lrs::ldm::library::{Library, LibraryError, LibraryResult, Spec, Terms, Trouble};
+use lrs::ldm::library::{Library, LibraryError, LibraryResult, Missing, Spec, Terms, Trouble};
 use lrs::service::Lrs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,10 +63,18 @@ impl Libraries {
 
     /// Opens every library of the catalogue, and tells the scheduler of their drives. One that cannot be opened is no
     /// reason not to start: it is told wherever somebody needs it, and tried again by a scan.
-    pub async fn open_all(self: &Arc<Self>, catalogue: &dyn Catalogue, lrs: &Lrs) -> Result<(), Problem> {
+    pub async fn open_all(
+        self: &Arc<Self>,
+        catalogue: &dyn Catalogue,
+        lrs: &Lrs,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         for known in catalogue.libraries().await? {
             match self.open(&known).await? {
-                Ok(library) => self.announce(catalogue, lrs, &library).await?,
+                Ok(library) => {
+                    self.announce(catalogue, lrs, &library).await?;
+                    self.note_presence(catalogue, lrs, (&library, now)).await?;
+                }
                 Err(error) => tracing::warn!(library = %known.name, %error, "a library cannot be used"),
             }
         }
@@ -169,5 +178,53 @@ impl Libraries {
             lrs.lock_drive(bay, drive.locked);
         }
         Ok(())
+    }
+
+    /// Has the catalogue know which tapes are in a library that was looked into at this time: those that are, and those that
+    /// are no more and lie on a shelf.
+    pub async fn note_presence(
+        &self,
+        catalogue: &dyn Catalogue,
+        lrs: &Lrs,
+        (library, now): (&Library, Timestamp),
+    ) -> Result<(), Problem> {
+        let (name, inventory) = (library.name(), library.last_inventory());
+        for medium in catalogue.media().await? {
+            let presence = match inventory.find(&medium.location.path) {
+                Ok(_) => Presence::Near,
+                Err(Missing::NotHere { .. }) => Presence::Shelf,
+                // One of them is it: whoever wants it is told that it is not known which.
+                Err(Missing::Twice(_)) => continue,
+            };
+            let Some(why) = news(&medium, name, presence) else {
+                continue;
+            };
+            let change = MediumChange {
+                presence: Some(presence),
+                library: (presence == Presence::Near).then(|| Some(name.to_owned())),
+                why: why.to_owned(),
+                ..MediumChange::default()
+            };
+            let changed = catalogue.change_medium(medium.id, change, now).await?;
+            lrs.medium_changed(changed.id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is new of a tape that a library has (near) or has not (shelf), by its inventory; None: nothing is.
+fn news(medium: &Medium, library: &str, found: Presence) -> Option<&'static str> {
+    if medium.family != Family::Tape {
+        return None;
+    }
+    let (in_this, is_here) = (
+        medium.location.library.as_deref() == Some(library),
+        found == Presence::Near,
+    );
+    match (in_this, is_here) {
+        (true, true) if !medium.in_reach() => Some("it is in its library"),
+        (false, true) if !medium.in_reach() => Some("it was put into this library"),
+        (true, false) if medium.in_reach() => Some("its library has it no more"),
+        (true | false, true) | (true | false, false) => None,
     }
 }

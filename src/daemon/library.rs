@@ -14,8 +14,8 @@ use crate::api::wire::Nothing;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use dss::catalogue::{MediumChange, NewLibrary as Row};
-use dss::model::{Family, Library as Known, LibraryKind, Medium, Presence};
+use dss::catalogue::NewLibrary as Row;
+use dss::model::{Library as Known, LibraryKind};
 use lrs::ldm::library::{Library, NewLibrary as Shape};
 use lrs::ldm::virt::Technology;
 use std::path::Path;
@@ -89,7 +89,7 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
         return Err(refused(&request.name, format!("{} is not UTF-8", place.display())).into());
     };
     if let NewLibrary::Virtual { folder, shape } = &request.what {
-        make(&request.name, folder, shape).await?;
+        make(&request.name, folder, shape).await.map_err(not_added)?;
     }
     let row = Row {
         name: request.name.clone(),
@@ -102,15 +102,26 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
         place: row.place.clone(),
         created_at: host.clock.now(),
     });
-    let library = daemon.libraries.try_open(spec).await?;
+    let library = daemon.libraries.try_open(spec).await.map_err(not_added)?;
     let known = host.catalogue.add_library(row, host.clock.now()).await?;
     daemon.libraries.adopt(&known, &library);
     daemon
         .libraries
         .announce(host.catalogue.as_ref(), &host.lrs, &library)
         .await?;
-    note_presence(&daemon, &library).await?;
+    daemon
+        .libraries
+        .note_presence(host.catalogue.as_ref(), &host.lrs, (&library, host.clock.now()))
+        .await?;
     Ok(Json(shown(&daemon, &known).await?))
+}
+
+/// A library that is not known yet cannot be looked into again: what helps is to add it once more.
+fn not_added(problem: Problem) -> Problem {
+    match problem.code.as_str() {
+        "library_unavailable" => problem.next("see to it, then repeat this; no library was added"),
+        _ => problem,
+    }
 }
 
 fn refused(name: &str, why: String) -> Problem {
@@ -171,40 +182,11 @@ async fn scan(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryRequ
         .libraries
         .announce(host.catalogue.as_ref(), &host.lrs, &library)
         .await?;
-    note_presence(&daemon, &library).await?;
+    daemon
+        .libraries
+        .note_presence(host.catalogue.as_ref(), &host.lrs, (&library, host.clock.now()))
+        .await?;
     Ok(Json(shown(&daemon, &known).await?))
-}
-
-/// Has the catalogue know which tapes are in a library that somebody looked into: those that are, and those that are no
-/// more and lie on a shelf.
-async fn note_presence(daemon: &Daemon, library: &Library) -> Result<(), Problem> {
-    let host = &daemon.host;
-    let (name, inventory) = (library.name(), library.last_inventory());
-    for medium in host.catalogue.media().await? {
-        if medium.family != Family::Tape {
-            continue;
-        }
-        let in_this = medium.location.library.as_deref() == Some(name);
-        let is_here = inventory.find(&medium.location.path).is_ok();
-        let change = match (in_this, is_here) {
-            (true, true) if !medium.in_reach() => "it is in its library",
-            (false, true) if !medium.in_reach() => "it was put into this library",
-            (true, false) if medium.in_reach() => "its library has it no more",
-            (true | false, true) | (true | false, false) => continue,
-        };
-        let change = MediumChange {
-            presence: Some(if is_here { Presence::Near } else { Presence::Shelf }),
-            library: is_here.then(|| Some(name.to_owned())),
-            why: change.to_owned(),
-            ..MediumChange::default()
-        };
-        let changed: Medium = host
-            .catalogue
-            .change_medium(medium.id, change, host.clock.now())
-            .await?;
-        host.lrs.medium_changed(changed.id).await?;
-    }
-    Ok(())
 }
 
 async fn insert(State(daemon): State<Arc<Daemon>>, Json(request): Json<InsertRequest>) -> Answer<TapeView> {
@@ -219,7 +201,10 @@ async fn insert(State(daemon): State<Arc<Daemon>>, Json(request): Json<InsertReq
         Ok(())
     });
     inserted.await??;
-    note_presence(&daemon, &library).await?;
+    daemon
+        .libraries
+        .note_presence(host.catalogue.as_ref(), &host.lrs, (&library, host.clock.now()))
+        .await?;
     Ok(Json(tapes::view_of(&daemon, &library, &request.barcode).await?))
 }
 

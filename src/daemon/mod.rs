@@ -220,7 +220,7 @@ async fn assemble(
     let libraries = Arc::new(Libraries::new(library_terms(seat.name(), faults.clone())));
     let devices = Arc::new(Devices::new(faults, Arc::clone(&libraries), Arc::clone(&clock)));
     let lrs = Lrs::start(settings, Arc::clone(&catalogue), devices, Arc::clone(&clock));
-    libraries.open_all(catalogue.as_ref(), &lrs).await?;
+    libraries.open_all(catalogue.as_ref(), &lrs, clock.now()).await?;
     let host = Arc::new(Host {
         catalogue,
         lrs,

@@ -297,8 +297,17 @@ async fn check(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReques
 fn checked_view(place: &Place, found: &Found, checked: Option<Checked>) -> Result<TapeCheck, Problem> {
     let Some(checked) = checked else {
         let message = format!("{}: {}; there is nothing to check", place.barcode, found.holds);
-        return Err(Problem::refused("no_volume", &place.barcode, message)
-            .next("`respool tape add` makes a medium of a blank cartridge; nothing was touched"));
+        let next = match &found.holds {
+            Holds::Blank => "`respool tape add` makes a medium of a blank cartridge; nothing was touched",
+            Holds::Ours(_)
+            | Holds::Volume { .. }
+            | Holds::NotLtfs(_)
+            | Holds::Newer(_)
+            | Holds::Damaged(_)
+            | Holds::Remains(_)
+            | Holds::WrongGeneration(_) => "ask whoever wrote it; respool reads LTFS, and nothing was touched",
+        };
+        return Err(Problem::refused("no_volume", &place.barcode, message).next(next));
     };
     let finding = |one: &lrs::ldm::fs::ltfs::finding::Finding| TapeFinding {
         code: format!("{:?}", one.code),

@@ -8,7 +8,8 @@ use dss::model::{
     AdmState, Family, FsState, Generation, Health, Location, Medium, MediumId, Presence, Revision, Standing,
 };
 use lrs::core::DriveId;
-use lrs::ldm::library::{Library, LibraryResult};
+use lrs::ldm::changer::ElementAddress;
+use lrs::ldm::library::{Library, LibraryResult, Missing, barcode};
 use lrs::service::{Allocation, Guest, Known};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,6 +68,14 @@ fn guest(library: &Library, barcode: &str, daemon: &Daemon) -> Medium {
 impl Visit {
     /// Brings a cartridge into a drive, when one is free for it.
     pub async fn begin(daemon: &Daemon, place: &Place, purpose: String) -> Result<Self, Problem> {
+        if barcode::is_cleaning(&place.barcode) {
+            let message = format!(
+                "{} is a cleaning cartridge: it is never loaded as a medium",
+                place.barcode
+            );
+            let refused = Problem::refused("unfit", &place.barcode, message);
+            return Err(refused.next("take another cartridge; nothing was touched"));
+        }
         let (row, known) = match &place.medium {
             Some(medium) => (medium.clone(), Known::Medium),
             None => (guest(&place.library, &place.barcode, daemon), Known::No),
@@ -77,7 +86,7 @@ impl Visit {
             Ok(allocation) => allocation,
             Err(error) => {
                 leave(daemon, guest, known).await;
-                return Err(error.into());
+                return Err(not_begun(error.into(), known));
             }
         };
         let DriveId::Bay { bay, .. } = allocation.drive(guest).clone() else {
@@ -116,6 +125,16 @@ impl Visit {
     }
 }
 
+/// The catalogue has no row of a guest that could be looked at: what keeps it out of every drive are the drives.
+fn not_begun(problem: Problem, known: Known) -> Problem {
+    match (known, problem.code.as_str()) {
+        (Known::No, "medium_unusable") => {
+            problem.next("`respool drive list` shows the drives and what they take; nothing was touched")
+        }
+        (Known::No | Known::Medium, _) => problem,
+    }
+}
+
 async fn leave(daemon: &Daemon, guest: MediumId, known: Known) {
     let lrs = &daemon.host.lrs;
     lrs.guest_leaves(guest);
@@ -133,10 +152,17 @@ pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result
     let named = media.iter().filter(of_tape).find(|medium| medium.name == typed);
     let barcode = named.map_or(typed, |medium| &medium.location.path).to_owned();
     let libraries: &Libraries = &daemon.libraries;
+    // Another library may have such a barcode: a medium's name means that medium.
+    let library = library.or(named.and_then(|medium| medium.location.library.as_deref()));
     let candidates = match library {
         Some(name) => vec![libraries.get(name)?],
         None => libraries.ready(),
     };
+    for library in &candidates {
+        if let Err(Missing::Twice(at)) = library.last_inventory().find(&barcode) {
+            return Err(twice(library.name(), &barcode, &at));
+        }
+    }
     let mut having = candidates
         .into_iter()
         .filter(|library| library.last_inventory().find(&barcode).is_ok());
@@ -157,6 +183,15 @@ pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result
         barcode,
         medium,
     })
+}
+
+/// Nobody knows which of them is meant: what was done with one might have been meant for the other.
+fn twice(library: &str, barcode: &str, at: &[ElementAddress]) -> Problem {
+    let places: Vec<String> = at.iter().map(ToString::to_string).collect();
+    let places = places.join(" and ");
+    let message = format!("elements {places} of library {library} have the barcode {barcode}: none of them is touched");
+    Problem::refused("ambiguous", barcode, message)
+        .next("give all but one another label, then run `respool library scan`; nothing was touched")
 }
 
 fn nowhere(barcode: &str, library: Option<&str>) -> Problem {

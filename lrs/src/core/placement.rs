@@ -227,9 +227,19 @@ pub(super) fn not_usable(medium: &Medium, mode: Mode) -> Option<String> {
     (!tried).then(|| {
         format!(
             "it is not here ({}); last known at {}",
-            medium.presence, medium.location.path
+            medium.presence,
+            last_place(medium)
         )
     })
+}
+
+/// Where a medium is looked for: a directory by its path, a tape by its barcode and its library.
+fn last_place(medium: &Medium) -> String {
+    let path = &medium.location.path;
+    match &medium.location.library {
+        Some(library) => format!("{path} in library {library}"),
+        None => path.clone(),
+    }
 }
 
 /// A candidate of a write, or what stands against it.

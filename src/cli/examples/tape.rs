@@ -96,8 +96,8 @@ pub const TEXTS: &[Words] = &[
     (
         "tape list",
         &[
-            "A cartridge that is not in the catalogue becomes a medium by `respool tape add` when it is blank, and by \
-             `respool tape format` whatever is on it.",
+            "A cartridge that is not in the catalogue becomes a medium by `respool tape add` when it is blank, and by no verb \
+             when it is not: nothing is erased that the catalogue does not know.",
             "Examples:
   respool tape list
   respool tape list --library lib0",
@@ -117,9 +117,9 @@ pub const TEXTS: &[Words] = &[
     (
         "tape format",
         &[
-            "Of a cartridge that the catalogue does not know a medium is made, and all that other software wrote on it is \
-             gone. One that it knows is erased as `respool medium format` does, under the same conditions, which \
-             `respool medium check-erase` tells. It takes up to an hour.",
+            "A tape that the catalogue knows is erased as `respool medium format` does, under the same conditions, which \
+             `respool medium check-erase` tells. Of a cartridge that it does not know a medium is made, as `respool tape \
+             add` does: one that is not blank is refused and not written to. It takes up to an hour.",
             "Examples:
   respool tape format A00001L9
   respool tape format A00001L9 --name vault-1 --tags offsite",

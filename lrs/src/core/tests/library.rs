@@ -326,7 +326,10 @@ fn a_tape_on_a_shelf_is_refused_with_its_place_and_one_in_its_library_is_fetched
     row.presence = Presence::Shelf;
     bench.change(row.clone());
     let get = bench.ask(request(Priority::Get).read(1));
-    assert_eq!(unusable(&bench, get), "it is not here (shelf); last known at T00001L9");
+    assert_eq!(
+        unusable(&bench, get),
+        "it is not here (shelf); last known at T00001L9 in library lib0"
+    );
     row.presence = Presence::Near;
     bench.change(row);
     let get = bench.ask(request(Priority::Get).read(1));
