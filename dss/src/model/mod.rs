@@ -11,6 +11,7 @@ pub mod ids;
 pub mod job;
 pub mod lease;
 pub mod loss;
+pub mod ltfs;
 pub mod medium;
 pub mod object;
 pub mod span;
@@ -32,6 +33,7 @@ pub use job::{
     Substitution, Tally, VerifyMode,
 };
 pub use lease::{Holder, Lease, Resource};
+pub use ltfs::{LtfsAttributes, LtfsKind, LtfsTimes, LtfsValue, LtfsXattr};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
 pub use span::{Span, Stretch};
