@@ -375,7 +375,7 @@ fn metadata_that_no_index_takes_is_refused_and_harms_no_other_extent() {
         .metadata
         .user
         .insert("note".to_owned(), "x".repeat(200_000));
-    let address = volume.reserve(&large.origin, large.extent).unwrap();
+    let address = volume.reserve(&large).unwrap();
     let handle = volume.create(large, &address).unwrap().unwrap();
     volume.write(handle, b"2").unwrap();
     let refused = volume.finish(handle, Digests::of(b"2")).unwrap_err();
@@ -388,7 +388,7 @@ fn metadata_that_no_index_takes_is_refused_and_harms_no_other_extent() {
         .metadata
         .user
         .insert("note".to_owned(), "\u{1}<&>\u{ffff}\r\n".to_owned());
-    let address = volume.reserve(&odd.origin, odd.extent).unwrap();
+    let address = volume.reserve(&odd).unwrap();
     let handle = volume.create(odd.clone(), &address).unwrap().unwrap();
     volume.write(handle, b"3").unwrap();
     volume.finish(handle, Digests::of(b"3")).unwrap();
