@@ -48,8 +48,8 @@ struct State {
     sent: usize,
     at: Option<(usize, Mishap)>,
     silent: bool,
-    /// Operation codes of the commands that went out, since they are written down.
-    heard: Option<Vec<u8>>,
+    /// The commands that went out, since they are written down.
+    heard: Option<Vec<Vec<u8>>>,
     stand: Option<Stand>,
 }
 
@@ -71,8 +71,8 @@ impl Line {
         (state.at, state.heard) = (None, Some(Vec::new()));
     }
 
-    /// Operation codes of the commands that went out since.
-    pub fn heard(&self) -> Vec<u8> {
+    /// The commands that went out since.
+    pub fn heard(&self) -> Vec<Vec<u8>> {
         self.0.lock().unwrap().heard.clone().expect("somebody listens")
     }
 
@@ -108,7 +108,7 @@ impl Transport for Wire {
         }
         state.sent += 1;
         if let Some(heard) = &mut state.heard {
-            heard.push(cdb[0]);
+            heard.push(cdb.to_vec());
         }
         if let Some(answer) = state.stand.as_mut().and_then(|stand| stand(cdb)) {
             return Ok(answer);

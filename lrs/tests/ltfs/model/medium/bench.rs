@@ -1,11 +1,11 @@
 //! A medium on a cartridge of the library, and what is known of it: what it must hold, and what it may.
 
 use super::super::rig::{Line, Rig, TAPE, Tape, To};
-use super::puts::{Put, entries, get, put, synced};
-use dss::model::{CatalogueId, ExtentId, Generation, MediumId, Revision, Span};
+use super::puts::{Put, entries, get, pattern, put, synced, tag};
+use dss::model::{CatalogueId, Digests, ExtentId, Generation, MediumId, Revision, Span};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::ltfs::medium::{Erasing, Expected, FORMAT, Shape, SharedDrive, format, mount};
-use lrs::ldm::fs::{Deleted, IndexStamp, Label, Volume, Wanted};
+use lrs::ldm::fs::{Accepted, Deleted, IndexStamp, Label, Volume, Wanted};
 use lrs::ldm::virt::{Card, Technology};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -137,15 +137,40 @@ impl Ledger {
     /// Writes extents of these lengths, not synced.
     pub fn put(&mut self, volume: &mut dyn Volume, lengths: &[usize]) -> MediaResult<()> {
         for length in lengths {
-            self.numbers += 1;
-            let number = self.numbers;
-            let bytes: Vec<u8> = (0..*length)
-                .map(|at| ((at as u64).wrapping_mul(2_654_435_761) >> 9) as u8 ^ number as u8)
-                .collect();
-            let put = put(volume, &format!("runs/{number}"), &bytes)?;
-            self.puts.push(put);
+            let seed = self.numbers as u8;
+            self.put_bytes(volume, &pattern(*length, seed))?;
         }
         Ok(())
+    }
+
+    /// Writes an extent of these bytes, not synced.
+    pub fn put_bytes(&mut self, volume: &mut dyn Volume, bytes: &[u8]) -> MediaResult<()> {
+        self.numbers += 1;
+        self.puts.push(put(volume, &format!("runs/{}", self.numbers), bytes)?);
+        Ok(())
+    }
+
+    /// Writes one extent of this length as far as there is room. Whether it is whole.
+    pub fn offer_one(&mut self, volume: &mut dyn Volume, length: usize) -> MediaResult<bool> {
+        self.numbers += 1;
+        let bytes = pattern(length, self.numbers as u8);
+        let tag = tag(&format!("runs/{}", self.numbers), length as u64);
+        let address = volume.reserve(&tag.origin, tag.extent)?;
+        let Some(handle) = volume.create(tag.clone(), &address)? else {
+            return Ok(false);
+        };
+        if volume.write(handle, &bytes)? == Accepted::EndOfMedium {
+            volume.abandon(handle);
+            return Ok(false);
+        }
+        let receipt = volume.finish(handle, Digests::of(&bytes))?;
+        self.puts.push(Put {
+            tag,
+            address,
+            bytes,
+            receipt,
+        });
+        Ok(true)
     }
 
     /// The extent that is kept since longest.
@@ -157,10 +182,6 @@ impl Ledger {
             .filter(gone)
             .min_by_key(|item| item.wanted.oid.clone());
         oldest.expect("something is kept").wanted.clone()
-    }
-
-    pub fn items(&self) -> Vec<Item> {
-        self.kept.values().cloned().collect()
     }
 
     pub fn delete(&mut self, volume: &mut dyn Volume) -> MediaResult<()> {

@@ -131,7 +131,7 @@ fn left_marked(rig: &Rig, ledger: &Ledger) {
         let heard = line.heard();
         heard
             .iter()
-            .rposition(|code| *code == 0x8d)
+            .rposition(|cdb| cdb[0] == 0x8d)
             .expect("attributes are written")
     };
     line.before(written, || Then::Silence);
@@ -267,7 +267,7 @@ fn stops_at_marks(rig: &Rig, ledger: &Ledger) -> usize {
     let heard = line.heard();
     heard
         .iter()
-        .rposition(|code| *code == 0x10)
+        .rposition(|cdb| cdb[0] == 0x10)
         .expect("filemarks are written")
 }
 

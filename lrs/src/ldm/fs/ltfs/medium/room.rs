@@ -6,7 +6,7 @@ use super::tag::Record;
 use super::volume::LtfsVolume;
 use super::writing::Writing;
 use crate::ldm::drive::PartitionRoom;
-use crate::ldm::fs::ltfs::volume::PartitionView;
+use crate::ldm::fs::ltfs::volume::{Appender, PartitionView};
 use crate::ldm::fs::{ExtentTag, IndexEntry, Space};
 use crate::ldm::{MediaResult, Op};
 use dss::model::{Address, ByteCount, Digests, Span, Stretch};
@@ -212,14 +212,126 @@ impl LtfsVolume {
         free(data, estimate.index, ahead)
     }
 
-    /// Whether an extent surely fits. The drive is asked only when what it said last leaves a doubt.
+    /// Whether an extent surely fits. The drive is asked only when what it said last leaves a doubt, and its buffer is
+    /// written out only when that could end it.
     pub(super) fn has_room(&mut self, bytes: ByteCount, need: Need) -> MediaResult<bool> {
-        if let Some(estimate) = self.estimate
-            && self.free(estimate, need) >= bytes.0
-        {
+        let fits = |volume: &Self, estimate| volume.free(estimate, need) >= bytes.0;
+        if self.estimate.is_some_and(|estimate| fits(self, estimate)) {
             return Ok(true);
         }
         let (_, estimate) = self.ask_estimate()?;
-        Ok(self.free(estimate, need) >= bytes.0)
+        let ahead = self.appender.as_ref().is_some_and(Appender::is_ahead);
+        if self.full || !ahead || fits(self, estimate) {
+            return Ok(fits(self, estimate));
+        }
+        self.set_aside(Op::FreeSpace)?;
+        let (_, estimate) = self.ask_estimate()?;
+        Ok(fits(self, estimate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tag::tests::{entry, labels};
+    use super::super::tag::{Deletion, Isolation};
+    use super::*;
+    use crate::ldm::fs::ltfs::index::{self, Index};
+    use crate::ldm::fs::ltfs::volume;
+    use crate::ldm::fs::ltfs::{medium::shelf::Shelf, medium::spent};
+
+    fn other(name: &str, block: u64) -> IndexEntry {
+        entry(name, block)
+    }
+
+    fn bytes(shelf: &Shelf) -> u64 {
+        let label = labels().label;
+        let mut tree: Index = volume::empty_tree(&volume::Options {
+            serial: "RSP001".to_owned(),
+            barcode: String::new(),
+            name: String::new(),
+            pool: String::new(),
+            volume: label.volume,
+            block_size: label.block_size,
+            compression: false,
+            creator: "test".to_owned(),
+            now: label.format_time,
+        });
+        tree.root
+            .contents
+            .extend(shelf.files.iter().chain(&shelf.isolated).cloned());
+        spent::write(&mut tree.root.meta, &shelf.names.spent());
+        let mut out = Vec::new();
+        index::write(&tree, &mut out).expect("it can be written");
+        out.len() as u64
+    }
+
+    /// Whatever a change says, an index with it is larger by no more than was said, and not by much less.
+    #[test]
+    fn a_change_makes_an_index_larger_by_no_more_than_is_counted() {
+        let mut shelf = Shelf::default();
+        for (number, text) in ["plain", "\"<&>\r\"", "Ünï\u{1}", &"&\"".repeat(900)]
+            .into_iter()
+            .enumerate()
+        {
+            let mut entry = entry(&format!("o%3A{number}"), 10 + number as u64);
+            entry.tag.header.grouping = Some(text.to_owned());
+            let kept = Record::Isolated(Isolation {
+                extent: entry.tag.extent,
+                address: entry.address.clone(),
+                kept: entry.tag.extent.to_string(),
+                reason: text.to_owned(),
+            });
+            for change in [Record::Extent(Box::new(entry)), kept] {
+                let before = bytes(&shelf);
+                shelf.apply(&change, &labels()).expect("it fits");
+                let (grown, counted) = (bytes(&shelf).saturating_sub(before), growth(&change));
+                assert!(grown <= counted, "{text}: {grown} of {counted}");
+                assert!(counted < grown * 2 + 2000, "{text}: {grown} of {counted}");
+            }
+            let gone = other(&format!("gone {number}"), 90);
+            let deletion = Record::Deleted(Deletion {
+                extent: gone.tag.extent,
+                address: gone.address,
+            });
+            let before = bytes(&shelf);
+            shelf.apply(&deletion, &labels()).expect("a name may be spent");
+            assert!(bytes(&shelf) - before <= growth(&deletion));
+        }
+    }
+
+    #[test]
+    fn an_extent_needs_no_more_than_was_said_before_it_was_written() {
+        let mut entry = entry("o1", 77);
+        entry.tag.header.grouping = Some("\"<&>\"".repeat(300));
+        let need = Need::of(&entry.tag, &entry.address);
+        let record = Record::Extent(Box::new(entry));
+        assert!(record.to_line().len() as u64 + 1 <= need.line && growth(&record) <= need.index);
+    }
+
+    #[test]
+    fn nothing_is_free_where_an_index_would_not_fit() {
+        let part = |remaining| Part {
+            capacity: 640 << 10,
+            remaining,
+        };
+        let reserve = part(0).reserve();
+        assert_eq!(reserve, 10 << 10);
+        let ahead = Ahead {
+            promised: 1,
+            log: 20,
+            index: 300,
+            replaced: 50,
+        };
+        assert_eq!(free(part(reserve + 1021), part(reserve + 250), ahead), 1021 - 621);
+        assert_eq!(
+            free(part(reserve + 1021), part(reserve + 249), ahead),
+            0,
+            "the index partition"
+        );
+        assert_eq!(
+            free(part(reserve + 620), part(reserve + 250), ahead),
+            0,
+            "the data partition"
+        );
     }
 }

@@ -224,6 +224,15 @@ pub(super) fn creator(reason: &str) -> String {
     format!("respool {} - Linux - respoold - {reason}", env!("CARGO_PKG_VERSION"))
 }
 
+/// What the first record behind an index says.
+const BEGINS: &[u8] = b"respool: what follows is data and log, and no index\n";
+
+/// Begins to write behind an index. A run of records between filemarks may be an index, and whoever looks for one reads
+/// its first record: that is never one of an extent's, whatever somebody has stored.
+pub(super) fn begin(drive: &mut dyn Drive, appender: &mut Appender) -> LtfsResult<()> {
+    append(drive, appender, BEGINS)
+}
+
 /// Writes lines and seal behind the data, and waits for the tape. Answers the seal with its places.
 fn write_log(drive: &mut dyn Drive, appender: &mut Appender, lines: &[u8], seal: Seal) -> LtfsResult<Seal> {
     appender.cut(drive)?;

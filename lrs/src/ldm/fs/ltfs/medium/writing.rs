@@ -1,10 +1,10 @@
 //! Writing extents: a name nobody had, bytes behind the end of data, every one of them counted and digested on its way.
 
 use super::condition::Condition;
-use super::mark;
 use super::room::Need;
 use super::tag::{self, LONGEST_LINE, Record};
 use super::volume::LtfsVolume;
+use super::{mark, sync};
 use crate::ldm::fs::ltfs::volume::{Appender, OpenFile};
 use crate::ldm::fs::name::{self, Owner};
 use crate::ldm::fs::{Accepted, ExtentTag, IndexEntry, WriteHandle};
@@ -96,8 +96,11 @@ impl LtfsVolume {
                 let (mounted, label) = (&self.mounted, &self.label);
                 let appender = self.deck.work(op, |drive| {
                     mark::clear_left(drive, label)?;
-                    Appender::new(drive, mounted)
+                    let mut appender = Appender::new(drive, mounted)?;
+                    sync::begin(drive, &mut appender)?;
+                    Ok(appender)
                 })?;
+                self.full |= appender.early_warning();
                 self.appender = Some(appender);
             }
             Some(appender) if self.away => self.deck.work(op, |drive| appender.resume(drive))?,
