@@ -10,7 +10,7 @@ use crate::repack::plan::Assigned;
 use crate::repack::substitute::Doubt;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
 use dss::model::{
-    Address, Epoch, Extent, ExtentId, Generation, JobError, JobId, MediumId, NewExtent, Origin, Recorded, Substitution,
+    Address, Epoch, Extent, ExtentId, Generation, JobError, JobId, MediumId, NewExtent, Recorded, Substitution,
 };
 use lrs::core::WriteGrant;
 use lrs::ldm::fs::{ExtentTag, Wanted};
@@ -29,6 +29,18 @@ pub(super) struct Chosen {
     pub(super) read: Extent,
     header: ObjectHeader,
     target: MediumId,
+}
+
+impl Chosen {
+    /// What goes to the target with the bytes, as this extent.
+    fn tag(&self, id: ExtentId) -> ExtentTag {
+        ExtentTag {
+            extent: id,
+            origin: self.extent.origin.clone(),
+            bytes: self.extent.bytes,
+            header: self.header.clone(),
+        }
+    }
 }
 
 /// What windows of a round are prepared with.
@@ -217,10 +229,10 @@ async fn others_now(
 
 /// Identifies every target and takes names on it; one trip to each drive's thread.
 async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(ExtentId, Address)>, Hindrance> {
-    let mut wanted: BTreeMap<MediumId, Vec<(usize, Origin, ExtentId)>> = BTreeMap::new();
+    let mut wanted: BTreeMap<MediumId, Vec<(usize, ExtentTag)>> = BTreeMap::new();
     for (position, one) in chosen.iter().enumerate() {
-        let entry = (position, one.extent.origin.clone(), ExtentId::fresh());
-        wanted.entry(one.target).or_default().push(entry);
+        let tag = one.tag(ExtentId::fresh());
+        wanted.entry(one.target).or_default().push((position, tag));
     }
     let mut addresses: Vec<Option<(ExtentId, Address)>> = vec![None; chosen.len()];
     for (medium, names) in wanted {
@@ -230,7 +242,7 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(Exte
                 volume.identify()?;
                 names
                     .into_iter()
-                    .map(|(position, origin, id)| Ok((position, id, volume.reserve(&origin, id)?)))
+                    .map(|(position, tag)| Ok((position, tag.extent, volume.reserve(&tag)?)))
                     .collect()
             })
             .await

@@ -2,7 +2,7 @@
 //! it is unmounted.
 
 use dss::model::evidence::{SyncReceipt, WriteReceipt, WriteSerial};
-use dss::model::{Address, ByteCount, Digests, ExtentId, Origin, Revision};
+use dss::model::{Address, ByteCount, Digests, ExtentId, Revision};
 use lrs::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
     Wanted, WriteHandle,
@@ -132,7 +132,8 @@ impl Volume for MemVolume {
         })
     }
 
-    fn reserve(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address> {
+    fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
+        let (origin, extent) = (&tag.origin, tag.extent);
         Ok(Address(format!(
             "{}@{}.{}.{}-{extent}",
             origin.oid, origin.version, origin.copy, origin.index

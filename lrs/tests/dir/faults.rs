@@ -136,7 +136,7 @@ fn x_15_a_full_medium_is_an_outcome_and_the_rest_of_it_holds() {
     let (bench, puts) = filled("[[fault]]\nmedium = 'disk-a'\nop = 'write'\nafter_bytes = 150000\nerror = 'enospc'\n");
     let mut volume = bench.mounted();
     let tag = crate::volume::tag("d", 200_000);
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     let handle = volume.create(tag, &address).unwrap().unwrap();
     assert_eq!(volume.write(handle, &[1; 100_000]).unwrap(), Accepted::All);
     assert_eq!(volume.write(handle, &[1; 100_000]).unwrap(), Accepted::EndOfMedium);

@@ -184,7 +184,7 @@ fn x_16_a_row_whose_file_never_was_cannot_take_the_bytes_that_got_its_name() {
     let mut volume = bench.mounted();
     let tag = crate::volume::tag("a", 4);
     // Recorded, then a crash before its file existed.
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     drop(volume);
     let mut volume = bench.mounted();
     let live = put(&mut *volume, "a", b"live").unwrap();

@@ -60,7 +60,7 @@ fn questions_do_not_disturb_a_mounted_volume() {
     let bytes = pattern(1_000_000, 3);
     let tag = tag("big", bytes.len() as u64);
     ask();
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     ask();
     let handle = volume.create(tag.clone(), &address).unwrap().unwrap();
     for piece in bytes.chunks(70_000) {

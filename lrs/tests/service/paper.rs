@@ -5,7 +5,7 @@ use dss::mem::MemCatalogue;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, AdmState, ByteCount, CatalogueId, Digests, Epoch, ExtentId, Family, FsState, Holder, HolderId, Location,
-    Medium, MediumId, NoDrill, Origin, Presence, Resource, Revision,
+    Medium, MediumId, NoDrill, Presence, Resource, Revision,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{BayFacts, DriveId, LibraryFacts, Priority, Request, WriteWant};
@@ -380,7 +380,7 @@ impl Volume for Paper {
             free: ByteCount(5000),
         })
     }
-    fn reserve(&mut self, _: &Origin, _: ExtentId) -> MediaResult<Address> {
+    fn reserve(&mut self, _: &ExtentTag) -> MediaResult<Address> {
         unreachable!("{NEVER}")
     }
     fn create(&mut self, _: ExtentTag, _: &Address) -> MediaResult<Option<WriteHandle>> {

@@ -301,7 +301,7 @@ fn early_warning_closes_the_tape_and_what_was_written_is_good() {
     let from = reel.end() + 2;
     reel.plan(|plan| plan.warn_from = Some(from));
     let cut = tag("cut", 200_000);
-    let address = volume.reserve(&cut.origin, cut.extent).unwrap();
+    let address = volume.reserve(&cut).unwrap();
     let handle = volume.create(cut, &address).unwrap().unwrap();
     let ends = pattern(200_000, 2)
         .chunks(20_000)
@@ -311,7 +311,7 @@ fn early_warning_closes_the_tape_and_what_was_written_is_good() {
     volume.abandon(handle);
     assert_eq!(volume.space().unwrap().free, ByteCount(0));
     let more = tag("more", 1);
-    let address = volume.reserve(&more.origin, more.extent).unwrap();
+    let address = volume.reserve(&more).unwrap();
     assert_eq!(volume.create(more, &address).unwrap(), None);
     volume.sync().unwrap();
     volume.commit_index(STAMP).unwrap();
@@ -565,7 +565,9 @@ fn a_name_that_was_taken_away_is_not_given_again_after_a_commit() {
     for _ in 0..2 {
         drop(volume);
         volume = reel.mounted();
-        let address = volume.reserve(&one.tag.origin, dss::model::ExtentId::fresh()).unwrap();
+        let mut same = one.tag.clone();
+        same.extent = dss::model::ExtentId::fresh();
+        let address = volume.reserve(&same).unwrap();
         assert_ne!(address, one.address);
         put(&mut *volume, "another", b"2").unwrap();
         volume.commit_index(STAMP).unwrap();

@@ -82,8 +82,12 @@ impl Put {
 
 /// Writes one extent, not synced.
 pub fn put(volume: &mut dyn Volume, oid: &str, bytes: &[u8]) -> MediaResult<Put> {
-    let tag = tag(oid, bytes.len() as u64);
-    let address = volume.reserve(&tag.origin, tag.extent)?;
+    put_as(volume, tag(oid, bytes.len() as u64), bytes)
+}
+
+/// The same as this extent.
+pub fn put_as(volume: &mut dyn Volume, tag: ExtentTag, bytes: &[u8]) -> MediaResult<Put> {
+    let address = volume.reserve(&tag)?;
     let handle = volume.create(tag.clone(), &address)?.expect("there is room");
     for piece in bytes.chunks(100_000) {
         assert_eq!(volume.write(handle, piece)?, Accepted::All);

@@ -121,7 +121,7 @@ pub fn what_is_written_after_a_read_lies_where_it_is_found(maker: &mut dyn Maker
     let young = put(&mut *volume, "young", &pattern(50_000, 6)).unwrap();
     let bytes = pattern(90_000, 7);
     let tag = tag("under way", bytes.len() as u64);
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     let handle = volume.create(tag.clone(), &address).unwrap().unwrap();
     for piece in bytes.chunks(30_000) {
         volume.write(handle, piece).unwrap();

@@ -8,7 +8,7 @@ use lrs::ldm::fs::{Deleted, EraseStep, ReadFrom, Wanted};
 pub fn an_abandoned_extent_is_a_stranger(maker: &mut dyn Maker) {
     let (label, mut volume) = mounted(maker);
     let tag = tag("given up", 10);
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     let handle = volume.create(tag.clone(), &address).unwrap().unwrap();
     volume.write(handle, b"12345").unwrap();
     assert!(volume.strangers().unwrap().is_empty(), "it is being written");

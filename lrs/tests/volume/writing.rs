@@ -85,9 +85,11 @@ pub fn a_sync_covers_the_writes_before_it_and_no_others(maker: &mut dyn Maker) {
 /// Not while it is reserved, not after a deletion, not by another mount.
 pub fn an_address_is_given_once(maker: &mut dyn Maker) {
     let (label, mut volume) = mounted(maker);
-    let origin = tag("same", 1).origin;
-    let mut given = vec![volume.reserve(&origin, ExtentId::fresh()).unwrap()];
-    given.push(volume.reserve(&origin, ExtentId::fresh()).unwrap());
+    let same = tag("same", 1);
+    let mut other = same.clone();
+    other.extent = ExtentId::fresh();
+    let mut given = vec![volume.reserve(&same).unwrap()];
+    given.push(volume.reserve(&other).unwrap());
     for _ in 0..3 {
         let put = put(&mut *volume, "same", b"x").unwrap();
         volume.sync().unwrap();
@@ -116,14 +118,14 @@ pub fn other_bytes_than_were_meant_are_refused(maker: &mut dyn Maker) {
     let (_, mut volume) = mounted(maker);
     for (given, digests) in [("abc", "abd"), ("ab", "abc"), ("ab", "ab")] {
         let tag = tag("wrong", 3);
-        let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+        let address = volume.reserve(&tag).unwrap();
         let handle = volume.create(tag, &address).unwrap().unwrap();
         volume.write(handle, given.as_bytes()).unwrap();
         let refused = volume.finish(handle, Digests::of(digests.as_bytes())).unwrap_err();
         assert_eq!(refused.fault, Fault::Miswritten, "{given} {digests}");
     }
     let tag = tag("long", 3);
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     let handle = volume.create(tag, &address).unwrap().unwrap();
     assert_eq!(volume.write(handle, b"abcd").unwrap_err().fault, Fault::Miswritten);
     volume.abandon(handle);
@@ -137,7 +139,7 @@ pub fn extents_side_by_side_are_each_whole(maker: &mut dyn Maker) {
     let (one, two) = (pattern(300_001, 3), pattern(200_002, 4));
     let begin = |volume: &mut dyn Volume, oid: &str, bytes: &[u8]| {
         let tag = tag(oid, bytes.len() as u64);
-        let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+        let address = volume.reserve(&tag).unwrap();
         let handle = volume.create(tag.clone(), &address).unwrap().expect("there is room");
         (tag, address, handle)
     };
@@ -183,7 +185,7 @@ pub fn what_does_not_fit_is_not_begun(maker: &mut dyn Maker) {
     let after = volume.space().unwrap();
     assert!(after.used.0 >= before.used.0 + (1 << 20) && after.free < before.free);
     let tag = tag("much", after.free.0 + 1);
-    let address = volume.reserve(&tag.origin, tag.extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     assert_eq!(volume.create(tag, &address).unwrap(), None);
     assert_eq!(again(maker, volume).space().unwrap().used, after.used);
 }

@@ -7,8 +7,9 @@ use super::trouble::Trouble;
 use crate::host::Host;
 use dss::catalogue::CatalogueError;
 use dss::model::object::Place;
-use dss::model::{Address, ExtentId, NewExtent, Origin, Recorded, SessionId, Step};
+use dss::model::{Address, ExtentId, NewExtent, Recorded, SessionId, Step};
 use lrs::ldm::MediaResult;
+use lrs::ldm::fs::ExtentTag;
 
 /// An extent to be recorded.
 #[derive(Clone, Copy)]
@@ -66,15 +67,15 @@ async fn name(targets: &Targets, slots: &[Slot<'_>]) -> Result<Vec<NewExtent>, H
         if own.is_empty() {
             continue;
         }
-        let names: Vec<(Origin, ExtentId)> = own
+        let tags: Vec<ExtentTag> = own
             .iter()
-            .map(|slot| (slots[*slot].draft.origin(slots[*slot].place), slots[*slot].id))
+            .map(|slot| slots[*slot].draft.tag(slots[*slot].id, slots[*slot].place))
             .collect();
         let answer = target
             .drive
             .run(move |volume| -> MediaResult<Vec<Address>> {
                 volume.identify()?;
-                names.iter().map(|(origin, id)| volume.reserve(origin, *id)).collect()
+                tags.iter().map(|tag| volume.reserve(tag)).collect()
             })
             .await;
         let reserved = Trouble::of(answer).map_err(|trouble| Halt::Target(number, trouble))?;

@@ -222,8 +222,9 @@ pub trait Volume: Send {
     /// How much room there is. An answer that cannot be had is an error, never a guess.
     fn space(&mut self) -> MediaResult<Space>;
 
-    /// A name for an extent that was never used on this medium in this generation, and is not handed out again.
-    fn reserve(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address>;
+    /// A name for an extent that was never used on this medium in this generation, and is not handed out again. What the
+    /// extent is called may depend on all that is known of its object.
+    fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address>;
 
     /// Begins to write an extent at a reserved address. `Ok(None)`: no room for it.
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>>;

@@ -77,7 +77,7 @@ pub(super) fn of_address(address: &Address) -> Option<&str> {
 pub(super) type NameKey = [u8; 16];
 
 /// The key of a name.
-fn key(name: &str) -> NameKey {
+pub(super) fn key(name: &str) -> NameKey {
     *blake3::hash(name.as_bytes())
         .as_bytes()
         .first_chunk()
@@ -124,6 +124,11 @@ impl Names {
     /// The same by its key.
     pub(super) fn spend_key(&mut self, key: NameKey) {
         self.0.insert(key, NOBODY);
+    }
+
+    /// Whose the name was is not known any more.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.remove(&key(name));
     }
 
     /// The keys of all names that are spent, in order.

@@ -18,7 +18,7 @@ use crate::ldm::fs::{
 };
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
-use dss::model::{Address, ByteCount, Digests, ExtentId, Origin, Revision};
+use dss::model::{Address, ByteCount, Digests, ExtentId, Revision};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -228,8 +228,8 @@ impl Volume for DirVolume {
         })
     }
 
-    fn reserve(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address> {
-        self.reserve_name(origin, extent)
+    fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
+        self.reserve_name(&tag.origin, tag.extent)
     }
 
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {

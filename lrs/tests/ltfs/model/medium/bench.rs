@@ -155,7 +155,7 @@ impl Ledger {
         self.numbers += 1;
         let bytes = pattern(length, self.numbers as u8);
         let tag = tag(&format!("runs/{}", self.numbers), length as u64);
-        let address = volume.reserve(&tag.origin, tag.extent)?;
+        let address = volume.reserve(&tag)?;
         let Some(handle) = volume.create(tag.clone(), &address)? else {
             return Ok(false);
         };

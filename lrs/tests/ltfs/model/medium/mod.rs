@@ -7,6 +7,7 @@ mod ends;
 mod erasures;
 mod looks;
 mod room;
+mod travellers;
 
 // What a mounted volume is written and read with; its rules are tested elsewhere.
 #[allow(dead_code, unused_macros, unused_imports)]

@@ -1,7 +1,7 @@
 //! What may be done with a volume as it was found, from its state and its log. Pure.
 
 use super::log::Log;
-use super::tag::Stamped;
+use super::notes::Newest;
 use crate::ldm::fs::ltfs::volume::{Memory, Mounted, State};
 
 /// What may be done with a mounted volume.
@@ -20,14 +20,14 @@ pub(super) enum Condition {
 }
 
 /// Judges a volume. `least_end` is the block behind the last one that the catalogue knows of.
-pub(super) fn judge(mounted: &Mounted, log: &Log, stamped: Option<&Stamped>, least_end: u64) -> Condition {
+pub(super) fn judge(mounted: &Mounted, log: &Log, notes: &Newest, least_end: u64) -> Condition {
     if let Some(words) = [&mounted.data, &mounted.index]
         .into_iter()
         .find_map(|view| view.lost_end.as_ref())
     {
         return Condition::Damaged(format!("an end of data is lost: {words}"));
     }
-    if let Some(damage) = &log.damage {
+    if let Some(damage) = notes.damage.as_ref().or(log.damage.as_ref()) {
         return Condition::Damaged(damage.clone());
     }
     // Whatever was synced lies before a seal or an index. One that turned bad looks like a write that was torn.
@@ -50,7 +50,7 @@ pub(super) fn judge(mounted: &Mounted, log: &Log, stamped: Option<&Stamped>, lea
     if astray {
         return Condition::Damaged("the indexes of both partitions do not belong together".to_owned());
     }
-    let written_with = stamped.map_or(FIRST, |stamped| stamped.index);
+    let written_with = notes.seal.index;
     if mounted.tree.head.generation != written_with {
         return Condition::ReadOnly(format!(
             "other software wrote to it: its last index is of generation {}, and respool's last one was {written_with}",
@@ -93,8 +93,8 @@ fn damaged_index(mounted: &Mounted, log: &Log) -> Option<String> {
 }
 
 /// Why it cannot be told whether other software has left files on a damaged medium; None: its last index is known, and
-/// is respool's.
-pub(super) fn unseen(mounted: &Mounted, stamped: Option<&Stamped>) -> Option<String> {
+/// is the one that was written with respool's last notes.
+pub(super) fn unseen(mounted: &Mounted, written_with: u64) -> Option<String> {
     let views = [&mounted.data, &mounted.index];
     if let Some(view) = views.iter().find(|view| view.last.is_none()) {
         return Some(format!("partition {} has no index that can be read", view.id));
@@ -120,9 +120,5 @@ pub(super) fn unseen(mounted: &Mounted, stamped: Option<&Stamped>) -> Option<Str
             ));
         }
     }
-    let written_with = stamped.map_or(FIRST, |stamped| stamped.index);
     (mounted.tree.head.generation != written_with).then(|| "its last index is not one of respool's".to_owned())
 }
-
-/// Generation of a format's index, which has no stamp.
-const FIRST: u64 = 1;

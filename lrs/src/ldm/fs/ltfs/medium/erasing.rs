@@ -4,10 +4,9 @@
 use super::condition::Condition;
 use super::format::{Shape, lay_out};
 use super::readback::ReadBack;
-use super::shelf::Shelf;
 use super::sync::Window;
 use super::volume::{LogEnd, LtfsVolume, survey};
-use super::{condition, home, mark, tag};
+use super::{condition, mark, notes, tree};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::volume::{LtfsResult, RecordReader};
@@ -53,19 +52,19 @@ impl LtfsVolume {
     /// Files of others would go with the rest, and no row anywhere tells of them (I11). What cannot be seen may be there.
     fn refuse_foreign_files(&self) -> MediaResult<()> {
         let refuse = |why: String| Err(self.deck.fault(Op::Delete, None, Fault::Unfit(why)));
-        let foreign = home::foreign(&self.mounted.tree);
+        let foreign = tree::foreign(&self.mounted.tree);
         if let Some(first) = foreign.first() {
             let more = if foreign.len() > 1 { " and more" } else { "" };
             return refuse(format!(
                 "it holds files that are not respool's, and were not touched: '{first}'{more}"
             ));
         }
-        let stamped = match &self.condition {
-            Condition::Damaged(_) => tag::stamped(&self.mounted.tree),
+        let unseen = match &self.condition {
+            Condition::Damaged(_) => condition::unseen(&self.mounted, self.written_with),
             // Nothing of it was left when its erasure began.
-            Condition::Whole | Condition::Recover | Condition::ReadOnly(_) | Condition::HalfErased => return Ok(()),
+            Condition::Whole | Condition::Recover | Condition::ReadOnly(_) | Condition::HalfErased => None,
         };
-        match condition::unseen(&self.mounted, stamped.as_ref()) {
+        match unseen {
             None => Ok(()),
             Some(why) => refuse(format!(
                 "it is damaged, and may hold files that are not respool's, which were not touched: {why}"
@@ -99,22 +98,27 @@ impl LtfsVolume {
             compression,
         };
         let mounted = lay_out(&self.deck, Op::Delete, &label, &shape, between)?;
-        let laid = self.deck.work(Op::Delete, |drive| survey(drive, mounted, &label, 0))?;
-        let read_back = tag::read(&laid.mounted.tree.root.meta, tag::LABEL);
-        if read_back != Some(tag::Record::Label(label.clone())) || laid.condition != Condition::Whole {
+        let laid = self
+            .deck
+            .work(Op::Delete, |drive| match notes::find(drive, &mounted)? {
+                Ok(newest) if newest.label == label => survey(drive, mounted, newest, 0).map(Some),
+                Ok(_) | Err(_) => Ok(None),
+            })?;
+        let Some(laid) = laid.filter(|laid| laid.condition == Condition::Whole) else {
             return Err(self
                 .deck
                 .damaged(Op::Delete, "the label reads back otherwise than it was written"));
-        }
+        };
         self.records = RecordReader::new(&laid.mounted.labels);
         (self.mounted, self.condition) = (laid.mounted, laid.condition);
         self.revision = label.revision;
         self.label = label;
         self.stamp = None;
-        self.shelf = Shelf::default();
+        self.shelf = laid.shelf;
         self.window = Window::default();
         self.log = LogEnd::default();
         (self.used, self.unindexed) = (0, 0);
+        (self.noted, self.written_with) = (laid.noted, laid.written_with);
         self.read_back = ReadBack::done();
         (self.appender, self.estimate, self.pen) = (None, None, None);
         (self.away, self.full) = (false, false);

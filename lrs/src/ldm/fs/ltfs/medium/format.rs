@@ -2,15 +2,17 @@
 
 use super::condition::Condition;
 use super::deck::{Deck, SharedDrive};
+use super::notes::{self, Content, Newest, creator};
 use super::shelf::Shelf;
-use super::sync::creator;
-use super::tag::{self, LABEL, Record};
+use super::sync::commit_all;
 use super::volume::{LtfsVolume, Survey, survey};
 use super::{Erasing, Expected, FORMAT, mark};
 use crate::ldm::drive::{Drive, DriveFault, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::label::{Label as VolumeLabel, PartitionId};
-use crate::ldm::fs::ltfs::volume::{self, Labels, LtfsError, LtfsResult, Memory, Mounted, Options, State, of_block};
+use crate::ldm::fs::ltfs::volume::{
+    self, Commit, Labels, LtfsError, LtfsResult, Memory, Mounted, Options, State, of_block,
+};
 use crate::ldm::fs::ltfs::{FORMAT_VERSION, Time, vol1};
 use crate::ldm::fs::{EraseStep, Label, Volume, describe, meant};
 use crate::ldm::scsi::SenseClass;
@@ -59,7 +61,7 @@ impl Shape {
     }
 }
 
-/// Formats a tape with a label in its first index. The drive is nobody's while `between` is told of a step.
+/// Formats a tape, and writes a label before its second index. The drive is nobody's while `between` is told of a step.
 pub(super) fn lay_out(
     deck: &Deck,
     op: Op,
@@ -79,12 +81,23 @@ pub(super) fn lay_out(
     let words = mark::words(label);
     deck.work(op, |drive| volume::write_labels(drive, &options, &labels, &words))?;
     between(EraseStep::BeforeLabel);
-    let root = [tag::xattr(LABEL, &Record::Label(label.clone()).to_line())];
     deck.work(op, |drive| {
-        let mounted = volume::write_indexes(drive, &options, &labels, &root)?;
+        let mut mounted = volume::write_indexes(drive, &options, &labels)?;
+        let what = Commit {
+            expected_end: mounted.data.end,
+            creator: creator("Format"),
+            now: options.now,
+        };
+        let content = Content {
+            label,
+            stamped: None,
+            shelf: &Shelf::default(),
+            used: 0,
+        };
+        commit_all(drive, &mut mounted, &what, &content)?;
         // The label is there: nothing is being erased any more.
         mark::clear(drive, label)?;
-        Ok(mounted)
+        volume::mount(drive)
     })
 }
 
@@ -102,9 +115,9 @@ pub fn format(drive: &SharedDrive, label: &Label, shape: &Shape) -> MediaResult<
         return unfit(holds);
     }
     let mounted = lay_out(&deck, Op::Mount, label, shape, &mut |_| {})?;
-    match label_of(&mounted) {
+    match deck.work(Op::Mount, |drive| label_of(drive, &mounted))? {
         Some(found) if found == *label => Ok(()),
-        _ => Err(deck.damaged(Op::Mount, "the label reads back otherwise than it was written")),
+        Some(_) | None => Err(deck.damaged(Op::Mount, "the label reads back otherwise than it was written")),
     }
 }
 
@@ -142,10 +155,14 @@ fn held(drive: &mut dyn Drive, label: &Label) -> LtfsResult<Option<String>> {
         return Ok(None);
     };
     Ok(match volume::mount(drive) {
-        Ok(mounted) => Some(match label_of(&mounted) {
-            Some(label) => format!("it is a medium already: {}", describe(&label)),
-            None => format!("it holds an LTFS volume, '{}'", mounted.tree.root.meta.name),
-        }),
+        Ok(mounted) => match label_of(drive, &mounted)? {
+            Some(label) => Some(format!("it is a medium already: {}", describe(&label))),
+            // A format may have come as far as its first index, which has no label.
+            None if mounted.tree.root.contents.is_empty() && mark::is_set(drive, label.medium, label.generation)? => {
+                None
+            }
+            None => Some(format!("it holds an LTFS volume, '{}'", mounted.tree.root.meta.name)),
+        },
         // That the drive failed says nothing of the tape.
         Err(LtfsError::Drive(error)) if !of_block(&error.fault) => return Err(error.into()),
         Err(_) if mark::is_set(drive, label.medium, label.generation)? => None,
@@ -153,30 +170,31 @@ fn held(drive: &mut dyn Drive, label: &Label) -> LtfsResult<Option<String>> {
     })
 }
 
-/// The label in a volume's root; None: it is not one of respool's.
-fn label_of(mounted: &Mounted) -> Option<Label> {
-    match tag::read(&mounted.tree.root.meta, LABEL) {
-        Some(Record::Label(label)) if label.format == FORMAT => Some(label),
-        _ => None,
-    }
+/// The label of a volume; None: it is not one of respool's.
+fn label_of(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Option<Label>> {
+    let newest = notes::find(drive, mounted)?.ok();
+    Ok(newest.map(|newest| newest.label).filter(|label| label.format == FORMAT))
 }
 
-fn labelled(deck: &Deck, mounted: &Mounted) -> MediaResult<Label> {
-    label_of(mounted).ok_or_else(|| {
-        let name = &mounted.tree.root.meta.name;
-        let words = match tag::value(&mounted.tree.root.meta, LABEL) {
-            None => format!("the tape holds an LTFS volume, '{name}', that is not respool's"),
-            Some(_) => return deck.damaged(Op::Mount, "the label in its root"),
-        };
-        deck.fault(Op::Mount, None, Fault::Unlabelled(words))
-    })
+fn labelled(deck: &Deck, mounted: &Mounted) -> MediaResult<Newest> {
+    let name = &mounted.tree.root.meta.name;
+    let words = match deck.work(Op::Mount, |drive| notes::find(drive, mounted))? {
+        Ok(newest) if newest.label.format == FORMAT => return Ok(newest),
+        Ok(newest) => format!(
+            "the tape is of format '{}', which this program does not know",
+            newest.label.format
+        ),
+        Err(None) => format!("the tape holds an LTFS volume, '{name}', that is not respool's"),
+        Err(Some(damage)) => return Err(deck.damaged(Op::Mount, damage)),
+    };
+    Err(deck.fault(Op::Mount, None, Fault::Unlabelled(words)))
 }
 
 /// The label on a tape, whichever medium it names. `medium` is for messages.
 pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
     let deck = Deck::new(drive.clone(), medium);
     let mounted = deck.work(Op::Mount, volume::mount)?;
-    labelled(&deck, &mounted)
+    labelled(&deck, &mounted).map(|newest| newest.label)
 }
 
 /// Mounts the medium that is expected, or says which one is there. Nothing is written.
@@ -186,7 +204,7 @@ pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Vol
     let found = deck
         .work(Op::Mount, volume::mount)
         .and_then(|mounted| Ok((labelled(&deck, &mounted)?, mounted)));
-    let (label, mounted) = match found {
+    let (newest, mounted) = match found {
         Ok(found) => found,
         Err(error) => {
             let unlabelled = matches!(error.fault, Fault::Unlabelled(_) | Fault::Damaged(_));
@@ -202,10 +220,11 @@ pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Vol
             return Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?));
         }
     };
+    let label = newest.label.clone();
     if let Err(fault) = meant(&label, expected.medium, &expected.name, &expected.generations) {
         return Err(deck.fault(Op::Mount, None, fault));
     }
-    let survey = deck.work(Op::Mount, |drive| survey(drive, mounted, &label, expected.least_end))?;
+    let survey = deck.work(Op::Mount, |drive| survey(drive, mounted, newest, expected.least_end))?;
     Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?))
 }
 
@@ -269,6 +288,8 @@ fn half_erased(expected: &Expected) -> (Label, Survey) {
         last: None,
         used: 0,
         unindexed: 0,
+        noted: 0,
+        written_with: 0,
         condition: Condition::HalfErased,
     };
     (label, survey)

@@ -1,7 +1,8 @@
 //! The log behind the last index of the data partition: what was made durable since. Found from the end of data backwards,
 //! read along its chain, and believed only where every part fits the others. Nothing is written.
 
-use super::tag::{Record, Seal};
+use super::notes::SEAL_MAX;
+use super::tag::{Record, Seal, Sealed};
 use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
 use crate::ldm::fs::Label;
 use crate::ldm::fs::ltfs::volume::{LtfsResult, Mounted, of_block};
@@ -11,6 +12,8 @@ use crate::ldm::fs::ltfs::volume::{LtfsResult, Mounted, of_block};
 pub(super) struct Log {
     /// Every change, in its order.
     pub(super) changes: Vec<Record>,
+    /// Bytes of the lines of all of them.
+    pub(super) bytes: u64,
     /// The last seal.
     pub(super) last: Option<Seal>,
     /// Why it cannot be relied on; what is answered beside is then nothing to go by.
@@ -25,9 +28,6 @@ pub(super) struct Proof<'a> {
     pub(super) mounted: &'a Mounted,
     pub(super) label: &'a Label,
 }
-
-/// A seal's record is shorter than this in bytes: a longer one is not even looked at.
-const SEAL_MAX: usize = 4096;
 
 /// Records that are read at once on the way back, to begin with. Each step reads twice as many: what was not synced when
 /// the power went is at most some minutes of writing.
@@ -52,6 +52,7 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
     let mut windows = Vec::new();
     let mut next = Some(last);
     while let Some(seal) = next {
+        log.bytes += seal.bytes;
         match window(drive, proof, &seal)? {
             Ok(lines) => windows.push(lines),
             Err(words) => return Ok(damaged(log, words)),
@@ -178,7 +179,9 @@ fn proved(record: &[u8], proof: Proof<'_>, block: u64) -> Option<Seal> {
         return None;
     };
     let index = proof.mounted.data.last.as_ref()?;
-    let ours = seal.at == block
+    // A snapshot without its index is of a commit that did not come to its end, and says nothing that the log does not.
+    let ours = seal.of == Sealed::Window
+        && seal.at == block
         && seal.volume == proof.mounted.labels.label.volume
         && seal.medium == proof.label.medium
         && seal.generation == proof.label.generation

@@ -6,19 +6,22 @@
 
 mod condition;
 mod deck;
+mod entry;
 mod erasing;
 mod format;
-mod home;
 mod log;
 pub(super) mod mark;
+mod notes;
+mod packed;
+mod paths;
 mod readback;
 mod reading;
 mod removal;
 mod room;
 mod shelf;
-mod spent;
 mod sync;
 mod tag;
+mod tree;
 mod volume;
 mod writing;
 

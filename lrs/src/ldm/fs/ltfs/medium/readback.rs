@@ -3,6 +3,7 @@
 
 use super::condition::Condition;
 use super::log::{self, Proof};
+use super::notes;
 use super::tag::Seal;
 use super::volume::{LtfsVolume, survey};
 use crate::ldm::fs::ltfs::volume::mount;
@@ -64,10 +65,15 @@ impl LtfsVolume {
     fn confirm_index(&self) -> MediaResult<Result<(), String>> {
         let found = self.deck.work(Op::Read, |drive| {
             let mounted = mount(drive)?;
-            survey(drive, mounted, &self.label, 0)
+            match notes::find(drive, &mounted)? {
+                Ok(newest) if newest.label == self.label => survey(drive, mounted, newest, 0).map(Some),
+                Ok(_) | Err(_) => Ok(None),
+            }
         })?;
-        let trusted = matches!(found.condition, Condition::Whole | Condition::Recover);
-        Ok(match trusted && found.shelf.agrees(&self.shelf) {
+        let trusted = found.is_some_and(|found| {
+            matches!(found.condition, Condition::Whole | Condition::Recover) && found.shelf.agrees(&self.shelf)
+        });
+        Ok(match trusted {
             true => Ok(()),
             false => Err("its index reads otherwise than it was written".to_owned()),
         })

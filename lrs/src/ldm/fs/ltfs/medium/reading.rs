@@ -2,8 +2,8 @@
 //! an extent it says where; where it does not, the catalogue's span does, and the digests decide.
 
 use super::condition::Condition;
-use super::tag;
 use super::volume::LtfsVolume;
+use super::{shelf, tag};
 use crate::ldm::fs::ltfs::index::File;
 use crate::ldm::fs::ltfs::volume::{FileReader, ReadError};
 use crate::ldm::fs::name::Owner;
@@ -59,11 +59,11 @@ impl LtfsVolume {
             return refuse(Fault::Absent);
         }
         let labels = &self.mounted.labels;
-        let written = self
-            .window
-            .written(wanted.extent)
-            .and_then(|entry| tag::file(entry, labels));
-        let known = self.shelf.get(wanted.extent).cloned().or(written);
+        let known = self
+            .shelf
+            .entry(wanted.extent)
+            .or_else(|| self.window.written(wanted.extent).cloned())
+            .and_then(|note| shelf::file(&note, labels));
         match (known, &wanted.span) {
             (Some(file), None) => Ok(file),
             (Some(file), Some(span)) => {
@@ -82,8 +82,8 @@ impl LtfsVolume {
     /// Whether an extent can be there without the index naming it: its name was never taken away, or the index says nothing.
     fn may_lie_unnamed(&self, wanted: &Wanted) -> bool {
         let spent = self
-            .name_of(Op::Open, &wanted.address)
-            .is_ok_and(|name| self.shelf.names.owner(name) == Owner::Spent);
+            .path_of(Op::Open, &wanted.address)
+            .is_ok_and(|path| self.shelf.paths.owner(path) == Owner::Spent);
         match self.condition {
             Condition::Damaged(_) => true,
             Condition::HalfErased => false,
@@ -121,12 +121,12 @@ impl LtfsVolume {
                 wanted.generation
             ));
         }
-        let name = self.name_of(op, &wanted.address)?;
-        match self.shelf.names.owner(name) {
-            Owner::Extent(other) if other != wanted.extent => refuse(format!("the name belongs to extent {other}")),
+        let path = self.path_of(op, &wanted.address)?;
+        match self.shelf.paths.owner(path) {
+            Owner::Extent(other) if other != wanted.extent => refuse(format!("the path belongs to extent {other}")),
             Owner::Extent(_) => Ok(()),
-            Owner::Free | Owner::Spent if self.shelf.get(wanted.extent).is_some() => {
-                refuse("the index has it under another name".to_owned())
+            Owner::Free | Owner::Spent if self.shelf.holds(wanted.extent) => {
+                refuse("the index has it at another path".to_owned())
             }
             Owner::Free | Owner::Spent => Ok(()),
         }

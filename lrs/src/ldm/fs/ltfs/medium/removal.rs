@@ -5,7 +5,6 @@ use super::volume::LtfsVolume;
 use crate::ldm::fs::{Deleted, Wanted, name};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;
-use std::collections::BTreeSet;
 
 impl LtfsVolume {
     pub(super) fn delete_extent(&mut self, wanted: &Wanted) -> MediaResult<Deleted> {
@@ -38,10 +37,9 @@ impl LtfsVolume {
     /// A name among the isolated files that none of them has.
     fn kept_name(&self, extent: ExtentId) -> String {
         let base = extent.to_string();
-        let taken: BTreeSet<&str> = self.shelf.isolated.iter().map(super::shelf::name_of).collect();
         (1..)
             .map(|number| name::attempt(&base, number))
-            .find(|name| !taken.contains(name.as_str()))
+            .find(|name| !self.shelf.keeps(name))
             .expect("there are more names than files")
     }
 
@@ -60,7 +58,7 @@ impl LtfsVolume {
         }
         let entry = self
             .shelf
-            .entry(wanted.extent, &self.mounted.labels)
+            .entry(wanted.extent)
             .or_else(|| self.window.written(wanted.extent).cloned());
         match entry {
             None => Ok(false),

@@ -9,7 +9,7 @@ use crate::ldm::drive::PartitionRoom;
 use crate::ldm::fs::ltfs::volume::{Appender, PartitionView};
 use crate::ldm::fs::{ExtentTag, IndexEntry, Space};
 use crate::ldm::{MediaResult, Op};
-use dss::model::{Address, ByteCount, Digests, Span, Stretch};
+use dss::model::{Address, ByteCount, Digests, LtfsKind, LtfsValue, Metadata, Span, Stretch};
 
 /// Left on each partition whatever else is: filemarks, short records, extents in more pieces than was thought, and the
 /// drive's own rounding to 10^6 bytes.
@@ -21,19 +21,25 @@ const RESERVE_PART: u64 = 64;
 /// So often the next index must fit on the data partition: one that a crash tears is written once more behind itself.
 const INDEXES: u64 = 2;
 
-/// The head of an index, its stamp and its label, in bytes.
+/// The head of an index, and that of its notes, in bytes.
 const HEAD: u64 = 8 << 10;
 
-/// A file in an index besides its name, attribute and extents, in bytes.
+/// A directory in an index besides what is said of it, in bytes, with a name of the longest.
+pub(super) const DIRECTORY: u64 = 2 << 10;
+
+/// A file in an index besides its name, attributes and extents, in bytes.
 const FILE: u64 = 1024;
 
 /// An extent of a file in an index, in bytes: five elements and their numbers.
 const EXTENT: u64 = 320;
 
-/// A name that is spent, in an index: 16 bytes in base64, and its part of an attribute.
+/// An attribute in an index besides its key and value, in bytes.
+const XATTR: u64 = 128;
+
+/// A name that is spent, in the notes: 16 bytes in base 16, and its part of a line.
 const SPENT: u64 = 64;
 
-/// What an extent takes besides its bytes: at most so much in the log, and in each index.
+/// What an extent takes besides its bytes: at most so much in the log and in each snapshot, and in each index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Need {
     line: u64,
@@ -44,7 +50,7 @@ impl Need {
     /// Of an extent as most are.
     const USUAL: Self = Self {
         line: 2 << 10,
-        index: 6 << 10,
+        index: 4 << 10,
     };
 
     /// Not less than that: what `space` promises any usual extent finds.
@@ -77,36 +83,63 @@ impl Need {
         let record = Record::Extent(Box::new(entry));
         let exact = Self {
             line: record.to_line().len() as u64 + 1,
-            index: growth(&record),
+            index: growth(&record) + DIRECTORY,
         };
         exact.usual_or()
     }
 }
 
-/// By how many bytes a change makes the next index larger, at most.
+/// By how many bytes a change makes the next index larger, at most, beside the directories that it needs.
 pub(super) fn growth(change: &Record) -> u64 {
-    let name = |address: &Address| address.0.len() as u64 * 3;
     match change {
-        Record::Extent(entry) => {
-            let pieces = entry.span.as_ref().map_or(0, |span| span.0.len() as u64);
-            FILE + EXTENT * pieces + name(&entry.address) + written(&change.to_line())
+        Record::Extent(note) => {
+            let pieces = note.span.as_ref().map_or(0, |span| span.0.len() as u64);
+            FILE + EXTENT * pieces + written(note.address.0.as_bytes()) + said(&note.tag.header.metadata)
         }
-        Record::Deleted(_) => SPENT,
-        // Its file was there already; it gets another attribute.
-        Record::Isolated(isolation) => SPENT + FILE + name(&isolation.address) + written(&change.to_line()),
-        Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => 0,
+        // Its file was there already, and gets another name.
+        Record::Isolated(_) => FILE + DIRECTORY,
+        Record::Deleted(_) | Record::Spent(_) | Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => 0,
     }
 }
 
-/// A value as an index has it: as text with what XML escapes, or in base64.
-fn written(value: &[u8]) -> u64 {
-    let escaped = |byte: &u8| match byte {
-        b'&' | b'<' | b'>' | b'"' | b'\r' => 6,
-        _ => 1,
+/// By how many bytes a change makes the next snapshot larger than its own line in the log does, at most.
+pub(super) fn noted(change: &Record) -> u64 {
+    match change {
+        Record::Deleted(_) | Record::Isolated(_) => SPENT,
+        Record::Extent(_) | Record::Spent(_) | Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => 0,
+    }
+}
+
+/// What an index says of a file beside what it says of every one.
+fn said(metadata: &Metadata) -> u64 {
+    let Some(ltfs) = &metadata.ltfs else {
+        let values = metadata.xattrs.iter();
+        return values
+            .map(|(key, hex)| XATTR + written(key.as_bytes()) + hex.len() as u64 * 6)
+            .sum();
     };
-    let text: u64 = value.iter().map(escaped).sum();
-    let lines = value.len() as u64;
-    text.max(lines * 4 / 3 + lines / 24 + 8)
+    let link = match &ltfs.kind {
+        LtfsKind::Symlink { target } => written(target.as_bytes()),
+        LtfsKind::File | LtfsKind::Directory => 0,
+    };
+    let value = |value: &LtfsValue| match value {
+        LtfsValue::Text(text) | LtfsValue::Base64(text) => written(text.as_bytes()),
+    };
+    let xattrs = ltfs
+        .xattrs
+        .iter()
+        .map(|one| XATTR + written(one.key.as_bytes()) + value(&one.value));
+    let unknown = ltfs.unknown.iter().map(|element| element.len() as u64 + 1);
+    link + xattrs.chain(unknown).sum::<u64>()
+}
+
+/// Text as an index has it: with what XML escapes, percent-encoded, or in base64.
+fn written(text: &[u8]) -> u64 {
+    let escaped: u64 = text
+        .iter()
+        .map(|byte| if byte.is_ascii_alphanumeric() { 3 } else { 6 })
+        .sum();
+    escaped + 8
 }
 
 /// The room as the drive told it last.
@@ -140,6 +173,8 @@ struct Ahead {
     log: u64,
     /// Of the next index.
     index: u64,
+    /// Of the notes before it.
+    notes: u64,
     /// Of the index partition's construct, which the next one replaces.
     replaced: u64,
 }
@@ -149,7 +184,7 @@ fn free(data: Part, index: Part, ahead: Ahead) -> u64 {
     if index.remaining + ahead.replaced < ahead.index + index.reserve() {
         return 0;
     }
-    let kept = ahead.promised + ahead.log + ahead.index * INDEXES + data.reserve();
+    let kept = ahead.promised + ahead.log + (ahead.index + ahead.notes) * INDEXES + data.reserve();
     data.remaining.saturating_sub(kept)
 }
 
@@ -194,10 +229,12 @@ impl LtfsVolume {
         let last = |view: &PartitionView| view.last.as_ref().map_or(0, |last| last.bytes);
         let next = last(&self.mounted.data).max(last(&self.mounted.index)) + HEAD;
         let news = self.unindexed + self.window.growth + open().map(|need| need.index).sum::<u64>() + more.index;
+        let log = self.window.lines.len() as u64 + open().map(|need| need.line).sum::<u64>() + more.line;
         let ahead = Ahead {
             promised: self.writing.values().map(Writing::promised).sum(),
-            log: self.window.lines.len() as u64 + open().map(|need| need.line).sum::<u64>() + more.line,
+            log,
             index: next + news,
+            notes: self.noted + self.window.noted + log + HEAD,
             replaced: last(&self.mounted.index),
         };
         // Every block since is taken for a full one, and one more is in memory.
@@ -232,17 +269,16 @@ impl LtfsVolume {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tag::tests::{entry, labels};
+    use super::super::shelf::Shelf;
+    use super::super::tag::tests::{entry, imported, labels, noted as note};
     use super::super::tag::{Deletion, Isolation};
+    use super::super::tree;
     use super::*;
+    use crate::ldm::fs::ltfs::Time;
     use crate::ldm::fs::ltfs::index::{self, Index};
     use crate::ldm::fs::ltfs::volume;
-    use crate::ldm::fs::ltfs::{medium::shelf::Shelf, medium::spent};
 
-    fn other(name: &str, block: u64) -> IndexEntry {
-        entry(name, block)
-    }
-
+    /// The next index of what is on a shelf.
     fn bytes(shelf: &Shelf) -> u64 {
         let label = labels().label;
         let mut tree: Index = volume::empty_tree(&volume::Options {
@@ -256,56 +292,86 @@ mod tests {
             creator: "test".to_owned(),
             now: label.format_time,
         });
-        tree.root
-            .contents
-            .extend(shelf.files.iter().chain(&shelf.isolated).cloned());
-        spent::write(&mut tree.root.meta, &shelf.names.spent());
+        tree::put_in(&mut tree, shelf, &labels(), Time::default());
         let mut out = Vec::new();
         index::write(&tree, &mut out).expect("it can be written");
         out.len() as u64
     }
 
-    /// Whatever a change says, an index with it is larger by no more than was said, and not by much less.
+    /// The notes before it, without names that are spent.
+    fn noted_bytes(shelf: &Shelf) -> u64 {
+        let keys = shelf.paths.spent();
+        let spent = super::super::tag::Spent::lines(&keys);
+        let lines = shelf.lines().chain(shelf.isolated_lines());
+        lines
+            .chain(spent.map(|record| record.to_line()))
+            .map(|line| line.len() as u64 + 1)
+            .sum()
+    }
+
+    fn attributed(number: usize, text: &str) -> IndexEntry {
+        let mut tag = imported(&format!("a: {number}/b"), LtfsKind::File);
+        let ltfs = tag.header.metadata.ltfs.as_mut().expect("it has");
+        ltfs.xattrs[0].value = LtfsValue::Text(text.to_owned());
+        ltfs.unknown = vec![format!("<more>{}</more>", "y".repeat(text.len()))];
+        note(tag, 20 + number as u64)
+    }
+
+    /// Whatever a change says, index and notes with it are larger by no more than was said, and not by much less.
     #[test]
-    fn a_change_makes_an_index_larger_by_no_more_than_is_counted() {
+    fn a_change_makes_an_index_and_its_notes_larger_by_no_more_than_is_counted() {
         let mut shelf = Shelf::default();
         for (number, text) in ["plain", "\"<&>\r\"", "Ünï\u{1}", &"&\"".repeat(900)]
             .into_iter()
             .enumerate()
         {
-            let mut entry = entry(&format!("o%3A{number}"), 10 + number as u64);
+            let mut entry = entry(&format!("d{number}/o:{number}"), 10 + number as u64);
             entry.tag.header.grouping = Some(text.to_owned());
+            entry
+                .tag
+                .header
+                .metadata
+                .xattrs
+                .insert("user.a".to_owned(), "ff3c26".repeat(300));
             let kept = Record::Isolated(Isolation {
                 extent: entry.tag.extent,
                 address: entry.address.clone(),
                 kept: entry.tag.extent.to_string(),
                 reason: text.to_owned(),
             });
-            for change in [Record::Extent(Box::new(entry)), kept] {
-                let before = bytes(&shelf);
-                shelf.apply(&change, &labels()).expect("it fits");
-                let (grown, counted) = (bytes(&shelf).saturating_sub(before), growth(&change));
+            let other = Record::Extent(Box::new(attributed(number, text)));
+            for change in [other, Record::Extent(Box::new(entry)), kept] {
+                let (before, notes) = (bytes(&shelf), noted_bytes(&shelf));
+                let line = change.to_line();
+                let made = shelf.apply(&change, &line, &labels()).expect("it fits");
+                let (grown, counted) = (bytes(&shelf).saturating_sub(before), growth(&change) + made * DIRECTORY);
                 assert!(grown <= counted, "{text}: {grown} of {counted}");
-                assert!(counted < grown * 2 + 2000, "{text}: {grown} of {counted}");
+                assert!(counted < grown * 8 + 6000, "{text}: {grown} of {counted}");
+                let grown = noted_bytes(&shelf) - notes;
+                let counted = line.len() as u64 + 1 + noted(&change);
+                // The first name of a line brings the line.
+                assert!(grown <= counted + 64, "{text}: {grown} of {counted}");
             }
-            let gone = other(&format!("gone {number}"), 90);
+            let gone = super::super::tag::tests::entry(&format!("gone {number}"), 90);
             let deletion = Record::Deleted(Deletion {
                 extent: gone.tag.extent,
                 address: gone.address,
             });
             let before = bytes(&shelf);
-            shelf.apply(&deletion, &labels()).expect("a name may be spent");
+            let line = deletion.to_line();
+            shelf.apply(&deletion, &line, &labels()).expect("a name may be spent");
             assert!(bytes(&shelf) - before <= growth(&deletion));
         }
     }
 
     #[test]
     fn an_extent_needs_no_more_than_was_said_before_it_was_written() {
-        let mut entry = entry("o1", 77);
-        entry.tag.header.grouping = Some("\"<&>\"".repeat(300));
-        let need = Need::of(&entry.tag, &entry.address);
-        let record = Record::Extent(Box::new(entry));
-        assert!(record.to_line().len() as u64 + 1 <= need.line && growth(&record) <= need.index);
+        for mut entry in [entry("o1", 77), attributed(1, &"\"<&>\"".repeat(300))] {
+            entry.tag.header.grouping = Some("\"<&>\"".repeat(300));
+            let need = Need::of(&entry.tag, &entry.address);
+            let record = Record::Extent(Box::new(entry));
+            assert!(record.to_line().len() as u64 + 1 <= need.line && growth(&record) <= need.index);
+        }
     }
 
     #[test]
@@ -320,16 +386,17 @@ mod tests {
             promised: 1,
             log: 20,
             index: 300,
+            notes: 40,
             replaced: 50,
         };
-        assert_eq!(free(part(reserve + 1021), part(reserve + 250), ahead), 1021 - 621);
+        assert_eq!(free(part(reserve + 1101), part(reserve + 250), ahead), 1101 - 701);
         assert_eq!(
-            free(part(reserve + 1021), part(reserve + 249), ahead),
+            free(part(reserve + 1101), part(reserve + 249), ahead),
             0,
             "the index partition"
         );
         assert_eq!(
-            free(part(reserve + 620), part(reserve + 250), ahead),
+            free(part(reserve + 700), part(reserve + 250), ahead),
             0,
             "the data partition"
         );

@@ -1,166 +1,316 @@
-//! The extents of a volume: which there are, under which names, and every change to them. The same changes are made when
-//! they become durable and when they are read from the log of a volume that is mounted. Pure.
+//! The extents of a volume: which there are, at which paths, and every change to them. The same changes are made when they
+//! become durable and when they are read from the notes of a volume that is mounted. Of each extent there is its line, and
+//! nothing that was made of it: a tape holds millions. Pure.
 
-use super::tag::{self, Deletion, Isolation, KEPT, Record};
+use super::entry;
+use super::packed::Packed;
+use super::paths::{self, Paths, Shape};
+use super::tag::{self, Deletion, Isolation, Record, Spent};
 use crate::ldm::fs::IndexEntry;
 use crate::ldm::fs::ltfs::index::{Entry, File};
 use crate::ldm::fs::ltfs::volume::Labels;
-use crate::ldm::fs::name::{Names, Owner, of_address};
-use dss::model::ExtentId;
-use std::collections::HashMap;
+use crate::ldm::fs::name::Owner;
+use dss::model::{Address, ExtentId};
+use std::collections::BTreeMap;
 
-/// The extents of one generation of one volume, and its names.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shelf {
-    /// Files of extents, as the index has them.
-    pub(super) files: Vec<Entry>,
-    /// Files of isolated bytes.
-    pub(super) isolated: Vec<Entry>,
-    places: HashMap<ExtentId, usize>,
-    pub(super) names: Names,
+/// An extent.
+#[derive(Clone, Debug)]
+struct Item {
+    note: Packed,
+    /// The uid of its entry, which it keeps as long as it is there.
+    uid: u64,
 }
 
-/// The name in an address that stood in a line.
-fn bare(address: &dss::model::Address) -> &str {
-    of_address(address).unwrap_or_default()
+/// Bytes that were put out of the way.
+#[derive(Clone, Debug)]
+struct Kept {
+    item: Item,
+    isolation: Isolation,
+}
+
+/// The extents of one generation of one volume, and its paths.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    items: BTreeMap<ExtentId, Item>,
+    isolated: Vec<Kept>,
+    pub(super) paths: Paths,
+    /// At least every uid that was ever used.
+    pub(super) highest_uid: u64,
+    /// Directories that lost their attributes since the last index.
+    bared: Vec<String>,
+}
+
+/// What an index is made of.
+pub(super) enum Laid {
+    /// An extent's entry, at its path.
+    Extent(Address, Entry),
+    /// Bytes out of the way.
+    Isolated(File),
+}
+
+/// The path in an address that stood in a line.
+fn path(address: &Address) -> &str {
+    paths::of_address(address).unwrap_or_default()
+}
+
+impl Item {
+    fn note(&self) -> IndexEntry {
+        match Record::from_line(&self.note.line()) {
+            Some(Record::Extent(note)) => *note,
+            _ => unreachable!("only the lines of extents are on the shelf"),
+        }
+    }
 }
 
 impl Shelf {
-    /// Sorts the files of the extents' directory: those that are extents, and strangers, which are answered; and what of
-    /// it cannot be, if anything.
-    pub(super) fn of(files: Vec<Entry>, labels: &Labels) -> (Self, Vec<Entry>, Option<String>) {
-        let (mut shelf, mut strangers, mut fault) = (Self::default(), Vec::new(), None);
-        for file in files {
-            match tag::entry(&file, labels) {
-                Some(entry) => fault = fault.or(shelf.place(&entry, file).err()),
-                None => strangers.push(file),
-            }
-        }
-        for stranger in &strangers {
-            shelf.names.spend(name_of(stranger));
-        }
-        (shelf, strangers, fault)
-    }
-
-    fn place(&mut self, entry: &IndexEntry, file: Entry) -> Result<(), String> {
-        let extent = entry.tag.extent;
-        let name = bare(&entry.address);
-        match self.names.owner(name) {
-            Owner::Free => {}
+    fn place(&mut self, note: &IndexEntry, line: &[u8], uid: u64) -> Result<u64, String> {
+        let (extent, shape) = (note.tag.extent, Shape::of(&note.tag));
+        let path = path(&note.address);
+        match self.paths.owner(path) {
+            Owner::Free if self.paths.is_free(path, shape) => {}
             // Reserved for it, and written since.
             Owner::Extent(owner) if owner == extent => {}
-            Owner::Spent | Owner::Extent(_) => return Err(format!("the name of {} is not its own", entry.address)),
+            Owner::Free | Owner::Spent | Owner::Extent(_) => {
+                return Err(format!("the path of {} is not its own", note.address));
+            }
         }
-        if self.places.insert(extent, self.files.len()).is_some() {
+        let item = Item {
+            note: Packed::of(line),
+            uid,
+        };
+        if self.items.insert(extent, item).is_some() {
             return Err(format!("extent {extent} is named twice"));
         }
-        self.names.claim(name, extent);
-        self.files.push(file);
-        Ok(())
+        Ok(self.paths.claim(path, extent, shape))
     }
 
-    /// Makes one change. What cannot be is told, and nothing more is to be made of these changes.
-    pub(super) fn apply(&mut self, change: &Record, labels: &Labels) -> Result<(), String> {
+    /// Makes one change, of which this is the line. Answers how many directories it needs that were not there. What cannot
+    /// be is told, and nothing more is to be made of these changes.
+    pub(super) fn apply(&mut self, change: &Record, line: &[u8], labels: &Labels) -> Result<u64, String> {
+        self.highest_uid += 1;
+        self.change(change, line, self.highest_uid, labels)
+    }
+
+    /// The same with a change that an index shows already, whose entry has its uid there.
+    pub(super) fn recall(&mut self, change: &Record, line: &[u8], labels: &Labels) -> Result<u64, String> {
+        self.change(change, line, 0, labels)
+    }
+
+    fn change(&mut self, change: &Record, line: &[u8], uid: u64, labels: &Labels) -> Result<u64, String> {
         match change {
-            Record::Extent(entry) => {
-                let file = tag::file(entry, labels)
-                    .ok_or_else(|| format!("what is said of {} does not fit this volume", entry.address))?;
-                self.place(entry, Entry::File(file))
+            Record::Extent(note) => {
+                entry::of(note, labels).map_err(|why| format!("what is said of {}: {why}", note.address))?;
+                self.place(note, line, uid)
             }
             Record::Deleted(Deletion { extent, address }) => {
-                self.take(*extent);
-                self.names.spend(bare(address));
-                Ok(())
+                let item = self.items.remove(extent);
+                self.leave(address, item.as_ref());
+                Ok(0)
             }
-            Record::Isolated(isolation) => self.isolate(isolation),
+            Record::Isolated(isolation) => self.isolate(isolation).map(|()| 0),
+            Record::Spent(spent) => self.spend(spent).map(|()| 0),
             Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => {
                 Err("a line that is no change stands among changes".to_owned())
             }
         }
     }
 
+    /// What lay at a path is not there any more. A directory may stay, for what lies in it.
+    fn leave(&mut self, address: &Address, item: Option<&Item>) {
+        self.paths.spend(path(address));
+        if item.is_some_and(|item| Shape::of(&item.note().tag) == Shape::Directory) {
+            self.bared.push(path(address).to_owned());
+        }
+    }
+
     fn isolate(&mut self, isolation: &Isolation) -> Result<(), String> {
-        let Some(Entry::File(mut file)) = self.take(isolation.extent) else {
+        let Some(item) = self.items.remove(&isolation.extent) else {
             return Err(format!("extent {} was isolated and is not there", isolation.extent));
         };
-        isolation.kept.clone_into(&mut file.meta.name);
-        tag::set(&mut file.meta, KEPT, &Record::Isolated(isolation.clone()).to_line());
-        self.names.spend(bare(&isolation.address));
-        self.isolated.push(Entry::File(file));
+        self.leave(&isolation.address, Some(&item));
+        let isolation = isolation.clone();
+        self.isolated.push(Kept { item, isolation });
         Ok(())
     }
 
-    fn take(&mut self, extent: ExtentId) -> Option<Entry> {
-        let place = self.places.remove(&extent)?;
-        let file = self.files.swap_remove(place);
-        if let Some(Entry::File(moved)) = self.files.get(place)
-            && let Some(Record::Extent(entry)) = tag::read(&moved.meta, tag::EXTENT)
-        {
-            self.places.insert(entry.tag.extent, place);
-        }
-        Some(file)
+    fn spend(&mut self, spent: &Spent) -> Result<(), String> {
+        let keys = spent.keys().ok_or("a line of names is none")?;
+        keys.into_iter().for_each(|key| self.paths.spend_key(key));
+        Ok(())
     }
 
-    pub(super) fn get(&self, extent: ExtentId) -> Option<&File> {
-        match &self.files[*self.places.get(&extent)?] {
-            Entry::File(file) => Some(file),
-            Entry::Directory(_) => None,
-        }
+    /// Whether there is such an extent.
+    pub(super) fn holds(&self, extent: ExtentId) -> bool {
+        self.items.contains_key(&extent)
     }
 
-    /// What the index says of an extent.
-    pub(super) fn entry(&self, extent: ExtentId, labels: &Labels) -> Option<IndexEntry> {
-        tag::entry(&self.files[*self.places.get(&extent)?], labels)
+    /// Whether an extent's bytes were put out of the way under this name.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        self.isolated.iter().any(|kept| kept.isolation.kept == name)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.files.len()
+    /// What is known of an extent.
+    pub(super) fn entry(&self, extent: ExtentId) -> Option<IndexEntry> {
+        self.items.get(&extent).map(Item::note)
+    }
+
+    /// The lines of all extents, in the order of their ids.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.items.values().map(|item| item.note.line())
+    }
+
+    /// The same for whoever goes on without the shelf.
+    pub(super) fn notes(&self) -> impl Iterator<Item = IndexEntry> + Send + use<> {
+        let items: Vec<Packed> = self.items.values().map(|item| item.note.clone()).collect();
+        items.into_iter().map(|note| Item { note, uid: 0 }.note())
+    }
+
+    /// The lines of what was isolated, each behind that of its extent. They come before those of extents: a path that one
+    /// of them gave up may be a directory since.
+    pub(super) fn isolated_lines(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.isolated.iter().flat_map(|kept| {
+            let isolated = Record::Isolated(kept.isolation.clone()).to_line();
+            [kept.item.note.line(), isolated]
+        })
     }
 
     /// Whether no extent was ever named in this generation, also none that was taken away since.
     pub(super) fn is_unused(&self) -> bool {
-        self.files.is_empty() && self.isolated.is_empty() && self.names.spent().is_empty()
+        self.items.is_empty() && self.isolated.is_empty() && self.paths.spent().is_empty()
     }
 
-    /// Whether another shelf holds the same extents in the same files, whatever their order and numbers.
+    /// Whether another shelf holds the same extents in the same places.
     pub(super) fn agrees(&self, other: &Self) -> bool {
-        let same = |extent: &ExtentId| match (self.get(*extent), other.get(*extent)) {
-            (Some(mine), Some(theirs)) => {
-                mine.extents == theirs.extents
-                    && tag::value(&mine.meta, tag::EXTENT) == tag::value(&theirs.meta, tag::EXTENT)
-            }
-            _ => false,
+        let same = |(extent, item): (&ExtentId, &Item)| {
+            let theirs = other.items.get(extent);
+            theirs.is_some_and(|theirs| theirs.note == item.note)
         };
-        self.len() == other.len() && self.isolated.len() == other.isolated.len() && self.places.keys().all(same)
+        let kept =
+            |shelf: &Self| -> Vec<Isolation> { shelf.isolated.iter().map(|kept| kept.isolation.clone()).collect() };
+        self.items.len() == other.items.len() && kept(self) == kept(other) && self.items.iter().all(same)
+    }
+
+    /// Says that a file lies at a path of the tree. Whether it is that of an extent, or of bytes that were isolated: any
+    /// other one is a stranger.
+    pub(super) fn meets(&mut self, at: &str, file: &File, labels: &Labels) -> bool {
+        let uid = file.meta.uid;
+        self.highest_uid = self.highest_uid.max(uid);
+        let item = match (self.paths.owner(at), paths::parent(at)) {
+            (Owner::Extent(extent), _) => self.items.get_mut(&extent),
+            (Owner::Free | Owner::Spent, Some(paths::ISOLATED)) => {
+                let kept = self
+                    .isolated
+                    .iter_mut()
+                    .find(|kept| kept.isolation.kept == file.meta.name);
+                return kept.is_some_and(|kept| {
+                    let as_kept = entry::kept(&kept.item.note(), &kept.isolation.kept, labels);
+                    let is_it =
+                        as_kept.is_some_and(|known| (known.length, &known.extents) == (file.length, &file.extents));
+                    kept.item.uid = if is_it { uid } else { 0 };
+                    is_it
+                });
+            }
+            (Owner::Free | Owner::Spent, _) => None,
+        };
+        let item = item.filter(|item| entry::is_file(&item.note(), file, labels));
+        match item {
+            Some(item) => {
+                item.uid = uid;
+                true
+            }
+            None => {
+                self.paths.add_stranger(at);
+                false
+            }
+        }
+    }
+
+    /// Says that a directory lies at a path of the tree.
+    pub(super) fn meets_directory(&mut self, at: &str, uid: u64) {
+        self.highest_uid = self.highest_uid.max(uid);
+        self.paths.add_directory(at);
+        if let Owner::Extent(extent) = self.paths.owner(at)
+            && let Some(item) = self.items.get_mut(&extent)
+            && Shape::of(&item.note().tag) == Shape::Directory
+        {
+            item.uid = uid;
+        }
+    }
+
+    /// The whole tree was met: an extent that was not is none.
+    pub(super) fn drop_unmet(&mut self) {
+        let unmet = self.items.extract_if(.., |_, item| item.uid == 0);
+        let gone: Vec<IndexEntry> = unmet.map(|(_, item)| item.note()).collect();
+        gone.iter().for_each(|note| self.paths.lose(path(&note.address)));
+        self.isolated.retain(|kept| kept.item.uid != 0);
+        self.bared.clear();
+    }
+
+    /// What an index is to name.
+    pub(super) fn laid(&self, labels: &Labels) -> impl Iterator<Item = Laid> {
+        let fits = "only what fits is on the shelf";
+        let extents = self.items.values().map(move |item| {
+            let note = item.note();
+            let mut entry = entry::of(&note, labels).expect(fits);
+            if let Entry::File(file) = &mut entry {
+                file.meta.uid = item.uid;
+            }
+            Laid::Extent(note.address, entry)
+        });
+        let isolated = self.isolated.iter().map(move |kept| {
+            let mut file = entry::kept(&kept.item.note(), &kept.isolation.kept, labels).expect(fits);
+            file.meta.uid = kept.item.uid;
+            Laid::Isolated(file)
+        });
+        isolated.chain(extents)
+    }
+
+    /// Directories that lost their attributes since the last index.
+    pub(super) fn bared(&self) -> &[String] {
+        &self.bared
+    }
+
+    /// An index says all of it now.
+    pub(super) fn is_indexed(&mut self, highest_uid: u64) {
+        self.bared.clear();
+        self.highest_uid = highest_uid;
     }
 }
 
-/// The name of a file or directory.
-pub(super) fn name_of(entry: &Entry) -> &str {
-    match entry {
-        Entry::Directory(directory) => &directory.meta.name,
-        Entry::File(file) => &file.meta.name,
-    }
+/// The bytes of an extent as a file of the volume.
+pub(super) fn file(note: &IndexEntry, labels: &Labels) -> Option<File> {
+    let (length, extents) = (note.tag.bytes.0, tag::placed(note, labels)?);
+    Some(File {
+        length,
+        extents,
+        ..File::default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tag::tests::{entry, labels};
+    use super::super::tag::tests::{entry, imported, labels, noted};
     use super::*;
-    use dss::model::Address;
+    use dss::model::LtfsKind;
 
-    fn added(shelf: &mut Shelf, name: &str, block: u64) -> IndexEntry {
-        let entry = entry(name, block);
-        shelf
-            .apply(&Record::Extent(Box::new(entry.clone())), &labels())
-            .expect("it fits");
-        entry
+    fn apply(shelf: &mut Shelf, change: &Record) -> Result<u64, String> {
+        shelf.apply(change, &change.to_line(), &labels())
     }
 
-    fn deleted(entry: &IndexEntry) -> Record {
+    fn extent(note: &IndexEntry) -> Record {
+        Record::Extent(Box::new(note.clone()))
+    }
+
+    fn added(shelf: &mut Shelf, name: &str, block: u64) -> IndexEntry {
+        let note = entry(name, block);
+        apply(shelf, &extent(&note)).expect("it fits");
+        note
+    }
+
+    fn deleted(note: &IndexEntry) -> Record {
         Record::Deleted(Deletion {
-            extent: entry.tag.extent,
-            address: entry.address.clone(),
+            extent: note.tag.extent,
+            address: note.address.clone(),
         })
     }
 
@@ -168,38 +318,37 @@ mod tests {
     fn what_is_left_is_found_after_a_removal_anywhere() {
         for gone in 0..4 {
             let mut shelf = Shelf::default();
-            let entries: Vec<_> = (0..4).map(|at| added(&mut shelf, &format!("o{at}"), 10 + at)).collect();
-            shelf.apply(&deleted(&entries[gone]), &labels()).expect("it is there");
-            for (at, entry) in entries.iter().enumerate() {
-                let found = shelf.entry(entry.tag.extent, &labels());
-                assert_eq!(found.as_ref(), (at != gone).then_some(entry), "{at} without {gone}");
+            let notes: Vec<_> = (0..4).map(|at| added(&mut shelf, &format!("o{at}"), 10 + at)).collect();
+            apply(&mut shelf, &deleted(&notes[gone])).expect("it is there");
+            for (at, note) in notes.iter().enumerate() {
+                let found = shelf.entry(note.tag.extent);
+                assert_eq!(found.as_ref(), (at != gone).then_some(note), "{at} without {gone}");
             }
-            assert_eq!(shelf.names.owner(&format!("o{gone}")), Owner::Spent);
+            assert_eq!(shelf.paths.owner(&format!("o{gone}")), Owner::Spent);
         }
     }
 
     #[test]
-    fn a_name_and_an_extent_are_there_once() {
+    fn a_path_and_an_extent_are_there_once() {
         let mut shelf = Shelf::default();
         let one = added(&mut shelf, "one", 10);
         let mut other = entry("one", 11);
-        let squats = Record::Extent(Box::new(other.clone()));
-        assert!(shelf.clone().apply(&squats, &labels()).is_err());
+        assert!(apply(&mut shelf.clone(), &extent(&other)).is_err());
         other.tag.extent = one.tag.extent;
-        other.address = Address("objects/two".to_owned());
-        assert!(
-            shelf
-                .clone()
-                .apply(&Record::Extent(Box::new(other)), &labels())
-                .is_err()
-        );
-        shelf.apply(&deleted(&one), &labels()).expect("it is there");
-        let again = Record::Extent(Box::new(entry("one", 12)));
-        assert!(shelf.apply(&again, &labels()).is_err(), "a name is not given twice");
+        other.address = Address("two".to_owned());
+        assert!(apply(&mut shelf.clone(), &extent(&other)).is_err());
+        apply(&mut shelf, &deleted(&one)).expect("it is there");
+        let again = extent(&entry("one", 12));
+        assert!(apply(&mut shelf, &again).is_err(), "a path is not given twice");
+        // Nor does anything come into a file, or a file where a directory is.
+        added(&mut shelf, "d/e", 13);
+        assert!(apply(&mut shelf, &extent(&entry("d/e/f", 14))).is_err());
+        assert!(apply(&mut shelf, &extent(&entry("d", 15))).is_err());
+        assert_eq!(apply(&mut shelf, &extent(&entry("d/x/y/z", 16))), Ok(2));
     }
 
     #[test]
-    fn isolated_bytes_keep_their_place_and_lose_their_name() {
+    fn isolated_bytes_keep_their_place_and_lose_their_path() {
         let mut shelf = Shelf::default();
         let bad = added(&mut shelf, "bad", 10);
         let isolation = Record::Isolated(Isolation {
@@ -208,39 +357,69 @@ mod tests {
             kept: "kept".to_owned(),
             reason: "it does not digest".to_owned(),
         });
-        shelf.apply(&isolation, &labels()).expect("it is there");
-        assert!(shelf.get(bad.tag.extent).is_none() && shelf.len() == 0);
-        let Entry::File(file) = &shelf.isolated[0] else {
+        apply(&mut shelf, &isolation).expect("it is there");
+        assert!(!shelf.holds(bad.tag.extent) && shelf.keeps("kept"));
+        let Some(Laid::Isolated(file)) = shelf.laid(&labels()).next() else {
             panic!("a file")
         };
         assert_eq!((file.meta.name.as_str(), file.extents[0].block), ("kept", 10));
-        assert_eq!(tag::read(&file.meta, KEPT), Some(isolation.clone()));
-        assert!(shelf.apply(&isolation, &labels()).is_err());
+        assert!(apply(&mut shelf, &isolation).is_err());
+        // Its path may be a directory by now: what a snapshot says in this order can be said again.
+        added(&mut shelf, "bad/inside", 11);
+        let mut again = Shelf::default();
+        for line in shelf.isolated_lines().chain(shelf.lines()) {
+            let record = Record::from_line(&line).expect("a line");
+            again.recall(&record, &line, &labels()).expect("it fits");
+        }
+        assert!(shelf.agrees(&again));
     }
 
     #[test]
     fn shelves_agree_whatever_their_order() {
         let (mut one, mut two) = (Shelf::default(), Shelf::default());
-        let entries = [entry("a", 10), entry("b", 11)];
+        let notes = [entry("a", 10), entry("b", 11)];
         for (first, second) in [(0, 1), (1, 0)] {
-            one.apply(&Record::Extent(Box::new(entries[first].clone())), &labels())
-                .expect("it fits");
-            two.apply(&Record::Extent(Box::new(entries[second].clone())), &labels())
-                .expect("it fits");
+            apply(&mut one, &extent(&notes[first])).expect("it fits");
+            apply(&mut two, &extent(&notes[second])).expect("it fits");
         }
         assert!(one.agrees(&two));
-        two.apply(&deleted(&entries[0]), &labels()).expect("it is there");
+        apply(&mut two, &deleted(&notes[0])).expect("it is there");
         assert!(!one.agrees(&two) && !two.agrees(&one));
         let elsewhere = IndexEntry {
             span: entry("a", 17).span,
-            ..entries[0].clone()
+            ..notes[0].clone()
         };
         let (mut three, mut four) = (Shelf::default(), Shelf::default());
-        three
-            .apply(&Record::Extent(Box::new(elsewhere)), &labels())
-            .expect("it fits");
-        four.apply(&Record::Extent(Box::new(entries[0].clone())), &labels())
-            .expect("it fits");
+        apply(&mut three, &extent(&elsewhere)).expect("it fits");
+        apply(&mut four, &extent(&notes[0])).expect("it fits");
         assert!(!three.agrees(&four));
+    }
+
+    #[test]
+    fn only_what_note_and_tree_say_alike_is_an_extent() {
+        let mut shelf = Shelf::default();
+        let notes = [entry("same", 10), entry("moved", 11), entry("missing", 12)];
+        let directory = noted(imported("d", LtfsKind::Directory), 0);
+        for note in notes.iter().chain([&directory]) {
+            let change = extent(note);
+            shelf.recall(&change, &change.to_line(), &labels()).expect("it fits");
+        }
+        let found = |note: &IndexEntry, uid: u64| {
+            let mut file = file(note, &labels()).expect("it fits");
+            file.meta.uid = uid;
+            file
+        };
+        assert!(shelf.meets("same", &found(&notes[0], 5), &labels()));
+        let mut moved = found(&notes[1], 6);
+        moved.extents[0].block += 1;
+        assert!(!shelf.meets("moved", &moved, &labels()));
+        assert!(!shelf.meets("theirs", &found(&notes[2], 70), &labels()));
+        shelf.meets_directory("d", 8);
+        shelf.drop_unmet();
+        let left = |note: &IndexEntry| shelf.holds(note.tag.extent);
+        assert_eq!(notes.each_ref().map(left), [true, false, false]);
+        assert!(left(&directory));
+        assert_eq!((shelf.highest_uid, shelf.paths.owner("missing")), (70, Owner::Free));
+        assert!(!shelf.paths.is_free("missing", Shape::Leaf));
     }
 }

@@ -2,15 +2,15 @@
 //! voids the window.
 
 use super::condition::Condition;
+use super::notes::{self, Content, creator};
 use super::readback::ReadBack;
-use super::room::growth;
-use super::tag::{LABEL, Record, STAMP, Seal, Stamped};
+use super::room::{DIRECTORY, growth, noted};
+use super::tag::{Record, Seal, Sealed, Stamped};
+use super::tree;
 use super::volume::{LogEnd, LtfsVolume};
-use super::{home, spent, tag};
 use crate::ldm::drive::Drive;
 use crate::ldm::fs::ltfs::Time;
-use crate::ldm::fs::ltfs::volume::{Appender, Commit, LtfsError, LtfsResult, OpenFile, commit};
-use crate::ldm::fs::name::OBJECTS;
+use crate::ldm::fs::ltfs::volume::{Appender, Commit, LtfsError, LtfsResult, Mounted, OpenFile, commit_after};
 use crate::ldm::fs::{Accepted, IndexEntry, IndexStamp, Volume};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;
@@ -26,6 +26,8 @@ pub(super) struct Window {
     pub(super) lines: Vec<u8>,
     /// By how many bytes they make the next index larger, at most.
     pub(super) growth: u64,
+    /// And the next snapshot beside their own lines.
+    pub(super) noted: u64,
     /// Which of the changes is an extent's entry.
     written: HashMap<ExtentId, usize>,
     removed: HashSet<ExtentId>,
@@ -43,9 +45,12 @@ impl Window {
             Record::Isolated(gone) => {
                 self.removed.insert(gone.extent);
             }
-            Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => unreachable!("no change to a volume's extents"),
+            Record::Spent(_) | Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => {
+                unreachable!("no change to a volume's extents")
+            }
         }
         self.growth += growth(&change);
+        self.noted += noted(&change);
         self.lines.extend_from_slice(line);
         self.lines.push(b'\n');
         self.changes.push(change);
@@ -103,9 +108,11 @@ impl LtfsVolume {
         };
         let window = std::mem::take(&mut self.window);
         self.unindexed += window.growth;
-        for change in window.changes {
-            let applied = self.shelf.apply(&change, &self.mounted.labels);
-            applied.map_err(|words| self.deck.damaged(Op::Sync, words))?;
+        self.noted += window.noted + window.lines.len() as u64;
+        for (change, line) in window.changes.iter().zip(window.lines.split(|byte| *byte == b'\n')) {
+            let applied = self.shelf.apply(change, line, &self.mounted.labels);
+            let made = applied.map_err(|words| self.deck.damaged(Op::Sync, words))?;
+            self.unindexed += made * DIRECTORY;
         }
         Ok(())
     }
@@ -113,6 +120,7 @@ impl LtfsVolume {
     /// The seal of the window, but for where it will be.
     fn seal(&self) -> Seal {
         Seal {
+            of: Sealed::Window,
             volume: self.mounted.labels.label.volume,
             medium: self.label.medium,
             generation: self.label.generation,
@@ -150,78 +158,59 @@ impl LtfsVolume {
         self.heed(committed)
     }
 
-    /// Writes the tree with all extents to both partitions, behind everything.
+    /// Writes all that is known, and behind it the tree with all extents to both partitions, behind everything.
     pub(super) fn commit_tree(&mut self, op: Op, stamp: Option<IndexStamp>) -> MediaResult<()> {
         self.set_aside(op)?;
         self.lay_pen();
         let revision = stamp.map_or(self.revision, |stamp| stamp.revision.max(self.revision));
-        let stamped = Stamped {
-            stamp,
-            revision,
-            used: self.used,
-            index: self.mounted.next_generation(),
-        };
         let now = Time::from((self.clock)());
-        self.dress(stamped, now);
         let what = Commit {
             expected_end: self.end(),
             creator: creator("Commit"),
             now,
         };
         self.records.forget();
-        let strangers = self.put_in(now);
+        let content = Content {
+            label: &self.label,
+            stamped: Some(Stamped { stamp, revision }),
+            shelf: &self.shelf,
+            used: self.used,
+        };
         let mounted = &mut self.mounted;
-        let committed = self.deck.work(op, |drive| commit(drive, mounted, &what));
-        self.take_back(strangers, now);
-        committed?;
+        let committed = self.deck.work(op, |drive| commit_all(drive, mounted, &what, &content));
+        let seal = committed?;
+        self.shelf.is_indexed(self.mounted.tree.head.highest_uid);
         self.appender = None;
         self.away = false;
         self.log = LogEnd::default();
         self.condition = Condition::Whole;
         self.read_back = ReadBack::Index;
         (self.unindexed, self.estimate) = (0, None);
+        (self.noted, self.written_with) = (seal.bytes, seal.index);
         self.revision = revision;
         self.stamp = stamp;
         Ok(())
     }
-
-    /// Gives the tree its attributes.
-    fn dress(&mut self, stamped: Stamped, now: Time) {
-        let root = &mut self.mounted.tree.root;
-        tag::set(&mut root.meta, LABEL, &Record::Label(self.label.clone()).to_line());
-        tag::set(&mut root.meta, STAMP, &Record::Stamped(stamped).to_line());
-        let objects = home::made(root, OBJECTS, now);
-        spent::write(&mut objects.meta, &self.shelf.names.spent());
-    }
-
-    /// Puts the extents' files into the tree, behind what else lies in their directories; answers how much that is.
-    fn put_in(&mut self, now: Time) -> [usize; 2] {
-        let root = &mut self.mounted.tree.root;
-        let objects = &mut home::made(root, OBJECTS, now).contents;
-        let strangers = objects.len();
-        objects.append(&mut self.shelf.files);
-        if self.shelf.isolated.is_empty() {
-            return [strangers, 0];
-        }
-        let isolated = &mut home::made(home::made(root, home::HOME, now), home::ISOLATED, now).contents;
-        isolated.append(&mut self.shelf.isolated);
-        [strangers, isolated.len()]
-    }
-
-    /// Takes them out again, in the same order.
-    fn take_back(&mut self, [strangers, isolated]: [usize; 2], now: Time) {
-        let root = &mut self.mounted.tree.root;
-        self.shelf.files = home::made(root, OBJECTS, now).contents.split_off(strangers);
-        if isolated > 0 {
-            let home = home::made(home::made(root, home::HOME, now), home::ISOLATED, now);
-            self.shelf.isolated = std::mem::take(&mut home.contents);
-        }
-    }
 }
 
-/// Who writes, as an index says it: product - platform - program - reason.
-pub(super) fn creator(reason: &str) -> String {
-    format!("respool {} - Linux - respoold - {reason}", env!("CARGO_PKG_VERSION"))
+/// Writes notes and, directly behind them, the index of a tree with everything on the shelf. Answers the notes' seal.
+pub(super) fn commit_all(
+    drive: &mut dyn Drive,
+    mounted: &mut Mounted,
+    what: &Commit,
+    content: &Content<'_>,
+) -> LtfsResult<Seal> {
+    let labels = mounted.labels.clone();
+    let generation = mounted.next_generation();
+    let mut seal = None;
+    let added = tree::put_in(&mut mounted.tree, content.shelf, &labels, what.now);
+    let committed = commit_after(drive, mounted, what, &mut |out| {
+        seal = Some(notes::write(out, &labels, generation, content)?);
+        Ok(())
+    });
+    tree::take_back(&mut mounted.tree, &added);
+    committed?;
+    Ok(seal.expect("they were written before the index"))
 }
 
 /// What the first record behind an index says.

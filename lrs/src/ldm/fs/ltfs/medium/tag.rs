@@ -1,20 +1,16 @@
-//! What respool writes into attributes and log: lines with a CRC of their own, and files made of them. Pure.
+//! What respool writes on a tape for itself: lines with a CRC of their own, in records that no index names. Pure.
 
-use crate::ldm::fs::ltfs::index::{Entry, Extent, File, Index, Meta, Times, Xattr, XattrValue};
+use crate::ldm::fs::ltfs::PartitionId;
+use crate::ldm::fs::ltfs::index::Extent;
 use crate::ldm::fs::ltfs::volume::Labels;
-use crate::ldm::fs::ltfs::{PartitionId, Time};
-use crate::ldm::fs::{IndexEntry, IndexStamp, Label, line, name};
+use crate::ldm::fs::name::NameKey;
+use crate::ldm::fs::{IndexEntry, IndexStamp, Label, line};
 use dss::model::{Address, ExtentId, Generation, MediumId, Revision, Span, Stretch};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 use uuid::Uuid;
 
-/// Keys of attributes.
-pub(super) const LABEL: &str = "respool.label";
-pub(super) const STAMP: &str = "respool.stamp";
-pub(super) const EXTENT: &str = "respool.extent";
-pub(super) const KEPT: &str = "respool.isolated";
-
-/// A line is at most so long: escaped, it must stay below what an index's reader takes as one piece.
+/// A line is at most so long: whoever reads lines has one of them in memory, and no more.
 pub(super) const LONGEST_LINE: usize = 128 << 10;
 
 /// What a line says.
@@ -31,6 +27,8 @@ pub(super) enum Record {
     Deleted(Deletion),
     /// An extent's bytes were put out of the way.
     Isolated(Isolation),
+    /// Names that are nobody's any more.
+    Spent(Spent),
     /// Everything since the seal before is durable once this is.
     Seal(Seal),
 }
@@ -42,10 +40,40 @@ pub(super) struct Stamped {
     pub(super) stamp: Option<IndexStamp>,
     /// The highest of all stamps.
     pub(super) revision: Revision,
-    /// Bytes of extents that were written in this generation, whatever became of them.
-    pub(super) used: u64,
-    /// LTFS generation of the index that this is in.
-    pub(super) index: u64,
+}
+
+/// Keys of names, in base 16 one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spent {
+    names: String,
+}
+
+/// Names in one line.
+const SPENT_MOST: usize = 192;
+
+impl Spent {
+    /// All of them, in as many lines as they need.
+    pub(super) fn lines(keys: &[NameKey]) -> impl Iterator<Item = Record> {
+        keys.chunks(SPENT_MOST).map(|keys| {
+            let mut names = String::with_capacity(keys.len() * 32);
+            for byte in keys.as_flattened() {
+                write!(names, "{byte:02x}").expect("a string takes what is written to it");
+            }
+            Record::Spent(Self { names })
+        })
+    }
+
+    /// The keys; None: it is damaged.
+    pub(super) fn keys(&self) -> Option<Vec<NameKey>> {
+        let (keys, rest) = self.names.as_bytes().as_chunks::<32>();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let key = |digits: &[u8; 32]| -> Option<NameKey> {
+            let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+            bytes?.try_into().ok()
+        };
+        keys.iter().map(key).collect::<Option<_>>().filter(|_| rest.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,27 +93,38 @@ pub(super) struct Isolation {
     pub(super) reason: String,
 }
 
-/// The end of one sync's records.
+/// What a seal seals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sealed {
+    /// The lines of one sync.
+    Window,
+    /// All of what is known, directly before an index.
+    Snapshot,
+}
+
+/// The end of a run of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seal {
+    pub(super) of: Sealed,
     pub(super) volume: Uuid,
     pub(super) medium: MediumId,
     pub(super) generation: Generation,
-    /// LTFS generation of the data partition's index before it.
+    /// LTFS generation of the data partition's index before it; of a snapshot's, of the index that follows.
     pub(super) index: u64,
-    /// Counted since that index, from 1.
+    /// Counted since that index, from 1; of a snapshot 0.
     pub(super) number: u64,
     /// Its own block.
     pub(super) at: u64,
     /// The block of the seal before it; None: it is the first since the index.
     pub(super) after: Option<u64>,
-    /// The block where its lines begin; `at` when there are none.
+    /// The block where its lines begin.
     pub(super) first: u64,
     pub(super) lines: u64,
     pub(super) bytes: u64,
     pub(super) crc32: u32,
-    /// As in [`Stamped`].
+    /// Bytes of extents that were written in this generation, whatever became of them.
     pub(super) used: u64,
 }
 
@@ -98,42 +137,6 @@ impl Record {
     /// What a line says; None when it is damaged.
     pub(super) fn from_line(text: &[u8]) -> Option<Self> {
         line::read(text)
-    }
-}
-
-/// The value of an attribute as a line.
-pub(super) fn read(meta: &Meta, key: &str) -> Option<Record> {
-    Record::from_line(value(meta, key)?)
-}
-
-/// The stamp in a volume's root; None: it was never stamped.
-pub(super) fn stamped(tree: &Index) -> Option<Stamped> {
-    match read(&tree.root.meta, STAMP) {
-        Some(Record::Stamped(stamped)) => Some(stamped),
-        _ => None,
-    }
-}
-
-/// The bytes of an attribute.
-pub(super) fn value<'m>(meta: &'m Meta, key: &str) -> Option<&'m [u8]> {
-    let found = meta.xattrs.iter().find(|xattr| xattr.key == key)?;
-    Some(found.value.bytes())
-}
-
-/// An attribute.
-pub(super) fn xattr(key: &str, bytes: &[u8]) -> Xattr {
-    Xattr {
-        key: key.to_owned(),
-        value: XattrValue::of(bytes),
-    }
-}
-
-/// Gives an attribute this value; those of others stay as they are.
-pub(super) fn set(meta: &mut Meta, key: &str, bytes: &[u8]) {
-    let new = xattr(key, bytes);
-    match meta.xattrs.iter_mut().find(|xattr| xattr.key == key) {
-        Some(old) => *old = new,
-        None => meta.xattrs.push(new),
     }
 }
 
@@ -183,42 +186,11 @@ pub(super) fn extents(span: &Span, labels: &Labels) -> Option<Vec<Extent>> {
     Some(all)
 }
 
-/// The file of an index entry; None: the entry does not fit together, or not this volume.
-pub(super) fn file(entry: &IndexEntry, labels: &Labels) -> Option<File> {
-    let name = name::of_address(&entry.address)?;
-    let span = entry.span.clone().unwrap_or_default();
-    let whole = span.bytes() == Some(entry.tag.bytes.0) && entry.digests.bytes == entry.tag.bytes;
-    let extents = extents(&span, labels).filter(|_| whole)?;
-    let header = &entry.tag.header;
-    let put = Time::from(header.created_at);
-    Some(File {
-        meta: Meta {
-            name: name.to_owned(),
-            readonly: header.metadata.mode.is_some_and(|mode| mode & 0o222 == 0),
-            times: Times {
-                modify: header.metadata.mtime.map_or(put, Into::into),
-                ..Times::all(put)
-            },
-            xattrs: vec![xattr(EXTENT, &Record::Extent(Box::new(entry.clone())).to_line())],
-            ..Meta::default()
-        },
-        length: entry.tag.bytes.0,
-        extents,
-        ..File::default()
-    })
-}
-
-/// The index entry of a file among the extents; None: it is a stranger.
-pub(super) fn entry(file: &Entry, labels: &Labels) -> Option<IndexEntry> {
-    let Entry::File(file) = file else { return None };
-    let Some(Record::Extent(entry)) = read(&file.meta, EXTENT) else {
-        return None;
-    };
-    let agrees = name::of_address(&entry.address) == Some(file.meta.name.as_str())
-        && entry.tag.bytes.0 == file.length
-        && span(&file.extents, labels) == Some(entry.span.clone().unwrap_or_default())
-        && file.symlink.is_none();
-    agrees.then_some(*entry)
+/// Where an extent's bytes are by its note; None: the note does not fit together, or not this volume.
+pub(super) fn placed(note: &IndexEntry, labels: &Labels) -> Option<Vec<Extent>> {
+    let span = note.span.clone().unwrap_or_default();
+    let whole = span.bytes() == Some(note.tag.bytes.0) && note.digests.bytes == note.tag.bytes;
+    extents(&span, labels).filter(|_| whole)
 }
 
 #[cfg(test)]
@@ -228,7 +200,10 @@ pub(super) mod tests {
     use crate::ldm::fs::ExtentTag;
     use crate::ldm::fs::ltfs::label;
     use dss::catalogue::ObjectHeader;
-    use dss::model::{ByteCount, CopyNo, Digests, ExtentIndex, Metadata, ObjectId, Oid, Origin, Version};
+    use dss::model::{
+        ByteCount, CopyNo, Digests, ExtentIndex, LtfsAttributes, LtfsKind, LtfsTimes, LtfsValue, LtfsXattr, Metadata,
+        ObjectId, Oid, Origin, Version,
+    };
 
     pub(in super::super) fn labels() -> Labels {
         Labels {
@@ -277,36 +252,64 @@ pub(super) mod tests {
                     created_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
                 },
             },
-            address: name::address(name),
+            address: Address(name.to_owned()),
             digests: Digests::of(&bytes),
             inode: None,
             span: format!("1:{block}+100*2=5000").parse().ok(),
         }
     }
 
-    #[test]
-    fn a_file_says_what_its_entry_says_and_nothing_else_counts() {
-        let one = entry("one", 10);
-        let file = file(&one, &labels()).expect("it fits");
-        assert!(file.meta.readonly);
-        assert_eq!(file.meta.times.modify.to_string(), "2020-01-01T00:00:00.250000000Z");
-        assert_eq!(super::entry(&Entry::File(file.clone()), &labels()), Some(one));
-        let changes: [fn(&mut File); 5] = [
-            |file| file.meta.name.push('x'),
-            |file| file.length += 1,
-            |file| file.extents[0].block += 1,
-            |file| file.extents.clear(),
-            |file| file.meta.xattrs[0].value = XattrValue::Text("{}".to_owned()),
-        ];
-        for (number, change) in changes.iter().enumerate() {
-            let mut changed = file.clone();
-            change(&mut changed);
-            assert_eq!(super::entry(&Entry::File(changed), &labels()), None, "{number}");
+    /// Something of a tape of other software, of 5,000 bytes where it is a file.
+    pub(in super::super) fn imported(path: &str, kind: LtfsKind) -> ExtentTag {
+        let mut tag = entry("imported", 10).tag;
+        if kind != LtfsKind::File {
+            tag.bytes = ByteCount(0);
+        }
+        tag.header.metadata.ltfs = Some(LtfsAttributes {
+            path: path.to_owned(),
+            kind,
+            readonly: true,
+            times: LtfsTimes {
+                creation: "2019-03-04T05:06:07.000000001Z".to_owned(),
+                change: "2019-03-04T05:06:07.000000002Z".to_owned(),
+                modify: "2019-03-04T05:06:07.000000003Z".to_owned(),
+                access: "2106-02-07T06:28:17.123456789Z".to_owned(),
+                backup: "1969-12-31T23:59:58.000000001Z".to_owned(),
+            },
+            xattrs: vec![
+                LtfsXattr {
+                    key: "a".to_owned(),
+                    value: LtfsValue::Text("<é>".to_owned()),
+                },
+                LtfsXattr {
+                    key: "b".to_owned(),
+                    value: LtfsValue::Base64("/w==".to_owned()),
+                },
+            ],
+            unknown: vec!["<x:y>1</x:y>".to_owned()],
+        });
+        tag
+    }
+
+    /// Its note, with its bytes in this block.
+    pub(in super::super) fn noted(tag: ExtentTag, block: u64) -> IndexEntry {
+        let bytes = vec![7; usize::try_from(tag.bytes.0).expect("they are few")];
+        let span = match tag.bytes.0 {
+            0 => Span(vec![]),
+            _ => format!("1:{block}+100*2=5000").parse().expect("a span"),
+        };
+        let address = super::super::paths::Paths::default().choose(&tag).expect("a path");
+        IndexEntry {
+            tag,
+            address: Address(address),
+            digests: Digests::of(&bytes),
+            inode: None,
+            span: Some(span),
         }
     }
 
     #[test]
-    fn an_entry_that_does_not_fit_the_volume_is_no_file() {
+    fn a_note_that_does_not_fit_the_volume_has_no_place() {
         for span in [
             "2:10+100*2=5000",
             "1:10+100*3=5000",
@@ -319,14 +322,39 @@ pub(super) mod tests {
                 ..entry("one", 10)
             };
             // A byte beyond its record shows in the number of records, or is for the bounds to refuse.
-            let blocks = file(&wrong, &labels()).and_then(|file| file.extents[0].end_block(4096));
+            let blocks = placed(&wrong, &labels()).and_then(|extents| extents[0].end_block(4096));
             assert_eq!(blocks, None, "{span}");
         }
         let several = IndexEntry {
             span: "1:10+100*1=3996,1:20+0*1=1004".parse().ok(),
             ..entry("one", 10)
         };
-        let file = file(&several, &labels()).expect("it fits");
-        assert_eq!(file.extents[1].file_offset, 3996);
+        assert_eq!(placed(&several, &labels()).expect("it fits")[1].file_offset, 3996);
+    }
+
+    #[test]
+    fn any_number_of_spent_names_is_read_from_the_lines_that_say_them() {
+        for count in [0_u128, 1, 192, 193, 6000] {
+            let spent: Vec<NameKey> = (0..count)
+                .map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_be_bytes())
+                .collect();
+            let lines: Vec<Vec<u8>> = Spent::lines(&spent).map(|record| record.to_line()).collect();
+            assert!(lines.iter().all(|line| line.len() < 8 << 10));
+            let keys = |line: &Vec<u8>| match Record::from_line(line) {
+                Some(Record::Spent(spent)) => spent.keys().expect("it is whole"),
+                _ => panic!("a line of names"),
+            };
+            assert!(lines.iter().flat_map(keys).collect::<Vec<_>>() == spent, "{count}");
+        }
+        for wrong in ["0", "zz", &"0".repeat(33)] {
+            assert_eq!(
+                Spent {
+                    names: wrong.to_owned()
+                }
+                .keys(),
+                None,
+                "{wrong}"
+            );
+        }
     }
 }

@@ -3,25 +3,25 @@
 use super::condition::{Condition, judge};
 use super::deck::Deck;
 use super::log::{self, Log, Proof};
+use super::notes::{self, Newest};
 use super::readback::ReadBack;
 use super::reading::Reading;
-use super::room::{Estimate, growth};
+use super::room::{DIRECTORY, Estimate, growth, noted};
 use super::shelf::Shelf;
 use super::sync::Window;
-use super::tag::{self, Seal, Stamped};
+use super::tag::{Seal, Stamped};
 use super::writing::Writing;
-use super::{Clock, home, spent};
+use super::{Clock, tree};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::volume::{Appender, LtfsResult, Mounted, RecordReader};
-use crate::ldm::fs::name::OBJECTS;
 use crate::ldm::fs::{
     Accepted, Deleted, EraseStep, ExtentTag, IndexEntry, IndexStamp, Label, ReadFrom, ReadHandle, Space, Volume,
     Wanted, WriteHandle,
 };
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
-use dss::model::{Address, Digests, ExtentId, Origin, Revision};
+use dss::model::{Address, Digests, ExtentId, Revision};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +33,7 @@ const SERIAL: u16 = 0x0401;
 
 /// A volume as it was read: tree, extents, log.
 pub(super) struct Survey {
-    /// Without the files of extents.
+    /// Without what is on the shelf.
     pub(super) mounted: Mounted,
     pub(super) shelf: Shelf,
     pub(super) stamped: Option<Stamped>,
@@ -41,6 +41,10 @@ pub(super) struct Survey {
     pub(super) used: u64,
     /// By how many bytes the next index is larger than the last one, at most.
     pub(super) unindexed: u64,
+    /// Bytes of the notes that the next index is written with, at most.
+    pub(super) noted: u64,
+    /// LTFS generation of the index that was written with the notes.
+    pub(super) written_with: u64,
     pub(super) condition: Condition,
 }
 
@@ -71,6 +75,10 @@ pub(super) struct LtfsVolume {
     pub(super) used: u64,
     /// As in [`Survey`].
     pub(super) unindexed: u64,
+    /// As in [`Survey`].
+    pub(super) noted: u64,
+    /// As in [`Survey`].
+    pub(super) written_with: u64,
     pub(super) appender: Option<Appender>,
     /// The tape was moved since the last append.
     pub(super) away: bool,
@@ -107,47 +115,56 @@ fn identity(drive: &mut dyn Drive) -> LtfsResult<[Option<Vec<u8>>; 2]> {
     Ok([value(SERIAL)?, value(attributes::MEDIUM_ID)?])
 }
 
-/// Reads everything of a volume whose labels and indexes were found: the extents, and the log behind the last index.
-pub(super) fn survey(drive: &mut dyn Drive, mut mounted: Mounted, label: &Label, least_end: u64) -> LtfsResult<Survey> {
+/// Reads everything of a volume whose labels, indexes and newest notes were found: the extents, and the log behind the last
+/// index.
+pub(super) fn survey(
+    drive: &mut dyn Drive,
+    mut mounted: Mounted,
+    mut newest: Newest,
+    least_end: u64,
+) -> LtfsResult<Survey> {
     let proof = Proof {
         mounted: &mounted,
-        label,
+        label: &newest.label,
     };
     let mut log = log::read(drive, proof)?;
-    let stamped = tag::stamped(&mounted.tree);
-    let unindexed = log.changes.iter().map(growth).sum();
-    let shelf = fill(&mut mounted, &mut log);
-    let condition = judge(&mounted, &log, stamped.as_ref(), least_end);
-    let sealed = log.last.map(|seal| seal.used).or(stamped.map(|stamped| stamped.used));
+    let mut shelf = Shelf::default();
+    let read = notes::read(drive, &mounted.labels, &newest, &mut shelf)?.unwrap_or_else(|why| {
+        newest.damage.get_or_insert_with(|| format!("its notes: {why}"));
+        notes::Read::default()
+    });
+    tree::take_out(&mut mounted.tree, &mut shelf, &mounted.labels);
+    let made = replay(&mut shelf, &mut log, &mounted);
+    let condition = judge(&mounted, &log, &newest, least_end);
+    let seal = newest.seal;
+    let sealed = log.last.map_or(seal.used, |last| last.used);
     let dead = log.dead * u64::from(mounted.labels.label.block_size);
     Ok(Survey {
         mounted,
         shelf,
-        stamped,
+        stamped: read.stamped,
         last: log.last,
-        used: sealed.unwrap_or(0) + dead,
-        unindexed,
+        used: sealed + dead,
+        unindexed: log.changes.iter().map(growth).sum::<u64>() + made * DIRECTORY,
+        noted: seal.bytes + log.bytes + log.changes.iter().map(noted).sum::<u64>(),
+        written_with: seal.index,
         condition,
     })
 }
 
-/// The extents that index and log name together.
-fn fill(mounted: &mut Mounted, log: &mut Log) -> Shelf {
-    let spent = home::objects(&mounted.tree).map_or_else(Vec::new, |objects| spent::read(&objects.meta));
-    let (files, isolated) = home::take_out(&mut mounted.tree);
-    let (mut shelf, strangers, mut fault) = Shelf::of(files, &mounted.labels);
-    shelf.isolated = isolated;
-    spent.into_iter().for_each(|key| shelf.names.spend_key(key));
-    if !strangers.is_empty() {
-        let now = mounted.tree.head.update_time;
-        home::made(&mut mounted.tree.root, OBJECTS, now).contents = strangers;
+/// Makes the changes of the log. Answers how many directories they need that the index has not.
+fn replay(shelf: &mut Shelf, log: &mut Log, mounted: &Mounted) -> u64 {
+    let mut made = 0;
+    for change in &log.changes {
+        match shelf.apply(change, &change.to_line(), &mounted.labels) {
+            Ok(more) => made += more,
+            Err(why) => {
+                log.damage.get_or_insert(why);
+                break;
+            }
+        }
     }
-    let mut changes = log.changes.iter();
-    while let (None, Some(change)) = (&fault, changes.next()) {
-        fault = shelf.apply(change, &mounted.labels).err();
-    }
-    log.damage = log.damage.take().or(fault);
-    shelf
+    made
 }
 
 impl LtfsVolume {
@@ -170,6 +187,8 @@ impl LtfsVolume {
             }),
             used: survey.used,
             unindexed: survey.unindexed,
+            noted: survey.noted,
+            written_with: survey.written_with,
             label,
             mounted: survey.mounted,
             shelf: survey.shelf,
@@ -298,8 +317,8 @@ impl Volume for LtfsVolume {
         self.ask_space()
     }
 
-    fn reserve(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address> {
-        self.reserve_name(origin, extent)
+    fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
+        self.reserve_path(tag)
     }
 
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
@@ -345,16 +364,13 @@ impl Volume for LtfsVolume {
     fn lookup(&mut self, extent: ExtentId) -> MediaResult<Option<IndexEntry>> {
         self.legible(Op::Read)?;
         self.refresh()?;
-        Ok(self.shelf.entry(extent, &self.mounted.labels))
+        Ok(self.shelf.entry(extent))
     }
 
     fn index(&mut self) -> MediaResult<Box<dyn Iterator<Item = MediaResult<IndexEntry>> + Send>> {
         self.legible(Op::Read)?;
         self.refresh()?;
-        let (files, labels) = (self.shelf.files.clone(), self.mounted.labels.clone());
-        Ok(Box::new(files.into_iter().map(move |file| {
-            Ok(tag::entry(&file, &labels).expect("only what is an extent is on the shelf"))
-        })))
+        Ok(Box::new(self.shelf.notes().map(Ok)))
     }
 
     fn delete(&mut self, wanted: &Wanted) -> MediaResult<Deleted> {
@@ -367,10 +383,7 @@ impl Volume for LtfsVolume {
 
     fn strangers(&mut self) -> MediaResult<Vec<Address>> {
         self.legible(Op::Read)?;
-        let mut strangers: Vec<Address> = home::strangers(&self.mounted.tree)
-            .iter()
-            .map(|name| crate::ldm::fs::name::address(name))
-            .collect();
+        let mut strangers: Vec<Address> = tree::foreign(&self.mounted.tree).into_iter().map(Address).collect();
         strangers.sort();
         Ok(strangers)
     }

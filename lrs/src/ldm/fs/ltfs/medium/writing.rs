@@ -1,20 +1,18 @@
-//! Writing extents: a name nobody had, bytes behind the end of data, every one of them counted and digested on its way.
+//! Writing extents: a path nobody had, bytes behind the end of data, every one of them counted and digested on its way.
 
 use super::condition::Condition;
-use super::room::Need;
+use super::paths::{self, Shape};
+use super::room::{DIRECTORY, Need};
 use super::tag::{self, LONGEST_LINE, Record};
 use super::volume::LtfsVolume;
-use super::{mark, sync};
+use super::{entry, mark, sync};
 use crate::ldm::fs::ltfs::volume::{Appender, OpenFile};
-use crate::ldm::fs::name::{self, Owner};
+use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{Accepted, ExtentTag, IndexEntry, WriteHandle};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::evidence::{WriteReceipt, WriteSerial};
-use dss::model::{Address, Digests, ExtentId, Origin};
+use dss::model::{Address, Digests, ExtentId};
 use nix::errno::Errno;
-
-/// No object is attempted so often on one medium in one generation.
-const MOST_ATTEMPTS: u32 = 100_000;
 
 /// An extent being written.
 pub(super) struct Writing {
@@ -55,23 +53,20 @@ impl Writing {
 }
 
 impl LtfsVolume {
-    pub(super) fn reserve_name(&mut self, origin: &Origin, extent: ExtentId) -> MediaResult<Address> {
+    pub(super) fn reserve_path(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
         self.writable(Op::Write)?;
-        let base = name::base(origin);
-        for number in 1..=MOST_ATTEMPTS {
-            let name = name::attempt(&base, number);
-            if self.shelf.names.owner(&name) == Owner::Free {
-                self.shelf.names.claim(&name, extent);
-                return Ok(name::address(&name));
-            }
-        }
-        let fault = Fault::Unfit(format!("{MOST_ATTEMPTS} attempts at this extent lie here already"));
-        Err(self.deck.fault(Op::Write, Some(&base), fault))
+        let Some(path) = self.shelf.paths.choose(tag) else {
+            let fault = Fault::Unfit("too many attempts at this extent lie here already".to_owned());
+            return Err(self.deck.fault(Op::Write, Some(tag.origin.oid.as_str()), fault));
+        };
+        let made = self.shelf.paths.claim(&path, tag.extent, Shape::of(tag));
+        self.unindexed += made * DIRECTORY;
+        Ok(Address(path))
     }
 
-    /// The name in an address; refused when it could mean anything but one file of the extents' directory.
-    pub(super) fn name_of<'a>(&self, op: Op, address: &'a Address) -> MediaResult<&'a str> {
-        name::of_address(address).ok_or_else(|| {
+    /// The path in an address; refused when it could mean anything but one entry of the tree.
+    pub(super) fn path_of<'a>(&self, op: Op, address: &'a Address) -> MediaResult<&'a str> {
+        paths::of_address(address).ok_or_else(|| {
             let fault = Fault::NotThisExtent("the address is not one of this format".to_owned());
             self.deck.fault(op, Some(&address.0), fault)
         })
@@ -130,13 +125,18 @@ impl LtfsVolume {
 
     pub(super) fn create_extent(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.writable(Op::Write)?;
-        let name = self.name_of(Op::Write, address)?;
-        let owned = self.shelf.names.owner(name) == Owner::Extent(tag.extent);
-        let known = self.shelf.get(tag.extent).is_some()
+        let path = self.path_of(Op::Write, address)?;
+        let owned = self.shelf.paths.owner(path) == Owner::Extent(tag.extent);
+        let known = self.shelf.holds(tag.extent)
             || self.window.written(tag.extent).is_some()
             || self.writing.values().any(|writing| writing.extent() == tag.extent);
         if !owned || known {
             let fault = Fault::NotThisExtent("the address was not reserved for it".to_owned());
+            return Err(self.deck.fault(Op::Write, Some(&address.0), fault));
+        }
+        let mounted = &self.mounted;
+        if let Err(why) = entry::fits(&tag, address, &mounted.tree.head, &mounted.labels) {
+            let fault = Fault::Unfit(format!("no index of a tape can say what is said of it: {why}"));
             return Err(self.deck.fault(Op::Write, Some(&address.0), fault));
         }
         let need = Need::of(&tag, address);
@@ -256,7 +256,7 @@ impl LtfsVolume {
         let line = change.to_line();
         if line.len() > LONGEST_LINE {
             let fault = Fault::Unfit(format!(
-                "its metadata takes {} bytes, and the index of a tape takes {LONGEST_LINE}",
+                "its metadata takes {} bytes, and the notes of a tape take {LONGEST_LINE}",
                 line.len()
             ));
             return Err(self.deck.fault(op, None, fault));

@@ -3,7 +3,7 @@
 //! tree is whole.
 
 use super::append::stand_at_end;
-use super::records::{RecordSink, SinkFault};
+use super::records::{RecordSink, Recorder, SinkFault};
 use super::{Found, Labels, LtfsError, LtfsResult, Memory, Mounted, PartitionView, State, memory};
 use crate::ldm::drive::{Drive, Position, WriteOutcome};
 use crate::ldm::fs::ltfs::index::{self, Entry, Index, Location, Node, walk};
@@ -146,6 +146,20 @@ fn number(tree: &mut Index) {
 /// `NotWritable`, `Refused` (the tree breaks a rule; nothing was written), `Moved`, `Full`, or the drive's. After an error
 /// the volume must be mounted again before anything else is written.
 pub fn commit(drive: &mut dyn Drive, mounted: &mut Mounted, what: &Commit) -> LtfsResult<Committed> {
+    commit_after(drive, mounted, what, &mut |_| Ok(()))
+}
+
+/// The same with records directly before the data partition's index: they are written once the tree was found to be one
+/// that an index can say, and are on the tape before the index is.
+///
+/// # Errors
+/// As of `commit`, and those of `notes`.
+pub fn commit_after(
+    drive: &mut dyn Drive,
+    mounted: &mut Mounted,
+    what: &Commit,
+    notes: &mut dyn FnMut(&mut Recorder<'_>) -> LtfsResult<()>,
+) -> LtfsResult<Committed> {
     mounted.may_be_written(drive)?;
     number(&mut mounted.tree);
     presentable(mounted, what.expected_end)?;
@@ -159,13 +173,16 @@ pub fn commit(drive: &mut dyn Drive, mounted: &mut Mounted, what: &Commit) -> Lt
     head.creator.clone_from(&what.creator);
     head.update_time = what.now;
     head.previous = mounted.data.last.as_ref().map(|last| last.head.location);
-    head.location = Location {
-        partition: on_data,
-        block: what.expected_end + 1,
-    };
-    let first = head.location;
 
     stand_at_end(drive, mounted.labels.data, what.expected_end)?;
+    let mut recorder = Recorder::new(drive, &mounted.labels, what.expected_end);
+    notes(&mut recorder)?;
+    recorder.cut()?;
+    let first = Location {
+        partition: on_data,
+        block: recorder.block() + 1,
+    };
+    mounted.tree.head.location = first;
     let found = construct(drive, &mounted.labels, &mounted.tree, files)?;
     let told = memory::tell(drive, &mounted.labels, mounted.labels.data, generation, first.block)?;
     settle(&mut mounted.data, found);

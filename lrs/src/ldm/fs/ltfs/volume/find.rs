@@ -103,7 +103,7 @@ impl PartitionView {
 }
 
 /// Reads what is at a place as an index. `Ok(Err(..))`: it is none, or a damaged one.
-pub(super) fn read_index(
+pub(in crate::ldm::fs::ltfs) fn read_index(
     drive: &mut dyn Drive,
     labels: &Labels,
     at: Location,

@@ -4,7 +4,7 @@ use super::commit::construct;
 use super::{Labels, LtfsError, LtfsResult, Mounted, memory, mount};
 use crate::ldm::drive::{Drive, Layout, Partition, Position, WriteOutcome};
 use crate::ldm::fs::ltfs::attributes::{self, Told};
-use crate::ldm::fs::ltfs::index::{Directory, Head, Index, Location, Lock, Meta, ROOT_UID, Times, Xattr};
+use crate::ldm::fs::ltfs::index::{Directory, Head, Index, Location, Lock, Meta, ROOT_UID, Times};
 use crate::ldm::fs::ltfs::label::{self, Label, PartitionId};
 use crate::ldm::fs::ltfs::{BLOCK_MAX, BLOCK_MIN, FORMAT_VERSION, LABEL_BLOCKS, Time, name, vol1};
 use uuid::Uuid;
@@ -59,7 +59,7 @@ fn refusal(drive: &dyn Drive, options: &Options) -> Option<String> {
 pub fn format(drive: &mut dyn Drive, options: &Options) -> LtfsResult<Mounted> {
     let labels = lay_out(drive, options)?;
     write_labels(drive, options, &labels, &options.name)?;
-    write_indexes(drive, options, &labels, &[])
+    write_indexes(drive, options, &labels)
 }
 
 /// The first of a format's three steps: nothing of what was on the tape is left, and nothing is written. Answers the
@@ -100,29 +100,19 @@ pub fn write_labels(drive: &mut dyn Drive, options: &Options, labels: &Labels, n
     Ok(())
 }
 
-/// The third: the first indexes, whose root has these attributes. Answers what is mounted then.
+/// The third: the first indexes. Answers what is mounted then.
 ///
 /// # Errors
 /// As of `format`.
-pub fn write_indexes(
-    drive: &mut dyn Drive,
-    options: &Options,
-    labels: &Labels,
-    xattrs: &[Xattr],
-) -> LtfsResult<Mounted> {
+pub fn write_indexes(drive: &mut dyn Drive, options: &Options, labels: &Labels) -> LtfsResult<Mounted> {
     let place = |partition| Location {
         partition,
         block: LABEL_BLOCKS + 1,
     };
     let (on_data, on_index) = (place(PartitionId::B), place(PartitionId::A));
-    let tree = |location, previous| {
-        let mut tree = first_tree(options, location, previous);
-        tree.root.meta.xattrs = xattrs.to_vec();
-        tree
-    };
-    first_index(drive, labels, &tree(on_data, None))?;
+    first_index(drive, labels, &first_tree(options, on_data, None))?;
     let told = memory::tell(drive, labels, labels.data, 1, on_data.block)?;
-    first_index(drive, labels, &tree(on_index, Some(on_data)))?;
+    first_index(drive, labels, &first_tree(options, on_index, Some(on_data)))?;
     let now = memory::tell(drive, labels, labels.index, 1, on_index.block)?;
     if now != told {
         memory::tell(drive, labels, labels.data, 1, on_data.block)?;

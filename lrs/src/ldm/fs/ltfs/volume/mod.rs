@@ -18,8 +18,9 @@ mod state;
 
 pub use append::{Appender, OpenFile};
 pub use check::{Contents, Known, check};
-pub use commit::{Commit, Committed, commit};
+pub use commit::{Commit, Committed, commit, commit_after};
 pub use error::{LtfsError, LtfsResult};
+pub(super) use find::read_index;
 pub use find::{Found, PartitionView, Run, Unproven, Why, generations};
 pub(super) use format::empty_tree;
 pub use format::{Options, format, lay_out, write_indexes, write_labels};
@@ -29,4 +30,5 @@ pub use memory::Memory;
 pub(super) use memory::is_unknown;
 pub use mount::{Mounted, mount};
 pub use read::{FileReader, ReadError, RecordReader, order};
+pub use records::Recorder;
 pub use state::{State, judge};

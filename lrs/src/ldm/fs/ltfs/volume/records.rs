@@ -1,6 +1,8 @@
 //! Runs of records as streams of bytes: an index is read from one and written to one.
 
+use super::{Labels, LtfsError, LtfsResult};
 use crate::ldm::drive::{Drive, DriveError, DriveResult, ReadOutcome, WriteOutcome};
+use crate::ldm::fs::ltfs::PartitionId;
 use std::io::{self, BufRead, Read, Write};
 
 /// How a run of records ended.
@@ -167,5 +169,57 @@ impl Write for RecordSink<'_> {
     /// Records are full but for the last: nothing is written early.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Records that go behind the data and before an index, and that no index names: whoever keeps a volume writes them for
+/// himself.
+pub struct Recorder<'a> {
+    sink: RecordSink<'a>,
+    partition: PartitionId,
+    first: u64,
+}
+
+impl<'a> Recorder<'a> {
+    /// The drive stands at this block, the end of data.
+    pub(super) fn new(drive: &'a mut dyn Drive, labels: &Labels, first: u64) -> Self {
+        Self {
+            sink: RecordSink::new(drive, labels.label.block_size),
+            partition: labels.label.data,
+            first,
+        }
+    }
+
+    /// The block of the next record that begins.
+    pub fn block(&self) -> u64 {
+        self.first + self.sink.records
+    }
+
+    /// Appends bytes, which fill records.
+    ///
+    /// # Errors
+    /// `Full`, or the drive's.
+    pub fn put(&mut self, bytes: &[u8]) -> LtfsResult<()> {
+        let outcome = self.sink.write_all(bytes);
+        self.answer(outcome)
+    }
+
+    /// Ends a record: what comes next begins one.
+    ///
+    /// # Errors
+    /// As of `put`.
+    pub fn cut(&mut self) -> LtfsResult<()> {
+        let outcome = self.sink.finish();
+        self.answer(outcome)
+    }
+
+    fn answer(&mut self, outcome: io::Result<()>) -> LtfsResult<()> {
+        match (self.sink.fault.take(), outcome) {
+            (Some(SinkFault::Full), _) => Err(LtfsError::Full(self.partition.to_string())),
+            (Some(SinkFault::Drive(error)), _) => Err(error.into()),
+            (None, outcome) => {
+                outcome.map_err(|error| LtfsError::Refused(format!("a record cannot be written: {error}")))
+            }
+        }
     }
 }
