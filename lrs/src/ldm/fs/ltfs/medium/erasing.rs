@@ -62,7 +62,7 @@ impl LtfsVolume {
         }
         let stamped = match &self.condition {
             Condition::Damaged(_) => tag::stamped(&self.mounted.tree),
-            // Nothing of it was left when its erasure began.
+            // Its last index is known, or nothing of it was left when its erasure began.
             Condition::Whole | Condition::Recover | Condition::ReadOnly(_) | Condition::HalfErased => return Ok(()),
         };
         match condition::unseen(&self.mounted, stamped.as_ref()) {
