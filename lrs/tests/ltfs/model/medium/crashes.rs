@@ -153,6 +153,49 @@ fn a_stop_before_any_command_of_an_erasure_leaves_one_that_can_be_ended() {
     }
 }
 
+/// How many commands an erasure of the medium in a slot takes.
+fn commands(base: &Rig, ledger: &Ledger) -> usize {
+    let rig = Rig::copy(base.folder.path(), "");
+    let (mut volume, _, line) = mounted(&rig, 0, expected(&ledger.label, Erasing::Begun));
+    line.listen();
+    erase(&mut *volume, ledger).unwrap();
+    line.heard().len()
+}
+
+/// stopped where the label is on one partition alone, and then before any command of the call that would end it, or
+/// of the call after that one. What crashes leave behind an index is no extent.
+#[test]
+fn an_erasure_that_is_stopped_twice_is_ended_by_the_third_call() {
+    let (base, ledger) = base(ROOM);
+    let whole = commands(&base, &ledger);
+    let mut points = 0;
+    for ending in [Ending::Power, Ending::Host] {
+        for first in (whole - 60..whole - 48).step_by(4) {
+            for second in 0.. {
+                let mut rig = Rig::copy(base.folder.path(), "");
+                let mut done = false;
+                for (round, at) in [first, second, second + 1].into_iter().enumerate() {
+                    let (mut volume, drive, line) = mounted(&rig, 0, expected(&ledger.label, Erasing::Begun));
+                    line.before(at, || Then::Silence);
+                    done = erase(&mut *volume, &ledger).is_ok();
+                    println!("{ending:?}, call {round} before command {at}: {done}");
+                    drop((volume, drive));
+                    rig = ending.happen(rig);
+                    rig.out(TAPE, 0, To::Slot);
+                }
+                rig.carry(TAPE, To::Drive(0));
+                is_ended(&rig, &ledger);
+                if done {
+                    break;
+                }
+                points += 1;
+            }
+        }
+    }
+    println!("{points} crash points of repeated erasures");
+    assert!(points > 40, "{points}");
+}
+
 /// stopped again and again, at places that a seed chooses, and ended in the end.
 #[test]
 fn an_erasure_that_is_stopped_many_times_is_ended_by_the_next() {

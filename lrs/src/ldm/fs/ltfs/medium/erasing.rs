@@ -61,7 +61,7 @@ impl LtfsVolume {
         }
         let unseen = match &self.condition {
             Condition::Damaged(_) => condition::unseen(&self.mounted, self.written_with),
-            // Nothing of it was left when its erasure began.
+            // Its last index is known, or nothing of it was left when its erasure began.
             Condition::Whole | Condition::Recover | Condition::ReadOnly(_) | Condition::HalfErased => None,
         };
         match unseen {
