@@ -12,8 +12,8 @@ mod rigged;
 mod volume;
 
 use dss::model::{LtfsAttributes, LtfsKind, LtfsTimes, Revision};
+use lrs::ldm::fs::IndexStamp;
 use lrs::ldm::fs::ltfs::medium::mount;
-use lrs::ldm::fs::{IndexStamp, Volume};
 use rigged::{Reel, Rigged, expected, label};
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,7 @@ use crate::ldm::fs::{
 };
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
-use dss::model::{Address, CatalogueId, Digests, ExtentId, Generation, MediumId, Origin, Revision};
+use dss::model::{Address, CatalogueId, Digests, ExtentId, Generation, MediumId, Revision};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ impl Volume for Bare {
         self.refuse(Op::FreeSpace)
     }
 
-    fn reserve(&mut self, _origin: &Origin, _extent: ExtentId) -> MediaResult<Address> {
+    fn reserve(&mut self, _tag: &ExtentTag) -> MediaResult<Address> {
         self.refuse(Op::Write)
     }
 

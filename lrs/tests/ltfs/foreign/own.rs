@@ -18,7 +18,7 @@ pub fn put(volume: &mut dyn Volume, oid: &str, bytes: &[u8]) -> (Address, Extent
     };
     let tag = ExtentTag {
         extent: ExtentId::fresh(),
-        origin: origin.clone(),
+        origin,
         bytes: size,
         header: ObjectHeader {
             bytes: size,
@@ -30,7 +30,7 @@ pub fn put(volume: &mut dyn Volume, oid: &str, bytes: &[u8]) -> (Address, Extent
         },
     };
     let extent = tag.extent;
-    let address = volume.reserve(&origin, extent).unwrap();
+    let address = volume.reserve(&tag).unwrap();
     let handle = volume.create(tag, &address).unwrap().expect("there is room");
     assert_eq!(volume.write(handle, bytes).unwrap(), Accepted::All);
     volume.finish(handle, Digests::of(bytes)).unwrap();

@@ -3,14 +3,15 @@
 use super::{drive, expected, mounted, read_whole, wanted};
 use crate::folder_drive::FolderDrive;
 use crate::writing::{append, empty, options, session, what};
+use dss::catalogue::ObjectHeader;
 use dss::model::evidence::{SyncReceipt, WriteSerial};
 use dss::model::{
-    Address, ByteCount, CopyNo, Digests, ExtentId, ExtentIndex, Generation, ObjectId, Oid, Origin, Revision, Span,
-    Version,
+    Address, ByteCount, CopyNo, Digests, ExtentId, ExtentIndex, Generation, Metadata, ObjectId, Oid, Origin, Revision,
+    Span, Version,
 };
 use lrs::ldm::fs::ltfs::foreign::{ForeignEntry, ForeignExpected, ForeignKind, mount, survey};
 use lrs::ldm::fs::ltfs::volume::commit;
-use lrs::ldm::fs::{IndexStamp, ReadFrom, Volume, Wanted, WriteHandle};
+use lrs::ldm::fs::{ExtentTag, IndexStamp, ReadFrom, Volume, Wanted, WriteHandle};
 use lrs::ldm::{Blame, Fault, MediaError};
 use std::path::Path;
 use uuid::Uuid;
@@ -30,13 +31,25 @@ fn files(cartridge: &Path) -> Vec<ForeignEntry> {
     surveyed.entries.filter(is_file).collect()
 }
 
-fn origin() -> Origin {
-    Origin {
-        object: ObjectId::fresh(),
-        oid: Oid::new("o").unwrap(),
-        version: Version(1),
-        copy: CopyNo(0),
-        index: ExtentIndex(0),
+fn tag() -> ExtentTag {
+    ExtentTag {
+        extent: ExtentId::fresh(),
+        origin: Origin {
+            object: ObjectId::fresh(),
+            oid: Oid::new("o").unwrap(),
+            version: Version(1),
+            copy: CopyNo(0),
+            index: ExtentIndex(0),
+        },
+        bytes: ByteCount(1),
+        header: ObjectHeader {
+            bytes: ByteCount(1),
+            copies: CopyNo(1),
+            copy_extents: 1,
+            grouping: None,
+            metadata: Metadata::default(),
+            created_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        },
     }
 }
 
@@ -67,7 +80,7 @@ fn nothing_is_ever_written() {
         revision: Revision(9),
         event_head: None,
     };
-    unfit(volume.reserve(&origin(), ExtentId::fresh()).unwrap_err());
+    unfit(volume.reserve(&tag()).unwrap_err());
     unfit(volume.write(WriteHandle(1), b"1").unwrap_err());
     unfit(volume.finish(WriteHandle(1), Digests::of(b"1")).unwrap_err());
     unfit(volume.delete(&one).unwrap_err());

@@ -15,7 +15,7 @@ use crate::ldm::fs::{
 };
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
 use dss::model::evidence::{SyncReceipt, WriteReceipt, WriteSerial};
-use dss::model::{Address, ByteCount, CatalogueId, Digests, ExtentId, Origin, Revision};
+use dss::model::{Address, ByteCount, CatalogueId, Digests, ExtentId, Revision};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -241,7 +241,7 @@ impl Volume for ForeignVolume {
         self.ask_space()
     }
 
-    fn reserve(&mut self, _origin: &Origin, _extent: ExtentId) -> MediaResult<Address> {
+    fn reserve(&mut self, _tag: &ExtentTag) -> MediaResult<Address> {
         self.refuse(Op::Write)
     }
 
