@@ -3,11 +3,11 @@
 //! respool's own (`medium/FORMAT.md`), so that a medium that was cut off in the middle is found and erased again.
 
 use super::volume::ForeignVolume;
-use super::{FORMAT, place, tagged, tree};
+use super::{FORMAT, place, tree};
 use crate::ldm::drive::{Drive, DriveResult, Layout, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::index::{File, Lock, Node, walk};
-use crate::ldm::fs::ltfs::medium::{self, Shape, mark};
+use crate::ldm::fs::ltfs::medium::{self, Shape, mark, notes};
 use crate::ldm::fs::{EraseStep, Label, Volume, Wanted, describe};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::{Address, ByteCount, Generation, Span};
@@ -95,9 +95,12 @@ impl ForeignVolume {
     }
 
     /// Where files may be that no tree here names, nobody can know that nothing is lost.
-    fn refuse_doubtful(&self) -> MediaResult<()> {
-        let root = &self.mounted.tree.root.meta;
-        if root.xattrs.iter().any(|xattr| xattr.key == tagged::LABEL) {
+    fn refuse_doubtful(&mut self) -> MediaResult<()> {
+        let asked = self
+            .seat
+            .work(Op::Delete, |drive| notes::are_there(drive, &self.mounted));
+        self.records.forget();
+        if self.heed(asked)? {
             return self.unfit(
                 "it is a medium of respool's, whose log may name what no index names: mount it as that to erase it"
                     .to_owned(),

@@ -16,7 +16,6 @@ mod place;
 mod reading;
 mod seat;
 mod survey;
-mod tagged;
 mod tree;
 mod volume;
 

@@ -3,7 +3,7 @@
 use super::choice::{Choice, ForeignState, choose};
 use super::reading::Reading;
 use super::seat::Seat;
-use super::{FORMAT, ForeignExpected, tagged, tree};
+use super::{FORMAT, ForeignExpected, tree};
 use crate::ldm::drive::{Drive, Partition};
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::index::{Node, walk};
@@ -204,17 +204,6 @@ impl ForeignVolume {
         sum
     }
 
-    /// The entries that tags of respool's name.
-    fn tagged(&self) -> Vec<IndexEntry> {
-        let mut found = Vec::new();
-        walk(&self.mounted.tree.root, |path, node| {
-            if let Node::File(file) = node {
-                found.extend(tagged::entry(path, file, &self.mounted.labels));
-            }
-        });
-        found
-    }
-
     /// Whatever would write.
     fn refuse<T>(&self, op: Op) -> MediaResult<T> {
         let words = "it holds an LTFS volume made elsewhere: respool only reads it";
@@ -288,16 +277,15 @@ impl Volume for ForeignVolume {
     }
 
     /// As [`Self::index`].
-    fn lookup(&mut self, extent: ExtentId) -> MediaResult<Option<IndexEntry>> {
+    fn lookup(&mut self, _extent: ExtentId) -> MediaResult<Option<IndexEntry>> {
         self.present(Op::Read)?;
-        Ok(self.tagged().into_iter().find(|entry| entry.tag.extent == extent))
+        Ok(None)
     }
 
-    /// Only files that respool wrote say which extents they are. A volume of other software has none, and of it this
-    /// answers nothing, whatever lies on it: [`super::survey`] answers that.
+    /// No file of a volume says which extent it is, whatever lies on it: [`super::survey`] answers what does.
     fn index(&mut self) -> MediaResult<Box<dyn Iterator<Item = MediaResult<IndexEntry>> + Send>> {
         self.present(Op::Read)?;
-        Ok(Box::new(self.tagged().into_iter().map(Ok)))
+        Ok(Box::new(std::iter::empty()))
     }
 
     fn delete(&mut self, _wanted: &Wanted) -> MediaResult<Deleted> {

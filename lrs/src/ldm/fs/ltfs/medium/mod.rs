@@ -11,7 +11,7 @@ mod erasing;
 mod format;
 mod log;
 pub(super) mod mark;
-mod notes;
+pub(super) mod notes;
 mod packed;
 mod paths;
 mod readback;

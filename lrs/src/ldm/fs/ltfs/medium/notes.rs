@@ -76,6 +76,11 @@ fn has_notes(head: &Head) -> bool {
     head.generation > 1 && head.creator.starts_with("respool ") && head.creator.contains(" - respoold - ")
 }
 
+/// Whether respool wrote a volume, or may have.
+pub(in crate::ldm::fs::ltfs) fn are_there(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<bool> {
+    Ok(!matches!(find(drive, mounted)?, Err(None)))
+}
+
 /// What lies before an index.
 enum Before {
     Notes(Seal, Label),
