@@ -8,7 +8,7 @@ mod refusals;
 #[path = "rows/tests.rs"]
 mod shown;
 
-use page::{Row, Seen, rows};
+use page::{On, Row, Seen, rows};
 use shown::{Test, Through, unsaid_kills};
 use std::path::Path;
 
@@ -27,18 +27,39 @@ fn complaint(row: &Row, tests: &[&Test]) -> Option<String> {
     }
 }
 
+/// Where tests of tapes stand. What is shown with directories says nothing of them.
+const OF_TAPES: [&str; 6] = [
+    "tests/tape/",
+    "tests/cli/refused/tapes",
+    "lrs/tests/ltfs/",
+    "lrs/tests/scsi/",
+    "lrs/tests/library/",
+    "lrs/src/core/tests/library.rs",
+];
+
+/// Whether a test shows a row.
+fn shows(test: &Test, row: &Row) -> bool {
+    let on = match row.on {
+        On::Directories => true,
+        On::Tapes => OF_TAPES.iter().any(|place| test.name.starts_with(place)),
+    };
+    on && test.rows.contains(&row.id)
+}
+
 #[test]
 fn every_row_has_a_test_that_shows_it() {
     let (rows, tests) = (page(), shown::all());
     assert!(rows.len() >= 40, "the page was read");
     let mut complaints = vec![];
-    println!(
-        "{} rows concern directories. Which test shows which, and what it does:",
-        rows.len()
-    );
+    for on in [On::Directories, On::Tapes] {
+        let count = rows.iter().filter(|row| row.on == on).count();
+        assert!(count >= 20, "the page was read");
+        println!("{count} rows concern {}.", on.word());
+    }
+    println!("Which test shows which, and what it does:");
     for row in &rows {
-        let own: Vec<&Test> = tests.iter().filter(|test| test.rows.contains(&row.id)).collect();
-        println!("{}  {}", row.id, row.what);
+        let own: Vec<&Test> = tests.iter().filter(|test| shows(test, row)).collect();
+        println!("{}  {} ({})", row.id, row.what, row.on.word());
         if let Seen::InProcess(why) = &row.seen {
             println!("      (not through the program: {why})");
         }
@@ -64,8 +85,11 @@ fn every_file_that_kills_says_that_a_kill_is_no_power_cut() {
 
 #[test]
 fn a_row_without_a_test_is_noticed() {
-    let page = "| id | what | done | seen |\n|---|---|---|---|\n| X-98 | a | fault | program |\n| X-99 | b | race | in process: so |\n";
-    let rows = rows(page);
+    let page = "| id | what | done | seen |\n|---|---|---|---|\n| X-98 | a | fault | program |\n| X-99 | b | race | in process: so |\n\
+                ## Tapes\n| id | what | done | seen |\n| X-99 | b | race | program |\n";
+    let mut rows = rows(page);
+    let of_tapes = rows.pop().unwrap();
+    assert_eq!((of_tapes.on, rows[0].on), (On::Tapes, On::Directories));
     assert_eq!(rows[1].seen, Seen::InProcess("so".to_owned()));
     let source = "
 /// X-98: in words.
@@ -91,4 +115,11 @@ fn x99_x98_by_name() {
         ..found[0].clone()
     };
     assert_eq!(complaints(&[&through]), 0);
+    // What is shown with directories is not shown with tapes.
+    assert!(shows(&found[1], &rows[1]) && !shows(&found[1], &of_tapes));
+    let with_tapes = Test {
+        name: "tests/tape/bad.rs x99".to_owned(),
+        ..found[1].clone()
+    };
+    assert!(shows(&with_tapes, &of_tapes));
 }

@@ -4,5 +4,19 @@
 
 #[path = "tape/basics.rs"]
 mod basics;
+#[path = "tape/drives.rs"]
+mod drives;
+#[path = "tape/faults.rs"]
+mod faults;
 #[path = "tape/house.rs"]
 mod house;
+#[path = "tape/indexes.rs"]
+mod indexes;
+#[path = "tape/killed.rs"]
+mod killed;
+#[path = "tape/scheduling.rs"]
+mod scheduling;
+#[path = "tape/targets.rs"]
+mod targets;
+#[path = "tape/texts.rs"]
+mod texts;

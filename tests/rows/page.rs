@@ -1,8 +1,29 @@
 //! The page of rows.
 
-/// A row that concerns directories.
+/// What a row concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Directories, or every medium.
+    Directories,
+    /// Tapes alone.
+    Tapes,
+}
+
+impl On {
+    /// For the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Directories => "directories",
+            Self::Tapes => "tapes",
+        }
+    }
+}
+
+/// A row.
 #[derive(Debug)]
 pub struct Row {
+    /// Which media it is about.
+    pub on: On,
     /// As in `X-07`.
     pub id: String,
     /// What must happen.
@@ -27,17 +48,27 @@ const DONE: [&str; 5] = ["operator", "fault", "race", "killed process", "power c
 
 /// The rows of a page. Panics on one that it cannot read.
 pub fn rows(page: &str) -> Vec<Row> {
-    let lines = page.lines().filter(|line| line.starts_with("| ")).skip(1);
-    lines.map(row).collect()
+    let mut on = On::Directories;
+    let mut rows = vec![];
+    for line in page.lines() {
+        match line {
+            "## Tapes" => on = On::Tapes,
+            head if head.starts_with("| id ") => {}
+            row_of if row_of.starts_with("| ") => rows.push(row(row_of, on)),
+            _ => {}
+        }
+    }
+    rows
 }
 
-fn row(line: &str) -> Row {
+fn row(line: &str, on: On) -> Row {
     let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
     let [id, what, done, seen] = cells[..] else {
         panic!("not four cells: {line}");
     };
     assert!(DONE.contains(&done), "{id}: `{done}` is none of {DONE:?}");
     Row {
+        on,
         id: id.to_owned(),
         what: what.to_owned(),
         done: done.to_owned(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What must be refused, and shown.
-const ITEMS: [&str; 44] = [
+const ITEMS: [&str; 67] = [
     "unknown medium",
     "unknown object",
     "unknown extent",
@@ -50,6 +50,29 @@ const ITEMS: [&str; 44] = [
     "drills without testing",
     "permissions (ordinary user)",
     "the last good copy",
+    "unknown library",
+    "unknown drive",
+    "unknown cartridge",
+    "library device missing",
+    "device no changer",
+    "library in use elsewhere",
+    "library not permitted (ordinary user)",
+    "library gone",
+    "library with media",
+    "folder no cartridge",
+    "barcode invalid",
+    "barcode twice",
+    "barcode not read",
+    "no free slot",
+    "cartridge unformatted",
+    "cartridge not LTFS",
+    "cartridge of newer LTFS",
+    "cartridge of an archive",
+    "cartridge write-protected",
+    "cartridge WORM",
+    "cartridge of another generation",
+    "cleaning cartridge",
+    "tape behind another barcode",
 ];
 /// Not a refusal but an answer: it says itself why not, and there may be nothing to do.
 const ANSWERS: [&str; 1] = ["respool medium check-erase a"];
@@ -136,6 +159,7 @@ fn compares(body: &str, compared: &str) -> bool {
             "refuses(&mut seen",
         ],
         "but events" => &["refusals.only_told_since(&before"],
+        "but handling" => &["refusals.only_handled_since(&before"],
         "what counts" => &["assert_eq!(live(&site), counted"],
         _ => &[],
     };

@@ -2,7 +2,9 @@
 
 pub use respool_test_support::house::*;
 
+use lrs::ldm::virt::{Card, LibrarySpec, Technology, VirtualLibrary};
 use respool_test_support::Site;
+use respool_test_support::site::QUICK;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -98,10 +100,80 @@ pub fn cartridge(site: &Site, name: &str) -> String {
         .to_owned()
 }
 
-/// Runs a command that is to be refused, and answers its error.
-#[track_caller]
-pub fn refused(site: &Site, args: &[&str], code: &str) -> Value {
-    let said = site.run(args).expect(2);
-    assert_eq!(said["error"]["code"], code, "{said:#}");
-    said["error"].clone()
+/// One fault, as a drill's file has it. `place` is `medium` with a barcode, `drive`, or `library`.
+pub fn fault(place: (&str, &str), op: &str, error: &str, more: &str) -> String {
+    let (kind, name) = place;
+    format!("[[fault]]\n{kind} = \"{name}\"\nop = \"{op}\"\nerror = \"{error}\"\n{more}\n")
+}
+
+/// The names of what a report lists as skipped, in order.
+pub fn skipped(report: &Value) -> Vec<String> {
+    let list = report["skipped"].as_array().expect("a report lists what it skipped");
+    let mut names: Vec<String> = list
+        .iter()
+        .map(|skip| skip["oid"].as_str().expect("an extent has an object").to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A site like that of `loft`, on which an extent of a few hundred kilobytes is one, and so is the window of a sync: extents
+/// share records, and some reach over several.
+pub fn long_loft(drives: u16, names: &[&str]) -> Site {
+    let config = QUICK.replace("64 KiB", "4 MiB").replace("128 KiB", "8 MiB");
+    let site = Site::with_config(RESPOOL, &config);
+    add_library(&site, drives, names.len() as u16);
+    tapes(&site, names);
+    site
+}
+
+/// Where the bytes of an object's only extent lie: the first record, and how many records have some of them.
+pub fn records_of(site: &Site, oid: &str) -> (u64, u64) {
+    let rows = site.extents(&["--oid", oid, "--state", "sync"]);
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    let number = |key: &str| rows[0][key].as_u64().expect("a tape says where");
+    (number("start_block"), number("blocks"))
+}
+
+/// The objects on a medium that have bytes in a record, in order.
+pub fn in_record(site: &Site, medium: &str, block: u64) -> Vec<String> {
+    let rows = site.extents(&["--medium", medium, "--state", "sync"]);
+    let number = |row: &Value, key: &str| row[key].as_u64().unwrap_or(0);
+    let reaches = |row: &&Value| {
+        let first = number(row, "start_block");
+        (first..first + number(row, "blocks")).contains(&block)
+    };
+    let mut names: Vec<String> = rows
+        .iter()
+        .filter(reaches)
+        .map(|row| row["oid"].as_str().expect("an extent has an object").to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The file of a record of the partition that holds data, in the folder of a tape's cartridge.
+pub fn record_file(site: &Site, name: &str, block: u64) -> PathBuf {
+    Path::new(&cartridge(site, name)).join(format!("1_{block}_R"))
+}
+
+/// Brings a blank cartridge of another size, purpose or generation into the library, and answers its barcode. It is made in
+/// a library beside, as somebody else would make it.
+pub fn bring(site: &Site, card: &Card) -> String {
+    let elsewhere = site.root().join("elsewhere");
+    if !elsewhere.exists() {
+        let shape = LibrarySpec {
+            technology: Technology::Lto9,
+            drives: 1,
+            slots: 20,
+            mail_slots: 0,
+        };
+        VirtualLibrary::create(&elsewhere, &shape).expect("a library can be made");
+    }
+    let other = VirtualLibrary::open(&elsewhere).expect("it is a library");
+    other.add(card).expect("there is a free slot");
+    let folder = other.cartridge_path(&card.barcode).expect("it was just made");
+    let folder = folder.display().to_string();
+    site.ok(&["library", "insert", "lib0", &folder, "--barcode", &card.barcode]);
+    card.barcode.clone()
 }

@@ -64,6 +64,24 @@ impl Dump {
         }
     }
 
+    /// Without what changes when a cartridge is brought into a drive and put away again: where it lies, and how often it was
+    /// loaded, which its memory counts.
+    pub fn unhandled(&self) -> Self {
+        let handled = |path: &Path| {
+            path.file_name()
+                .is_some_and(|name| name == "library.json" || name == "attr_0_3")
+        };
+        let mut files = self.files.clone();
+        files.retain(|path, _| !handled(path));
+        for seen in files.values_mut().filter(|seen| seen.bytes.is_none()) {
+            seen.mtime = (0, 0);
+        }
+        Self {
+            rows: self.rows.clone(),
+            files,
+        }
+    }
+
     /// The media, but for what whoever makes the disturbance has done himself.
     pub fn files_without(&self, paths: &[&Path]) -> Files {
         let mut files = self.files.clone();

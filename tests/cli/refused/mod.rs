@@ -19,6 +19,7 @@ mod permissions;
 mod places;
 mod releases;
 mod starting;
+mod tapes;
 mod targets;
 mod versions;
 
@@ -94,6 +95,15 @@ impl<'a> Refusals<'a> {
     /// Since then nothing was touched but the record of what happened: what failed was told there.
     fn only_told_since(&mut self, before: &Dump, what: &str) {
         self.same(&before.untold(), &self.everything().untold(), what);
+    }
+
+    /// Since then cartridges were only handled: no byte of a tape was written, and no row changed.
+    fn only_handled_since(&mut self, before: &Dump, what: &str) {
+        self.same(
+            &before.untold().unhandled(),
+            &self.everything().untold().unhandled(),
+            what,
+        );
     }
 
     fn same(&mut self, before: &Dump, after: &Dump, what: &str) {
