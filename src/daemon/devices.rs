@@ -7,7 +7,7 @@ use lrs::core::DriveId;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
 use lrs::ldm::fs::ltfs::medium::{self, Erasing};
 use lrs::ldm::fs::{Volume, dir};
-use lrs::ldm::library::Bare;
+use lrs::ldm::library::{Bare, Library, LibraryError, LibraryResult, Trouble};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
 use lrs::service::{AgeClock, Berth, Mounter};
 use std::path::{Path, PathBuf};
@@ -53,6 +53,20 @@ impl Mounter for Devices {
     fn folder_of(&self, medium: &Medium) -> Option<PathBuf> {
         let library = medium.location.library.as_ref()?;
         self.libraries.get(library).ok()?.cartridge_path(&medium.location.path)
+    }
+}
+
+/// Does something in a bay. What an earlier life of respoold left in it is put away first, which only its own barcode tells.
+fn cleared<R>(library: &Library, bay: &str, work: impl Fn(&Library) -> LibraryResult<R>) -> LibraryResult<R> {
+    match work(library) {
+        Err(LibraryError {
+            trouble: Trouble::Occupied { .. },
+            ..
+        }) => {
+            library.take_out(bay)?;
+            work(library)
+        }
+        done => done,
     }
 }
 
@@ -105,14 +119,15 @@ impl Devices {
         let mounted = self.libraries.get(library).and_then(|library| match row.fs_state {
             // What it is, or becomes, is for whoever was granted it.
             FsState::Blank => {
-                library.put_in(bay, barcode)?;
+                cleared(&library, bay, |library| library.put_in(bay, barcode))?;
                 let bare: Box<dyn Volume> = Box::new(Bare::new(row.id, &row.name));
                 Ok(bare)
             }
             FsState::Empty | FsState::Used | FsState::Full => {
                 // Whoever mounts it anew has it mounted still: nobody works with that volume any more.
                 library.unmount(bay)?;
-                library.mount(bay, barcode, self.expected(row, berth.durable_end))
+                let expected = self.expected(row, berth.durable_end);
+                cleared(&library, bay, |library| library.mount(bay, barcode, expected.clone()))
             }
         });
         mounted.map_err(|error| error.into_media(Op::Mount, &row.name))
