@@ -18,6 +18,7 @@ async fn stocked(root: &Path) -> World {
             xattrs: BTreeMap::from([("user.x".to_owned(), "00ff".to_owned())]),
             mode: Some(0o640),
             mtime: Some("2019-03-04T05:06:07.123456789Z".parse().unwrap()),
+            ltfs: None,
         };
         let bytes = data(n as u8, n * 1000);
         world.put(header.clone(), &bytes).await.outcome.unwrap();

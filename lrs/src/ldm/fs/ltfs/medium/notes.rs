@@ -78,7 +78,7 @@ fn has_notes(head: &Head) -> bool {
 
 /// What lies before an index.
 enum Before {
-    Notes(Seal, Label),
+    Notes(Box<(Seal, Label)>),
     /// There may have been notes.
     Lost(&'static str),
     Nothing,
@@ -96,7 +96,10 @@ pub(super) fn find(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Resul
     while let Some((location, head)) = next {
         let generation = head.as_ref().map(|head| head.generation);
         let lost = match before(drive, labels, location, generation)? {
-            Before::Notes(seal, label) => return Ok(Ok(Newest { seal, label, damage })),
+            Before::Notes(found) => {
+                let (seal, label) = *found;
+                return Ok(Ok(Newest { seal, label, damage }));
+            }
             Before::Lost(why) => Some(why),
             Before::Nothing => None,
         };
@@ -132,7 +135,7 @@ fn before(drive: &mut dyn Drive, labels: &Labels, index: Location, generation: O
     match seal.filter(|seal| generation.is_none_or(|generation| generation == seal.index)) {
         None => Ok(Before::Nothing),
         Some(seal) => Ok(match label(drive, labels, &seal)? {
-            Some(label) => Before::Notes(seal, label),
+            Some(label) => Before::Notes(Box::new((seal, label))),
             None => Before::Lost("do not begin with a label"),
         }),
     }
