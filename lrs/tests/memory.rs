@@ -94,8 +94,8 @@ fn a_mounted_tape_takes_at_most_a_kibibyte_a_file() {
         let empty = std::env::var_os(EMPTY).unwrap();
         let (mounted, most) = measured(empty.as_ref(), folder.as_ref(), &label);
         println!("{mounted} bytes a file, and {most} while an index is written");
-        assert!(mounted <= 1100, "{mounted}");
-        assert!(most <= 1700, "{most}");
+        assert!(mounted <= 1024, "{mounted}");
+        assert!(most <= 1300, "{most}");
         return;
     }
     let mut reel = Reel::new();

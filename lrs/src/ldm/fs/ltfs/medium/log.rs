@@ -52,9 +52,11 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
     let mut windows = Vec::new();
     let mut next = Some(last);
     while let Some(seal) = next {
-        log.bytes += seal.bytes;
         match window(drive, proof, &seal)? {
-            Ok(lines) => windows.push(lines),
+            Ok(lines) => {
+                log.bytes += seal.bytes;
+                windows.push(lines);
+            }
             Err(words) => return Ok(damaged(log, words)),
         }
         next = match (seal.after, seal.number) {

@@ -83,7 +83,7 @@ pub(in crate::ldm::fs::ltfs) fn are_there(drive: &mut dyn Drive, mounted: &Mount
 
 /// What lies before an index.
 enum Before {
-    Notes(Seal, Box<Label>),
+    Notes(Box<(Seal, Label)>),
     /// There may have been notes.
     Lost(&'static str),
     Nothing,
@@ -101,12 +101,9 @@ pub(super) fn find(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Resul
     while let Some((location, head)) = next {
         let generation = head.as_ref().map(|head| head.generation);
         let lost = match before(drive, labels, location, generation)? {
-            Before::Notes(seal, label) => {
-                return Ok(Ok(Newest {
-                    seal,
-                    label: *label,
-                    damage,
-                }));
+            Before::Notes(found) => {
+                let (seal, label) = *found;
+                return Ok(Ok(Newest { seal, label, damage }));
             }
             Before::Lost(why) => Some(why),
             Before::Nothing => None,
@@ -143,7 +140,7 @@ fn before(drive: &mut dyn Drive, labels: &Labels, index: Location, generation: O
     match seal.filter(|seal| generation.is_none_or(|generation| generation == seal.index)) {
         None => Ok(Before::Nothing),
         Some(seal) => Ok(match label(drive, labels, &seal)? {
-            Some(label) => Before::Notes(seal, Box::new(label)),
+            Some(label) => Before::Notes(Box::new((seal, label))),
             None => Before::Lost("do not begin with a label"),
         }),
     }

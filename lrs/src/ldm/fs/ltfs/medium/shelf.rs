@@ -87,7 +87,8 @@ impl Shelf {
     /// Makes one change, of which this is the line. Answers how many directories it needs that were not there. What cannot
     /// be is told, and nothing more is to be made of these changes.
     pub(super) fn apply(&mut self, change: &Record, line: &[u8], labels: &Labels) -> Result<u64, String> {
-        self.highest_uid += 1;
+        // Beyond the highest number there is nothing: the next index would say so, and is not written.
+        self.highest_uid = self.highest_uid.saturating_add(1);
         self.change(change, line, self.highest_uid, labels)
     }
 

@@ -144,9 +144,11 @@ pub(super) fn survey(
         shelf,
         stamped: read.stamped,
         last: log.last,
-        used: sealed + dead,
+        used: sealed.saturating_add(dead),
         unindexed: log.changes.iter().map(growth).sum::<u64>() + made * DIRECTORY,
-        noted: seal.bytes + log.bytes + log.changes.iter().map(noted).sum::<u64>(),
+        noted: seal
+            .bytes
+            .saturating_add(log.bytes + log.changes.iter().map(noted).sum::<u64>()),
         written_with: seal.index,
         condition,
     })
