@@ -12,6 +12,7 @@ pub mod job;
 pub mod lease;
 pub mod library;
 pub mod loss;
+pub mod ltfs;
 pub mod medium;
 pub mod object;
 pub mod span;
@@ -34,6 +35,7 @@ pub use job::{
 };
 pub use lease::{Holder, Lease, Resource};
 pub use library::{DriveSeen, KnownDrive, Library, LibraryKind};
+pub use ltfs::{LtfsAttributes, LtfsKind, LtfsTimes, LtfsValue, LtfsXattr};
 pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
 pub use span::{Span, Spot, Stretch};

@@ -1,6 +1,6 @@
 //! Objects, their copies and layouts.
 
-use super::{ByteCount, CopyNo, Extent, ExtentIndex, MediumId, ObjectId, Oid, Version};
+use super::{ByteCount, CopyNo, Extent, ExtentIndex, LtfsAttributes, MediumId, ObjectId, Oid, Version};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct Metadata {
     /// The file's time of last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime: Option<Timestamp>,
+    /// What the LTFS volume that it came from said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ltfs: Option<LtfsAttributes>,
 }
 
 /// What a name's versions are now.
