@@ -1,10 +1,11 @@
 //! Finds media for the scheduler, with a drill's faults below them.
 
 use super::libraries::Libraries;
-use dss::model::{AdmState, Family, FsState, Generation, Medium};
+use dss::model::{AdmState, Family, FsState, Generation, Medium, MediumFormat};
 use jiff::Timestamp;
 use lrs::core::DriveId;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
+use lrs::ldm::fs::ltfs::foreign::ForeignExpected;
 use lrs::ldm::fs::ltfs::medium::{self, Erasing};
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::library::Bare;
@@ -71,6 +72,17 @@ fn generations(medium: &Medium) -> Vec<Generation> {
     }
 }
 
+/// The volume that was imported: the medium has its identity.
+fn foreign(row: &Medium) -> ForeignExpected {
+    ForeignExpected {
+        medium: row.id,
+        name: row.name.clone(),
+        volume: row.id.0,
+        generation: generations(row).last().copied().unwrap_or(row.generation),
+        index_generation: None,
+    }
+}
+
 impl Devices {
     fn mount_dir(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
         let expected = dir::Expected {
@@ -110,7 +122,16 @@ impl Devices {
                 Ok(bare)
             }
             FsState::Empty | FsState::Used | FsState::Full => {
-                library.mount(bay, barcode, self.expected(row, berth.durable_end))
+                let ours = || library.mount(bay, barcode, self.expected(row, berth.durable_end));
+                match (row.format, row.adm_state == AdmState::Erasing) {
+                    (MediumFormat::Respool, _) => ours(),
+                    (MediumFormat::Ltfs, false) => library.mount_foreign(bay, barcode, foreign(row)),
+                    // An erasure that was cut short may have come as far as a volume of ours, or to its middle.
+                    (MediumFormat::Ltfs, true) => ours().or_else(|error| {
+                        tracing::debug!(medium = %row.name, %error, "it is not one of ours yet");
+                        library.mount_foreign(bay, barcode, foreign(row))
+                    }),
+                }
             }
         });
         mounted.map_err(|error| error.into_media(Op::Mount, &row.name))
