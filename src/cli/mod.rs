@@ -9,6 +9,7 @@ mod delete;
 mod demo;
 mod dir;
 mod drive;
+mod entries;
 mod event;
 mod examples;
 mod extent;
