@@ -6,3 +6,5 @@
 mod basics;
 #[path = "tape/house.rs"]
 mod house;
+#[path = "tape/import.rs"]
+mod import;

@@ -39,6 +39,7 @@ mod table;
 mod tape;
 mod typed;
 mod visible;
+mod volume;
 
 use crate::api::Problem;
 use crate::api::hello::{Create, Terms};
