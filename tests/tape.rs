@@ -20,3 +20,5 @@ mod scheduling;
 mod targets;
 #[path = "tape/texts.rs"]
 mod texts;
+#[path = "tape/import.rs"]
+mod import;

@@ -7,6 +7,7 @@
 mod answered;
 mod asked;
 mod errors;
+mod volume;
 
 pub use answered::*;
 pub use asked::*;
@@ -14,16 +15,17 @@ pub use errors::{CatalogueError, Result};
 pub(crate) use errors::{
     drive_locked, drive_subject, erased_since, not_given_up, not_surplus, refuse_with_media, source_given_up,
 };
+pub use volume::{NewFile, NewVolume, VolumeAdopted};
 
 use crate::model::event::NewEvent;
 use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl,
-    JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, Lease, Library, Medium, MediumId, Move, MoveState,
-    NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp,
-    Standing, Substitution, Tally, Version, Versions,
+    ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job,
+    JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library, Medium, MediumId,
+    Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId,
+    Skip, Stamp, Standing, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -347,4 +349,15 @@ pub trait Catalogue: Send + Sync {
     /// earlier import added on this medium counts as found when it is found and read again; so do orphans held for ever
     /// of a version that was forgotten (`forget_gone`), which becomes known again.
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
+    /// Makes an LTFS volume of other software a medium, and every one of its files an object whose only extent is *sync*
+    /// there: all of it or nothing, in one transaction. Nobody read their bytes, so that what they digest to is not known;
+    /// only here, and only on such media, is an extent *sync* without that. Names of live objects refuse all of it; a name
+    /// whose versions have all ended gets the next version. `Exists` or `TapeExists` when there is such a medium already.
+    async fn adopt_volume(&self, volume: &NewVolume, now: Timestamp) -> Result<VolumeAdopted>;
+    /// What other software said of the bytes of extents that nobody read since they were imported. Others, and those of
+    /// which it said nothing, are left out.
+    async fn known_hashes(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, Vec<KnownHash>>>;
+    /// Notes what imported extents digest to, once they were read whole, and that they were. Those of which it is known,
+    /// or that are live no more on this medium, are left alone; how many were noted.
+    async fn note_digests(&self, medium: MediumId, digested: &[Digested], now: Timestamp) -> Result<u64>;
 }

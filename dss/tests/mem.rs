@@ -5,7 +5,10 @@ mod evidence;
 use dss::catalogue::Catalogue;
 use dss::conformance::{Backend, Trap};
 use dss::mem::MemCatalogue;
-use dss::model::{CatalogueId, Extent, ExtentId, Object, ReadBack, Recorded, Span, Synced};
+use dss::model::evidence::{DigestReceipt, EvidenceError};
+use dss::model::{
+    CatalogueId, Digested, Digests, Extent, ExtentId, KnownHash, Object, ReadBack, Recorded, Span, Synced,
+};
 use std::sync::Arc;
 
 struct Mem(Arc<MemCatalogue>);
@@ -27,6 +30,11 @@ impl Backend for Mem {
     }
     fn read_back(&self, extent: &Extent) -> ReadBack {
         evidence::read_back(extent)
+    }
+
+    fn digested(&self, extent: &Extent, bytes: &[u8], known: &[KnownHash]) -> Result<Digested, EvidenceError> {
+        let receipt = DigestReceipt::of_stream(Digests::of(bytes)).with_hashes(known.to_vec());
+        Digested::checked(extent, known, receipt)
     }
 }
 

@@ -3,8 +3,8 @@
 use super::units::minute;
 use dss::model::medium::{ExtentCounts, Usage};
 use dss::model::{
-    AdmState, ByteCount, Family, FsState, Generation, Health, Job, JobId, Medium, MediumId, Presence, Revision,
-    Standing,
+    AdmState, ByteCount, Family, FsState, Generation, Health, Job, JobId, Medium, MediumFormat, MediumId, Presence,
+    Revision, Standing,
 };
 use jiff::Timestamp;
 use lrs::ldm::fs::Space;
@@ -23,6 +23,8 @@ pub struct MediumView {
     pub family: Family,
     /// E.g. `LTO-9`; `dir` for directories.
     pub technology: String,
+    /// How it is laid out: by respool, or by other software, as an LTFS volume whose files are only read.
+    pub format: MediumFormat,
     /// The library that holds it.
     pub library: Option<String>,
     /// tape: the barcode on the cartridge.
@@ -135,6 +137,7 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
         id: medium.id,
         family: medium.family,
         technology: medium.technology,
+        format: medium.format,
         library: medium.location.library,
         barcode: match medium.family {
             Family::Tape => Some(medium.location.path.clone()),
@@ -209,6 +212,7 @@ mod tests {
             name: "a".to_owned(),
             family: Family::Dir,
             technology: "dir".to_owned(),
+            format: MediumFormat::Respool,
             location: Location {
                 path: "/a".to_owned(),
                 dock: None,

@@ -22,6 +22,7 @@ pub mod requests;
 pub mod standing;
 pub mod typed;
 pub mod units;
+pub mod volume;
 pub mod waiting;
 pub mod wire;
 

@@ -2,6 +2,7 @@
 //! failed is named, and whatever cuts it short tells how to go on.
 
 use super::beneath::{Beneath, too_long};
+use super::entries::Entry;
 use super::fetch::{fetch, read_elsewhere};
 use super::get::{Get, no_place};
 use super::landing::{Found, Missed, Place};
@@ -21,6 +22,7 @@ use dss::model::{ByteCount, ObjectId, Oid, Version};
 use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tokio::signal::unix::Signal;
@@ -84,6 +86,36 @@ struct Wanted {
     medium: Option<String>,
     oid: Oid,
     bytes: ByteCount,
+    what: What,
+}
+
+/// Directories come last, what is below them before them: whatever is made in one changes its time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    File,
+    Directory,
+}
+
+impl Wanted {
+    fn of(object: ObjectView) -> Self {
+        Self {
+            medium: object.extents.first().map(|extent| extent.medium.clone()),
+            what: match Entry::of(&object.metadata) {
+                Some(Entry::Directory) => What::Directory,
+                Some(Entry::Symlink(_)) | None => What::File,
+            },
+            oid: object.oid,
+            bytes: object.bytes,
+        }
+    }
+
+    fn before(&self, other: &Self) -> Ordering {
+        let by_name = match self.what {
+            What::File => (&self.medium, &self.oid).cmp(&(&other.medium, &other.oid)),
+            What::Directory => other.oid.cmp(&self.oid),
+        };
+        self.what.cmp(&other.what).then(by_name)
+    }
 }
 
 impl Get {
@@ -145,7 +177,7 @@ impl Get {
     ) -> Result<Option<GotFile>, Problem> {
         let below = &wanted.oid.as_str()[self.oid.as_str().len() + 1..];
         let place = root.place(below, self.existing())?;
-        if !self.is_free(&place)? {
+        if !self.is_free(&place, wanted.what)? {
             return Ok(None);
         }
         let request = ObjectRequest {
@@ -165,10 +197,11 @@ impl Get {
     }
 
     /// Whether a file may be written there; not when one is there that is to be left.
-    fn is_free(&self, place: &Place) -> Result<bool, Problem> {
+    fn is_free(&self, place: &Place, what: What) -> Result<bool, Problem> {
         let path = on_one_line(&place.shown.display().to_string());
         match place.found() {
             Ok(Found::Nothing) => Ok(true),
+            Ok(Found::Folder) if what == What::Directory => Ok(true),
             Ok(Found::Other) if self.overwrite => Ok(true),
             Ok(Found::Other) if self.skip_existing => Ok(false),
             Ok(Found::Other) => {
@@ -196,18 +229,14 @@ impl Get {
         let mut wanted = Vec::new();
         let Nothing {} = client
             .lines("/v1/object/list", &request, |object: ObjectView| {
-                wanted.push(Wanted {
-                    medium: object.extents.first().map(|extent| extent.medium.clone()),
-                    oid: object.oid,
-                    bytes: object.bytes,
-                });
+                wanted.push(Wanted::of(object));
                 Ok(())
             })
             .await?;
         if wanted.is_empty() {
             return Err(self.nothing_below(client).await);
         }
-        wanted.sort_by(|a, b| (&a.medium, &a.oid).cmp(&(&b.medium, &b.oid)));
+        wanted.sort_by(Wanted::before);
         Ok(wanted)
     }
 

@@ -1,6 +1,7 @@
 //! A file that is written beside its place, and takes it when it is whole: nobody ever sees a part under the file's name.
 //! Its folder is held open meanwhile, so that nothing that happens to the way there leads it elsewhere.
 
+use super::entries::Entry;
 use crate::api::Problem;
 use crate::api::objects::ObjectView;
 use crate::api::requests::StreamEnd;
@@ -73,7 +74,7 @@ impl Place {
         }
     }
 
-    fn not_written(&self, error: &io::Error) -> Problem {
+    pub(super) fn not_written(&self, error: &io::Error) -> Problem {
         let path = self.shown.display().to_string();
         let left = match self.existing {
             Existing::Stays => "nothing was left there",
@@ -85,7 +86,7 @@ impl Place {
     }
 
     /// Why a whole file did not get there.
-    fn not_taken(&self, errno: Errno) -> Problem {
+    pub(super) fn not_taken(&self, errno: Errno) -> Problem {
         if errno != Errno::EEXIST {
             return self.not_written(&errno.into());
         }
@@ -236,6 +237,11 @@ impl<'p> Landing<'p> {
         };
         if received != *end || received.bytes != self.object.bytes {
             return Err(self.changed_on_its_way());
+        }
+        // What is no file was not written beside its place: that is removed.
+        if let Some(entry) = Entry::of(&self.object.metadata) {
+            let missed = entry.make(self.place, &self.object.metadata)?;
+            return Ok((self.object, missed));
         }
         let missed = dress(&self.file, &self.object.metadata);
         let place = self.place;

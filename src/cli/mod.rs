@@ -9,6 +9,7 @@ mod delete;
 mod demo;
 mod dir;
 mod drive;
+mod entries;
 mod event;
 mod examples;
 mod extent;
@@ -38,6 +39,7 @@ mod table;
 mod tape;
 mod typed;
 mod visible;
+mod volume;
 
 use crate::api::Problem;
 use crate::api::hello::{Create, Terms};

@@ -60,7 +60,7 @@ pub struct Repack {
 }
 
 /// The words of `--verify`, so that they are offered and listed.
-fn modes() -> impl TypedValueParser<Value = VerifyMode> {
+pub(super) fn modes() -> impl TypedValueParser<Value = VerifyMode> {
     let words = VerifyMode::ALL.iter().map(|mode| mode.as_str());
     PossibleValuesParser::new(words).map(|word| word.parse::<VerifyMode>().expect("it is one of them"))
 }
@@ -129,7 +129,7 @@ fn nothing(context: &Context, none: &NoCandidate) -> u8 {
     exit::DONE
 }
 
-async fn print_plan(context: &Context, client: &Client, request: &RepackRequest) -> Done {
+pub(super) async fn print_plan(context: &Context, client: &Client, request: &RepackRequest) -> Done {
     match context.output.json() {
         true => all_of_plan(context, client, request).await,
         false => excerpt_of_plan(context, client, request).await,

@@ -14,6 +14,7 @@ use crate::api::library::{DriveList, LibraryList, LibraryView, TapeCheck, TapeDr
 use crate::api::loss::LossReport;
 use crate::api::media::{CheckErase, MediaList, MediumView};
 use crate::api::objects::{Got, ObjectView};
+use crate::api::volume::{Prepared, TapeImportReport};
 use crate::api::{JobReport, NotMoved, PlanStep, PlanSummary, Problem};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
@@ -117,6 +118,9 @@ pub fn document() -> Value {
     verbs.print::<TapeDriveView>(&["drive lock", "drive unlock"]);
     verbs.print::<TapeList>(&["tape list"]);
     verbs.print::<TapeCheck>(&["tape check"]);
+    verbs.print::<TapeImportReport>(&["tape import"]);
+    verbs.print::<Prepared>(&["tape compact"]);
+    verbs.print::<JobReport>(&["tape compact"]);
     verbs.print::<TapeView>(&["tape unload", "library insert"]);
     verbs.print::<CandidateList>(&["medium candidates"]);
     verbs.print::<LossReport>(&["medium what-if-lost"]);

@@ -4,6 +4,7 @@ use super::medium::details;
 use super::patience::{self, Doing};
 use super::several::named;
 use super::table::{pairs, table};
+use super::volume::{Compact, Import};
 use super::{Context, Done};
 use crate::api::exit;
 use crate::api::library::{
@@ -25,6 +26,10 @@ pub enum Tape {
     Add(New),
     /// Format a cartridge: erase a tape that the catalogue knows, make a medium of a blank one that it does not know
     Format(New),
+    /// Make objects of what other LTFS software wrote to a tape
+    Import(Import),
+    /// Move what lives on tapes, other software's included, onto one tape
+    Compact(Compact),
     /// Check the LTFS volume on a cartridge: labels, indexes, memory; changes nothing
     Check(Which),
     /// Bring a cartridge from its drive back into a slot
@@ -72,6 +77,13 @@ pub struct Place {
     library: Option<String>,
 }
 
+impl Place {
+    /// As it was typed.
+    pub fn library(self) -> Option<String> {
+        self.library
+    }
+}
+
 impl From<New> for TapeAddRequest {
     fn from(new: New) -> Self {
         Self {
@@ -104,6 +116,8 @@ impl Tape {
             }
             Self::Add(new) => medium(context, "/v1/tape/add", ("adding", new.into())).await,
             Self::Format(new) => medium(context, "/v1/tape/format", ("formatting", new.into())).await,
+            Self::Import(import) => import.run(context).await,
+            Self::Compact(compact) => compact.run(context).await,
             Self::Check(which) => check(context, which.into()).await,
             Self::Unload(which) => unload(context, which.into()).await,
         }

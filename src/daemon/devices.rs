@@ -1,10 +1,11 @@
 //! Finds media for the scheduler, with a drill's faults below them.
 
 use super::libraries::Libraries;
-use dss::model::{AdmState, Family, FsState, Generation, Medium};
+use dss::model::{AdmState, Family, FsState, Generation, Medium, MediumFormat};
 use jiff::Timestamp;
 use lrs::core::DriveId;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
+use lrs::ldm::fs::ltfs::foreign::ForeignExpected;
 use lrs::ldm::fs::ltfs::medium::{self, Erasing};
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::library::{Bare, Library, LibraryError, LibraryResult, Trouble};
@@ -85,6 +86,17 @@ fn generations(medium: &Medium) -> Vec<Generation> {
     }
 }
 
+/// The volume that was imported: the medium has its identity.
+fn foreign(row: &Medium) -> ForeignExpected {
+    ForeignExpected {
+        medium: row.id,
+        name: row.name.clone(),
+        volume: row.id.0,
+        generation: generations(row).last().copied().unwrap_or(row.generation),
+        index_generation: None,
+    }
+}
+
 impl Devices {
     fn mount_dir(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
         let expected = dir::Expected {
@@ -126,11 +138,30 @@ impl Devices {
             FsState::Empty | FsState::Used | FsState::Full => {
                 // Whoever mounts it anew has it mounted still: nobody works with that volume any more.
                 library.unmount(bay)?;
-                let expected = self.expected(row, berth.durable_end);
-                cleared(&library, bay, |library| library.mount(bay, barcode, expected.clone()))
+                cleared(&library, bay, |library| self.mount_volume(library, bay, row, berth))
             }
         });
         mounted.map_err(|error| error.into_media(Op::Mount, &row.name))
+    }
+
+    fn mount_volume(
+        &self,
+        library: &Library,
+        bay: &str,
+        row: &Medium,
+        berth: &Berth,
+    ) -> LibraryResult<Box<dyn Volume>> {
+        let barcode = &row.location.path;
+        let ours = || library.mount(bay, barcode, self.expected(row, berth.durable_end));
+        match (row.format, row.adm_state == AdmState::Erasing) {
+            (MediumFormat::Respool, _) => ours(),
+            (MediumFormat::Ltfs, false) => library.mount_foreign(bay, barcode, foreign(row)),
+            // An erasure that was cut short may have come as far as a volume of ours, or to its middle.
+            (MediumFormat::Ltfs, true) => ours().or_else(|error| {
+                tracing::debug!(medium = %row.name, %error, "it is not one of ours yet");
+                library.mount_foreign(bay, barcode, foreign(row))
+            }),
+        }
     }
 
     fn expected(&self, row: &Medium, least_end: u64) -> medium::Expected {

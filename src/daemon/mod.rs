@@ -32,6 +32,7 @@ mod tapes;
 mod trust;
 pub mod upkeep;
 mod visit;
+mod volumes;
 mod waits;
 
 use crate::api::Problem;

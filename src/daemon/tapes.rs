@@ -142,7 +142,11 @@ async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeAddRe
 }
 
 /// Makes a medium of a blank cartridge, or goes on where that was cut short.
-async fn become_medium(daemon: &Daemon, request: &TapeAddRequest, place: &Place) -> Result<MediumView, Problem> {
+pub(super) async fn become_medium(
+    daemon: &Daemon,
+    request: &TapeAddRequest,
+    place: &Place,
+) -> Result<MediumView, Problem> {
     let host = &daemon.host;
     let name = request.name.clone().unwrap_or_else(|| place.barcode.clone());
     check_name(&name)?;

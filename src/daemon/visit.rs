@@ -5,7 +5,8 @@ use super::libraries::{Libraries, technology_of};
 use super::server::Daemon;
 use crate::api::Problem;
 use dss::model::{
-    AdmState, Family, FsState, Generation, Health, Location, Medium, MediumId, Presence, Revision, Standing,
+    AdmState, Family, FsState, Generation, Health, Location, Medium, MediumFormat, MediumId, Presence, Revision,
+    Standing,
 };
 use lrs::core::DriveId;
 use lrs::ldm::changer::ElementAddress;
@@ -41,6 +42,7 @@ fn guest(library: &Library, barcode: &str, daemon: &Daemon) -> Medium {
         name: barcode.to_owned(),
         family: Family::Tape,
         technology: technology_of(library, barcode),
+        format: MediumFormat::Respool,
         location: Location {
             path: barcode.to_owned(),
             dock: None,

@@ -10,7 +10,8 @@ use crate::repack::plan::Assigned;
 use crate::repack::substitute::Doubt;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
 use dss::model::{
-    Address, Epoch, Extent, ExtentId, Generation, JobError, JobId, MediumId, NewExtent, Recorded, Substitution,
+    Address, Epoch, Expected, Extent, ExtentId, Generation, JobError, JobId, MediumId, NewExtent, Recorded,
+    Substitution,
 };
 use lrs::core::WriteGrant;
 use lrs::ldm::fs::{ExtentTag, Wanted};
@@ -290,7 +291,11 @@ fn items(chosen: Vec<Chosen>, recorded: Vec<Recorded>) -> Vec<Item> {
                 old: one.extent.id,
                 source: one.read.medium,
                 wanted: Wanted::of(&one.read),
-                digests: one.extent.digests.clone().expect("a live extent has digests"),
+                expected: Expected {
+                    bytes: one.extent.bytes,
+                    digests: one.extent.digests.clone(),
+                    hashes: recorded.hashes().to_vec(),
+                },
                 target: one.target,
                 address: new.address.clone(),
                 tag: ExtentTag {

@@ -11,7 +11,7 @@ use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
 use dss::model::{
     AdmState, Checkpoints, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job, JobError, JobId,
-    JobState, Medium, MediumId, Presence, Quarantine, Step,
+    JobState, Medium, MediumFormat, MediumId, Presence, Quarantine, Step,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
@@ -278,6 +278,10 @@ async fn fence_and_erase(
     // What a failed erasure left of the mount is not to be built upon: the next try begins with the label on the medium.
     let erased = erase_volume(host, allocation, medium, generation).await;
     let strangers = erased.inspect_err(|_| allocation.distrust(medium.id))?;
+    if medium.format != MediumFormat::Respool {
+        // It is a medium of another format now, and is mounted anew as that.
+        allocation.distrust(medium.id);
+    }
     if !strangers.is_empty() {
         tracing::warn!(
             medium = %medium.name, files = strangers.len(),
@@ -316,10 +320,12 @@ async fn erase_volume(
         created_at: host.clock.now(),
     };
     let checkpoints: Arc<dyn Checkpoints> = host.checkpoints.clone();
+    let layout = medium.format;
     let strangers = allocation
         .volume(medium.id)
         .run(move |volume| {
-            if volume.label().generation < label.generation {
+            // Nobody writes an index to what other software made: it knows nothing of any catalogue's history.
+            if volume.label().generation < label.generation && layout == MediumFormat::Respool {
                 volume.commit_index(stamp)?;
             }
             let format = volume.label().format.clone();

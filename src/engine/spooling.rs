@@ -2,13 +2,13 @@
 //! recorded before the target is held, and nothing is lost with the spool: the next life looks at the sources again.
 
 use super::Run;
-use super::prepare::choose;
+use super::prepare::{Chosen, choose};
 use crate::api::Problem;
 use crate::mover::{CopyStop, Filled, ReadFailure, Sought, Spool, fill};
 use crate::repack::machine::{Event, Stop};
 use crate::repack::plan::Assigned;
 use crate::repack::stage::batch_end;
-use dss::model::{ByteCount, ExtentId, MediumId, Step};
+use dss::model::{ByteCount, Expected, ExtentId, MediumId, Step};
 use lrs::ldm::fs::Wanted;
 use lrs::ldm::spool::SpoolError;
 use lrs::worker::DriveHandle;
@@ -27,6 +27,12 @@ pub(super) fn spool_problem(error: &SpoolError) -> Problem {
     }
 }
 
+/// Imported extents that nobody read yet.
+fn unread(chosen: &[Chosen]) -> Vec<ExtentId> {
+    let unread = chosen.iter().filter(|one| one.extent.digests.is_none());
+    unread.map(|one| one.extent.id).collect()
+}
+
 impl Run<'_> {
     /// Hops 4, 6 and 7 for the next batch of a staged round.
     pub(super) async fn fill(&mut self) -> Result<Event, Problem> {
@@ -36,6 +42,7 @@ impl Run<'_> {
         let round = self.round.as_ref().expect("a batch is of a round");
         let (chosen, unneeded) = choose(self.host, round, &steps).await?;
         let gone = self.let_be(&unneeded).await?;
+        let mut hashes = self.host.catalogue.known_hashes(&unread(&chosen)).await?;
         let sought: Vec<Sought> = chosen
             .into_iter()
             .map(|one| Sought {
@@ -43,7 +50,11 @@ impl Run<'_> {
                 oid: one.extent.origin.oid.clone(),
                 source: one.read.medium,
                 wanted: Wanted::of(&one.read),
-                digests: one.extent.digests.clone().expect("a live extent has digests"),
+                expected: Expected {
+                    bytes: one.extent.bytes,
+                    digests: one.extent.digests,
+                    hashes: hashes.remove(&one.extent.id).unwrap_or_default(),
+                },
             })
             .collect();
         if sought.is_empty() {

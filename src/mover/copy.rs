@@ -3,7 +3,7 @@
 use super::reader::{ReadFailure, Readable, Reads, read_all};
 use super::ring::Ring;
 use super::writer::write_all;
-use dss::model::{Address, ByteCount, Checkpoints, Digests, ExtentId, MediumId, Oid, Recorded, Written};
+use dss::model::{Address, ByteCount, Checkpoints, Expected, ExtentId, MediumId, Oid, Recorded, Written};
 use lrs::ldm::MediaError;
 use lrs::ldm::fs::{ExtentTag, Wanted};
 use lrs::worker::{DriveGone, DriveHandle};
@@ -25,8 +25,8 @@ pub struct Item {
     pub source: MediumId,
     /// What to read there.
     pub wanted: Wanted,
-    /// What it must digest to.
-    pub digests: Digests,
+    /// What is known of its bytes.
+    pub expected: Expected,
     /// To where.
     pub target: MediumId,
     /// At which address there.
@@ -45,8 +45,8 @@ impl Readable for Item {
     fn wanted(&self) -> &Wanted {
         &self.wanted
     }
-    fn digests(&self) -> &Digests {
-        &self.digests
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 
@@ -55,7 +55,6 @@ pub(super) struct Rest {
     pub(super) old: ExtentId,
     pub(super) oid: Oid,
     pub(super) target: MediumId,
-    pub(super) digests: Digests,
 }
 
 impl Item {
@@ -64,7 +63,6 @@ impl Item {
             old: self.old,
             oid: self.wanted.oid,
             target: self.target,
-            digests: self.digests,
         };
         (self.recorded, rest)
     }

@@ -4,7 +4,8 @@ use super::copy::CopyStop;
 use super::reader::{Message, ReadFailure, Readable, Reads, read_all};
 use super::ring::{Buffer, Ring};
 use super::spool::Spool;
-use dss::model::{Checkpoints, Digests, ExtentId, MediumId, Oid, Step};
+use dss::model::evidence::DigestReceipt;
+use dss::model::{Checkpoints, Expected, ExtentId, MediumId, Oid, Step};
 use lrs::ldm::fs::Wanted;
 use lrs::ldm::spool::SpoolError;
 use lrs::worker::DriveHandle;
@@ -23,8 +24,8 @@ pub struct Sought {
     pub source: MediumId,
     /// What to read there.
     pub wanted: Wanted,
-    /// What it must digest to.
-    pub digests: Digests,
+    /// What is known of its bytes.
+    pub expected: Expected,
 }
 
 impl Readable for Sought {
@@ -37,8 +38,8 @@ impl Readable for Sought {
     fn wanted(&self) -> &Wanted {
         &self.wanted
     }
-    fn digests(&self) -> &Digests {
-        &self.digests
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 
@@ -88,7 +89,7 @@ impl Keeper<'_> {
         while let Some(message) = from.recv().await {
             match message {
                 Message::Begin(item) => self.extent(*item, &mut from).await,
-                Message::Whole(item, buffer, _) => self.whole(*item, buffer).await,
+                Message::Whole(item, buffer, receipt) => self.whole(*item, buffer, &receipt).await,
                 Message::Unread(item, failure) => self.filled.failed.push((*item, failure)),
                 Message::NotBegun(items) => self.filled.not_begun.extend(items),
                 Message::Bytes(_) | Message::Good(_) | Message::Bad(_) => {
@@ -114,9 +115,10 @@ impl Keeper<'_> {
                 }
                 // The rest of what the spool does not take is let go.
                 Some(Message::Bytes(_)) => {}
-                // The bytes are verified again when they are written; this receipt served to keep wrong ones out.
-                Some(Message::Good(_)) if takes => {
-                    self.spool.keep(item.old, had);
+                // The bytes are verified again when they are written, against what they digest to now where nothing is
+                // known of them; this receipt served to keep wrong ones out.
+                Some(Message::Good(receipt)) if takes => {
+                    self.spool.keep(item.old, had, &receipt);
                     self.filled.kept += 1;
                     return;
                 }
@@ -131,7 +133,7 @@ impl Keeper<'_> {
     }
 
     /// A small extent, with all its bytes.
-    async fn whole(&mut self, item: Sought, buffer: Buffer) {
+    async fn whole(&mut self, item: Sought, buffer: Buffer, receipt: &DigestReceipt) {
         let bytes = buffer.bytes().len() as u64;
         let room = self.spool.has_room(item.wanted.bytes);
         let mut takes = self.filled.trouble.is_none() && self.goes(room);
@@ -141,7 +143,7 @@ impl Keeper<'_> {
             takes = self.goes(appended);
         }
         if takes {
-            self.spool.keep(item.old, bytes);
+            self.spool.keep(item.old, bytes, receipt);
             self.filled.kept += 1;
         } else {
             self.filled.not_begun.push(item);

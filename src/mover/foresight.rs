@@ -45,7 +45,7 @@ impl Foresight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dss::model::{Address, ByteCount, Digests, ExtentId, Generation, Oid};
+    use dss::model::{Address, ByteCount, Expected, ExtentId, Generation, Oid};
 
     struct One(MediumId, Wanted);
 
@@ -59,7 +59,7 @@ mod tests {
         fn wanted(&self) -> &Wanted {
             &self.1
         }
-        fn digests(&self) -> &Digests {
+        fn expected(&self) -> &Expected {
             unreachable!("nothing is read")
         }
     }

@@ -9,7 +9,7 @@ use super::ring::{Buffer, Ring};
 use super::verifier::{Mismatch, Verifier};
 use super::whole::TOGETHER;
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Digests, MediumId, Step};
+use dss::model::{ByteCount, Expected, MediumId, Step};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
 use lrs::worker::DriveHandle;
@@ -115,8 +115,8 @@ async fn pass_on<T: Readable>(
     stop: &CopyStop,
     to: &mpsc::Sender<Message<T>>,
 ) -> Result<(), WriterLeft> {
-    let digests = group.items.iter().map(|item| Some(item.digests().clone()));
-    let results = verify_all(digests.zip(group.results).collect()).await;
+    let expected = group.items.iter().map(|item| Some(item.expected().clone()));
+    let results = verify_all(expected.zip(group.results).collect()).await;
     let mut items = group.items.into_iter();
     for (result, item) in results.into_iter().zip(items.by_ref()) {
         let message = match result {
@@ -247,21 +247,21 @@ type Verified = (Buffer, DigestReceipt);
 
 /// Verifies a group in a task of its own: whoever waits for it reads and writes meanwhile.
 pub(super) async fn verify_all(
-    group: Vec<(Option<Digests>, Result<Buffer, ReadFailure>)>,
+    group: Vec<(Option<Expected>, Result<Buffer, ReadFailure>)>,
 ) -> Vec<Result<Verified, ReadFailure>> {
     let count = group.len();
     let digesting = aside(move || {
         group
             .into_iter()
-            .map(|(digests, read)| verified(digests, read?))
+            .map(|(expected, read)| verified(expected, read?))
             .collect()
     });
     let given_up = || (0..count).map(|_| Err(ReadFailure::GivenUp)).collect();
     digesting.await.unwrap_or_else(given_up)
 }
 
-fn verified(digests: Option<Digests>, buffer: Buffer) -> Result<Verified, ReadFailure> {
-    let mut verifier = Verifier::new(digests.ok_or(Mismatch::Whole)?);
+fn verified(expected: Option<Expected>, buffer: Buffer) -> Result<Verified, ReadFailure> {
+    let mut verifier = Verifier::new(expected.ok_or(Mismatch::Whole)?);
     verifier.take(buffer.bytes())?;
     Ok((buffer, verifier.finish()?))
 }

@@ -5,7 +5,7 @@ use super::ring::{Buffer, Ring};
 use super::spool::Spool;
 use super::verifier::{Mismatch, Verifier};
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Digests, ExtentId, Step};
+use dss::model::{ByteCount, Expected, ExtentId, Step};
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Volume, Wanted};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
 use lrs::worker::{DriveGone, DriveHandle};
@@ -18,11 +18,11 @@ pub(super) type Piece = (MediaResult<()>, Buffer);
 pub(super) async fn read_one<T>(
     source: &DriveHandle,
     wanted: Wanted,
-    digests: Digests,
+    expected: Expected,
     soon: Vec<Wanted>,
     feed: Feed<'_, T>,
 ) -> Result<DigestReceipt, ReadFailure> {
-    let mut verifier = Verifier::new(digests);
+    let mut verifier = Verifier::new(expected);
     let mut remaining = wanted.bytes.0;
     let buffer = feed.ring.take().await;
     let checkpoints = feed.checkpoints.clone();
@@ -118,10 +118,10 @@ pub(super) fn read_piece(volume: &mut dyn Volume, handle: ReadHandle, mut buffer
 pub(super) async fn read_spooled<T>(
     spool: &Spool,
     old: ExtentId,
-    digests: Digests,
+    expected: Expected,
     feed: Feed<'_, T>,
 ) -> Result<DigestReceipt, ReadFailure> {
-    let mut verifier = Verifier::new(digests);
+    let mut verifier = Verifier::new(spool.expected_of(old, expected));
     let mut remaining = spool.bytes_of(old);
     let whole = remaining;
     while remaining > 0 {

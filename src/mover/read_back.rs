@@ -6,7 +6,7 @@ use super::reader::ReadFailure;
 use super::ring::{Buffer, Ring};
 use super::verifier::{Mismatch, Verifier};
 use dss::model::evidence::DigestReceipt;
-use dss::model::{ByteCount, Checkpoints, Extent, ReadBack, Step};
+use dss::model::{ByteCount, Checkpoints, Digested, Expected, Extent, KnownHash, ReadBack, Step};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{ReadFrom, ReadHandle, Wanted};
 use lrs::worker::DriveHandle;
@@ -17,7 +17,7 @@ pub async fn read_back(source: &DriveHandle, extent: &Extent, ring: &mut Ring) -
     read_back_unless(source, extent, ring, || false).await
 }
 
-/// The same, given up between two pieces when `give_up` says so. While a piece is verified, the drive reads the next one.
+/// The same, given up between two pieces when `give_up` says so.
 pub async fn read_back_unless(
     source: &DriveHandle,
     extent: &Extent,
@@ -27,8 +27,38 @@ pub async fn read_back_unless(
     let Some(digests) = extent.digests.clone() else {
         return Err(Mismatch::Whole.into());
     };
+    let receipt = read_whole(source, extent, digests.into(), ring, give_up).await?;
+    proof(extent, &receipt)
+}
+
+/// Reads an imported extent whole for the first time, and compares it with all that other software said of its bytes. Given
+/// up between two pieces when `give_up` says so.
+pub async fn read_unread(
+    source: &DriveHandle,
+    extent: &Extent,
+    known: &[KnownHash],
+    ring: &mut Ring,
+    give_up: impl Fn() -> bool,
+) -> Result<Digested, ReadFailure> {
+    let expected = Expected {
+        bytes: extent.bytes,
+        digests: extent.digests.clone(),
+        hashes: known.to_vec(),
+    };
+    let receipt = read_whole(source, extent, expected, ring, give_up).await?;
+    Digested::checked(extent, known, receipt).map_err(|_| Mismatch::Whole.into())
+}
+
+/// Reads an extent whole from its medium. While a piece is verified, the drive reads the next one.
+async fn read_whole(
+    source: &DriveHandle,
+    extent: &Extent,
+    expected: Expected,
+    ring: &mut Ring,
+    give_up: impl Fn() -> bool,
+) -> Result<DigestReceipt, ReadFailure> {
     let wanted = Wanted::of(extent);
-    let (mut verifier, mut remaining) = (Verifier::new(digests), wanted.bytes.0);
+    let (mut verifier, mut remaining) = (Verifier::new(expected), wanted.bytes.0);
     let buffer = ring.take().await;
     let (handle, mut piece) = source
         .run(move |volume| -> MediaResult<(ReadHandle, _)> {
@@ -41,8 +71,7 @@ pub async fn read_back_unless(
         read?;
         remaining -= buffer.bytes().len() as u64;
         if remaining == 0 {
-            let receipt = verify(verifier, buffer).await?.0.finish()?;
-            return proof(extent, &receipt);
+            return Ok(verify(verifier, buffer).await?.0.finish()?);
         }
         if give_up() {
             close(source, handle).await;
@@ -105,8 +134,8 @@ pub async fn read_back_small(
 
 /// Verifies what was read of a group.
 async fn proofs((extents, read): (&[&Extent], Vec<Result<Buffer, ReadFailure>>)) -> Vec<Result<ReadBack, ReadFailure>> {
-    let digests = extents.iter().map(|extent| extent.digests.clone());
-    let verified = verify_all(digests.zip(read).collect()).await;
+    let expected = extents.iter().map(|extent| extent.digests.clone().map(Expected::from));
+    let verified = verify_all(expected.zip(read).collect()).await;
     let each = |(extent, verified): (&&Extent, Result<(Buffer, DigestReceipt), ReadFailure>)| {
         verified.and_then(|(_, receipt)| proof(extent, &receipt))
     };

@@ -8,7 +8,7 @@ use super::ring::{Buffer, Ring};
 use super::spool::Spool;
 use super::verifier::Mismatch;
 use dss::model::evidence::DigestReceipt;
-use dss::model::{Checkpoints, Digests, ExtentId, MediumId};
+use dss::model::{Checkpoints, Expected, ExtentId, MediumId};
 use lrs::ldm::fs::Wanted;
 use lrs::ldm::spool::SpoolError;
 use lrs::ldm::{Fault, MediaError};
@@ -25,8 +25,8 @@ pub(super) trait Readable {
     fn source(&self) -> MediumId;
     /// What.
     fn wanted(&self) -> &Wanted;
-    /// What it must digest to.
-    fn digests(&self) -> &Digests;
+    /// What is known of its bytes.
+    fn expected(&self) -> &Expected;
 }
 
 /// Where bytes are read.
@@ -140,16 +140,16 @@ pub(super) async fn read_all<T: Readable>(
         }
         let Some(item) = items.next() else { return };
         let (old, source) = (item.old(), item.source());
-        let (wanted, digests) = (item.wanted().clone(), item.digests().clone());
+        let (wanted, expected) = (item.wanted().clone(), item.expected().clone());
         if to.send(Message::Begin(Box::new(item))).await.is_err() {
             return;
         }
         let read = match &reads {
             Reads::Drives(drives) => {
                 let soon = foresight.after(&wanted, items.as_slice(), source);
-                read_one(&drives[&source], wanted, digests, soon, feed).await
+                read_one(&drives[&source], wanted, expected, soon, feed).await
             }
-            Reads::Spool(spool) => read_spooled(spool, old, digests, feed).await,
+            Reads::Spool(spool) => read_spooled(spool, old, expected, feed).await,
         };
         let message = match read {
             Ok(receipt) => Message::Good(receipt),

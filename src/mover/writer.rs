@@ -118,7 +118,7 @@ impl Writer {
                 tag: item.tag.clone(),
                 address: item.address.clone(),
                 bytes: buffer,
-                digests: item.digests.clone(),
+                digests: receipt.digests().clone(),
             });
             taken.push((item, receipt));
         }
@@ -251,6 +251,7 @@ impl Writer {
             Under::NotCreated => unreachable!("an empty extent was created just now"),
         };
         let (recorded, rest) = item.into_parts();
+        let digests = receipt.digests().clone();
         let verified = match Verified::checked(recorded, receipt) {
             Ok(verified) => verified,
             Err(error) => {
@@ -258,7 +259,7 @@ impl Writer {
                 return self.copied.refused.push((rest.old, rest.oid, error.to_string()));
             }
         };
-        match self.finish(rest.target, handle, rest.digests).await {
+        match self.finish(rest.target, handle, digests).await {
             Ok(receipt) => match Written::accepted(verified, receipt) {
                 Ok(written) => {
                     self.copied.written.push((rest.old, written));

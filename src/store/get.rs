@@ -1,5 +1,6 @@
 //! Reading objects back: every chunk is compared with its stored CRC-32 before it is handed out, and every extent with
-//! its BLAKE3 before its last chunk is. What fails in one place is read in another: another copy, then orphans that are
+//! its BLAKE3 before its last chunk is. Of what was imported and never read only the length is known, and what other software
+//! said of the whole, which is compared before the last chunk. What fails in one place is read in another: another copy, then orphans that are
 //! still held, then wherever the layout points meanwhile.
 //!
 //! `reader` holds the grant and reads chunks, `sources` says where else to look.
@@ -11,9 +12,11 @@ use crate::api::Problem;
 use crate::api::objects::FailedRead;
 use crate::api::standing::in_doubt;
 use crate::host::Host;
+use crate::mover::Hashes;
 use bytes::Bytes;
 use dss::model::{
-    CHUNK_BYTES, Digester, Digests, Extent, ExtentIndex, MediumId, NewEvent, Object, ObjectDetail, Oid, Version,
+    CHUNK_BYTES, Digester, Expected, Extent, ExtentId, ExtentIndex, KnownHash, MediumId, NewEvent, Object,
+    ObjectDetail, Oid, Version,
 };
 use reader::{Fault, Seat};
 use sources::Sources;
@@ -26,11 +29,13 @@ pub struct GetStream {
     detail: ObjectDetail,
     /// Digests and size of the extents, in order.
     extents: Vec<Extent>,
+    /// What other software said of those that nobody read yet.
+    hashes: BTreeMap<ExtentId, Vec<KnownHash>>,
     /// The position of the extent under way.
     index: usize,
     /// Chunks of it that were handed out.
     chunk: usize,
-    digester: Digester,
+    digested: Digested,
     sources: Sources,
     seat: Seat,
     names: BTreeMap<MediumId, String>,
@@ -39,11 +44,45 @@ pub struct GetStream {
     ended: bool,
 }
 
+/// Digests of the chunks of an extent that were handed out.
+#[derive(Clone)]
+struct Digested {
+    digester: Digester,
+    hashes: Hashes,
+}
+
+impl Digested {
+    /// Before the first chunk.
+    fn new(expected: &Expected) -> Self {
+        Self {
+            digester: Digester::new(),
+            hashes: Hashes::like(&expected.hashes),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+        self.hashes.update(bytes);
+    }
+
+    /// Whether these chunks are all of it, and what is expected.
+    fn are(self, expected: &Expected) -> bool {
+        expected.admits(&self.digester.finish(), &self.hashes.finish())
+    }
+}
+
 /// Finds an object and prepares to read it. No medium is asked for before its first byte is.
 pub async fn open(host: &Arc<Host>, oid: &Oid, version: Option<Version>) -> Result<GetStream, Problem> {
     let detail = super::list::show(host, oid, version).await?;
     let extents = outline(&detail)?;
+    let unread = extents.iter().filter(|extent| extent.digests.is_none());
+    let unread: Vec<ExtentId> = unread.map(|extent| extent.id).collect();
+    let hashes = match unread.is_empty() {
+        true => BTreeMap::new(),
+        false => host.catalogue.known_hashes(&unread).await?,
+    };
     let media = host.catalogue.media().await?;
+    let first = expected_of(&extents[0], &hashes);
     Ok(GetStream {
         sources: Sources::new(&detail, ExtentIndex(0)),
         seat: Seat::new(host, oid),
@@ -51,9 +90,10 @@ pub async fn open(host: &Arc<Host>, oid: &Oid, version: Option<Version>) -> Resu
         names: media.into_iter().map(|medium| (medium.id, medium.name)).collect(),
         detail,
         extents,
+        hashes,
         index: 0,
         chunk: 0,
-        digester: Digester::new(),
+        digested: Digested::new(&first),
         failed_reads: Vec::new(),
         ended: false,
     })
@@ -69,8 +109,7 @@ fn outline(detail: &ObjectDetail) -> Result<Vec<Extent>, Problem> {
             .enumerate()
             .all(|(position, entry)| usize::try_from(entry.index.0) == Ok(position));
         let bytes: u64 = entries.iter().map(|entry| entry.extent.bytes.0).sum();
-        let known = entries.iter().all(|entry| entry.extent.digests.is_some());
-        if in_order && known && bytes == object.bytes.0 && !entries.is_empty() {
+        if in_order && bytes == object.bytes.0 && !entries.is_empty() {
             return Ok(entries.into_iter().map(|entry| entry.extent.clone()).collect());
         }
     }
@@ -79,6 +118,15 @@ fn outline(detail: &ObjectDetail) -> Result<Vec<Extent>, Problem> {
         object.oid, object.version
     );
     Err(Problem::integrity("incomplete_layout", "us", object.oid.as_str(), message).next("run `respool check`"))
+}
+
+/// All that is known of the bytes of an extent.
+fn expected_of(extent: &Extent, hashes: &BTreeMap<ExtentId, Vec<KnownHash>>) -> Expected {
+    Expected {
+        bytes: extent.bytes,
+        digests: extent.digests.clone(),
+        hashes: hashes.get(&extent.id).cloned().unwrap_or_default(),
+    }
 }
 
 impl GetStream {
@@ -101,7 +149,7 @@ impl GetStream {
     pub async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
         while !self.ended {
             let expected = self.expected();
-            if self.chunk == expected.chunk_crcs.len() {
+            if self.chunk == chunks(&expected) {
                 // Also the proof of an extent without bytes: it must be there all the same.
                 match self.end_extent(&expected).await {
                     Ok(()) => continue,
@@ -120,25 +168,22 @@ impl GetStream {
         self.seat.leave().await;
     }
 
-    fn expected(&self) -> Digests {
-        self.extents[self.index]
-            .digests
-            .clone()
-            .expect("an outline has only extents with digests")
+    fn expected(&self) -> Expected {
+        expected_of(&self.extents[self.index], &self.hashes)
     }
 
-    async fn end_extent(&mut self, expected: &Digests) -> Result<(), Problem> {
-        if expected.chunk_crcs.is_empty() {
+    async fn end_extent(&mut self, expected: &Expected) -> Result<(), Problem> {
+        if chunks(expected) == 0 {
             self.read_chunk(expected).await?;
         }
         self.failed_reads.extend(self.sources.failed_reads().cloned());
         self.index += 1;
         self.chunk = 0;
-        self.digester = Digester::new();
         self.ended = self.index == self.extents.len();
         if self.ended {
             self.seat.leave().await;
         } else {
+            self.digested = Digested::new(&self.expected());
             let index = ExtentIndex(i32::try_from(self.index).expect("an object has less than 2^31 extents"));
             self.sources = Sources::new(&self.detail, index);
             self.seat.give_way().await;
@@ -147,14 +192,14 @@ impl GetStream {
     }
 
     /// The chunk at the present position, from wherever it can be had.
-    async fn piece(&mut self, expected: &Digests) -> Result<Bytes, Problem> {
+    async fn piece(&mut self, expected: &Expected) -> Result<Bytes, Problem> {
         let bytes = self.read_chunk(expected).await?;
-        self.digester.update(&bytes);
+        self.digested.update(&bytes);
         self.chunk += 1;
         Ok(bytes)
     }
 
-    async fn read_chunk(&mut self, expected: &Digests) -> Result<Bytes, Problem> {
+    async fn read_chunk(&mut self, expected: &Expected) -> Result<Bytes, Problem> {
         loop {
             let Some(extent) = self.sources.next(&self.host, expected).await? else {
                 self.seat.leave().await;
@@ -183,9 +228,10 @@ impl GetStream {
         }
     }
 
-    /// The chunk against its CRC-32, and with the last chunk the whole extent against its BLAKE3.
-    fn verify(&self, bytes: &Bytes, expected: &Digests) -> Result<(), Fault> {
-        if let Some(crc) = expected.chunk_crcs.get(self.chunk)
+    /// The chunk against its CRC-32, and with the last chunk the whole extent against all that is known of it.
+    fn verify(&self, bytes: &Bytes, expected: &Expected) -> Result<(), Fault> {
+        let crcs = expected.digests.as_ref().map(|digests| &digests.chunk_crcs);
+        if let Some(crc) = crcs.and_then(|crcs| crcs.get(self.chunk))
             && crc32fast::hash(bytes) != *crc
         {
             return Err(Fault::Corrupt(format!(
@@ -193,12 +239,12 @@ impl GetStream {
                 self.chunk
             )));
         }
-        if self.chunk + 1 < expected.chunk_crcs.len() {
+        if self.chunk + 1 < chunks(expected) {
             return Ok(());
         }
-        let mut whole = self.digester.clone();
+        let mut whole = self.digested.clone();
         whole.update(bytes);
-        match whole.finish() == *expected {
+        match whole.are(expected) {
             true => Ok(()),
             false => Err(Fault::Corrupt("its bytes do not digest to what was stored".to_owned())),
         }
@@ -265,22 +311,50 @@ impl GetStream {
     }
 }
 
-fn chunk_size(digests: &Digests, chunk: usize) -> usize {
-    let rest = digests.bytes.0 - (chunk as u64 * CHUNK_BYTES).min(digests.bytes.0);
+/// How many chunks there are.
+fn chunks(expected: &Expected) -> usize {
+    usize::try_from(expected.bytes.0.div_ceil(CHUNK_BYTES)).expect("an extent has less than 2^32 chunks")
+}
+
+fn chunk_size(expected: &Expected, chunk: usize) -> usize {
+    let rest = expected.bytes.0 - (chunk as u64 * CHUNK_BYTES).min(expected.bytes.0);
     usize::try_from(rest.min(CHUNK_BYTES)).expect("a chunk fits in memory")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dss::model::{ByteCount, Digests, HashAlgorithm};
 
     #[test]
     fn the_last_chunk_is_as_long_as_what_is_left() {
-        let digests = Digests::of(&vec![0; CHUNK_BYTES as usize + 5]);
+        let expected = Expected::from(Digests::of(&vec![0; CHUNK_BYTES as usize + 5]));
         assert_eq!(
-            [0, 1, 2].map(|chunk| chunk_size(&digests, chunk)),
+            [0, 1, 2].map(|chunk| chunk_size(&expected, chunk)),
             [CHUNK_BYTES as usize, 5, 0]
         );
-        assert_eq!(chunk_size(&Digests::of(b""), 0), 0);
+        assert_eq!(chunks(&expected), 2);
+        let nothing = Expected::from(Digests::of(b""));
+        assert_eq!((chunk_size(&nothing, 0), chunks(&nothing)), (0, 0));
+    }
+
+    /// Bytes that nobody read before are compared with what other software said of them.
+    #[test]
+    fn x07_known_hashes_are_compared_before_the_last_chunk_is_handed_out() {
+        let expected = Expected {
+            bytes: ByteCount(3),
+            digests: None,
+            hashes: vec![KnownHash {
+                algorithm: HashAlgorithm::Sha1,
+                value: "a9993e364706816aba3e25717850c26c9cd0d89d".to_owned(),
+            }],
+        };
+        let are = |bytes: &[u8]| {
+            let mut digested = Digested::new(&expected);
+            digested.update(bytes);
+            digested.are(&expected)
+        };
+        assert!(are(b"abc"));
+        assert!(!are(b"abd") && !are(b"ab"));
     }
 }

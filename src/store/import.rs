@@ -11,6 +11,7 @@ mod reconcile;
 mod site;
 
 pub use reconcile::{Missing, reconcile};
+pub use site::Cartridge;
 
 use crate::api::Problem;
 use crate::api::import::{BadExtent, ImportReport};
@@ -18,7 +19,7 @@ use crate::host::Host;
 use crate::mover::{ReadFailure, Ring, read_back};
 use batches::{Batches, Census};
 use dss::catalogue::{Adopt, Found, Imported, MediumChange};
-use dss::model::{AdmState, ByteCount, Extent, ExtentState, FsState, Hold, Medium, NewEvent};
+use dss::model::{AdmState, ByteCount, Extent, ExtentState, Family, FsState, Hold, Medium, NewEvent};
 use lrs::core::{Priority, Request};
 use lrs::ldm::MediaResult;
 use lrs::ldm::fs::{IndexEntry, IndexStamp, Label, dir};
@@ -35,18 +36,52 @@ type Index = Box<dyn Iterator<Item = MediaResult<IndexEntry>> + Send>;
 
 /// Imports the medium that a name or an absolute path means.
 pub async fn import(host: &Host, what: &str, adopt: Adopt) -> Result<ImportReport, Problem> {
-    let Site { medium, label, added } = site::find(host, what, adopt).await?;
+    import_site(host, site::find(host, what, adopt).await?, adopt).await
+}
+
+/// Imports a tape that no row is known of, or one whose row says that it is elsewhere: by the label on it (E-16).
+pub async fn import_tape(host: &Host, cartridge: Cartridge, adopt: Adopt) -> Result<ImportReport, Problem> {
+    import_site(host, site::of_cartridge(host, cartridge, adopt).await?, adopt).await
+}
+
+async fn import_site(host: &Host, site: Site, adopt: Adopt) -> Result<ImportReport, Problem> {
+    let Site { medium, label, added } = site;
     let mut report = blank_report(&medium, added);
     let allocation = allocate(host, &medium, Use::Read).await?;
     read_in(host, &medium, &allocation.volume(medium.id), adopt, &mut report).await?;
+    if medium.family == Family::Tape {
+        measure(host, &medium, &allocation.volume(medium.id)).await?;
+    }
     allocation.release().await;
-    if adopt.adopts() && label.catalogue != host.catalogue_id {
+    let mut ours = label.catalogue == host.catalogue_id;
+    // The label of a tape of another catalogue stays what it is: the tape is only read, until it is erased.
+    if adopt.adopts() && !ours && medium.family == Family::Dir {
         take_over(host, &medium, label).await?;
         report.relabelled = true;
+        ours = true;
     }
-    report.adm_state = open_up(host, medium, &report).await?;
+    report.adm_state = match ours {
+        true => open_up(host, medium, &report).await?,
+        false => medium.adm_state,
+    };
     report.next = report.advice(adopt);
     Ok(report)
+}
+
+/// A tape tells how much it takes only while it is in a drive.
+async fn measure(host: &Host, medium: &Medium, drive: &DriveHandle) -> Result<(), Problem> {
+    let space = drive.run(|volume| volume.space()).await;
+    let space = space.map_err(|gone| super::of_drive(&gone, &medium.name))??;
+    if medium.capacity == Some(space.capacity) {
+        return Ok(());
+    }
+    let change = MediumChange {
+        capacity: Some(Some(space.capacity)),
+        why: "it told its capacity".to_owned(),
+        ..MediumChange::default()
+    };
+    change_row(host, medium, change).await?;
+    Ok(())
 }
 
 fn blank_report(medium: &Medium, added: bool) -> ImportReport {

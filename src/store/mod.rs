@@ -4,6 +4,7 @@
 
 pub mod delete;
 pub mod deleted;
+pub mod foreign;
 pub mod get;
 pub mod import;
 pub mod list;

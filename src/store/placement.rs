@@ -231,7 +231,7 @@ fn fill(extents: &[ByteCount], free: Option<ByteCount>) -> (usize, ByteCount) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dss::model::{AdmState, Family, FsState, Generation, Health, Location, Presence, Revision};
+    use dss::model::{AdmState, Family, FsState, Generation, Health, Location, MediumFormat, Presence, Revision};
     use jiff::Timestamp;
 
     fn stock(name: &str, free: Option<u64>) -> Stock {
@@ -241,6 +241,7 @@ mod tests {
                 name: name.to_owned(),
                 family: Family::Dir,
                 technology: "dir".to_owned(),
+                format: MediumFormat::Respool,
                 location: Location {
                     path: format!("/{name}"),
                     dock: None,

@@ -27,6 +27,7 @@ const MAY_ATTEST: &[(&str, &str, &[&str])] = &[
     ("Synced", "durable", &["src/mover"]),
     // Bytes were read back from the medium.
     ("ReadBack", "checked", &["src/mover"]),
+    ("Digested", "checked", &["src/mover"]),
 ];
 
 /// Where they are defined.

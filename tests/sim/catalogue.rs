@@ -162,5 +162,8 @@ overhear! {
         now: Timestamp,
     ) -> Result<Fence>;
     fn finish_erase(medium: MediumId, generation: Generation, now: Timestamp) -> Result<()>;
+    fn adopt_volume(volume: &NewVolume, now: Timestamp) -> Result<VolumeAdopted>;
+    fn known_hashes(extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, Vec<KnownHash>>>;
+    fn note_digests(medium: MediumId, digested: &[Digested], now: Timestamp) -> Result<u64>;
     fn import(medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported>;
 }

@@ -25,6 +25,7 @@ pub mod restore;
 pub mod support;
 pub mod swap;
 pub mod tape;
+pub mod volume;
 pub mod world;
 
 pub use support::{Backend, Trap};
@@ -269,6 +270,17 @@ macro_rules! conformance {
                 an_erased_tape_ends_at_its_beginning
                 a_live_extent_without_a_place_on_tape_is_told
                 i11_extents_on_the_same_bytes_of_a_tape_are_told;
+            volume:
+                e05_a_volume_becomes_a_medium_and_its_files_objects
+                i5_unread_objects_are_lost_with_their_medium
+                names_that_are_taken_refuse_a_whole_volume
+                a_volume_is_one_medium
+                i6_a_volume_of_other_software_takes_no_extents
+                x07_a_move_of_unread_bytes_makes_their_digests_known
+                x07_a_move_of_unread_bytes_knows_what_other_software_said
+                i3_digests_that_became_known_since_are_recorded_with_a_move
+                digests_of_what_was_read_are_noted_once
+                an_erased_volume_is_one_of_ours;
         }
     };
 }

@@ -1,10 +1,11 @@
 //! What the cases share beside their world: times, names, what a catalogue under test brings along.
 
 use crate::catalogue::{Catalogue, CatalogueError, NewMedium, Overwrite, Page, Result};
+use crate::model::evidence::EvidenceError;
 use crate::model::object::Place;
 use crate::model::{
-    Checkpoints, CopyNo, Extent, ExtentId, ExtentIndex, Family, JobSpec, Location, MediumId, Object, Oid, Quarantine,
-    ReadBack, Recorded, Span, Step, Synced, VerifyMode,
+    Checkpoints, CopyNo, Digested, Extent, ExtentId, ExtentIndex, Family, JobSpec, KnownHash, Location, MediumId,
+    Object, Oid, Quarantine, ReadBack, Recorded, Span, Step, Synced, VerifyMode,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -25,6 +26,13 @@ pub trait Backend: Send + Sync {
     fn synced_at(&self, recorded: Recorded, bytes: &[u8], span: Span) -> Synced;
     /// The proof that an extent was read back whole and is good; likewise.
     fn read_back(&self, extent: &Extent) -> ReadBack;
+    /// What an imported extent digests to whose bytes are these, and of which other software said so; likewise.
+    fn digested(
+        &self,
+        extent: &Extent,
+        bytes: &[u8],
+        known: &[KnownHash],
+    ) -> std::result::Result<Digested, EvidenceError>;
 }
 
 /// Ends a change at a named step, once, as a failing database would: by unwinding out of the call.

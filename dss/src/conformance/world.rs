@@ -6,11 +6,13 @@ use crate::catalogue::{
     Catalogue, ExtentFilter, MediumChange, MoveIntent, NewMedium, NewObject, ObjectFilter, Result, Severity, SwapEntry,
     SwapOutcome, SwapTerms,
 };
+use crate::model::evidence::EvidenceError;
 use crate::model::object::Place;
 use crate::model::{
-    Address, ByteCount, CopyNo, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold, Holder,
-    HolderId, JobId, JobKind, JobSpec, JobState, Lease, Medium, MediumId, Metadata, Move, MoveState, NewExtent, Object,
-    ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Span, Synced, Tally, Version,
+    Address, ByteCount, CopyNo, Digested, Epoch, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold,
+    Holder, HolderId, JobId, JobKind, JobSpec, JobState, KnownHash, Lease, Medium, MediumId, Metadata, Move, MoveState,
+    NewExtent, Object, ObjectDetail, ObjectId, Origin, ReadBack, Recorded, Resource, SessionId, Span, Synced, Tally,
+    Version,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,6 +104,16 @@ impl World {
     /// See [`Backend::read_back`].
     pub fn read_back(&self, extent: &Extent) -> ReadBack {
         self.backend.read_back(extent)
+    }
+
+    /// See [`Backend::digested`].
+    pub fn digested(
+        &self,
+        extent: &Extent,
+        bytes: &[u8],
+        known: &[KnownHash],
+    ) -> std::result::Result<Digested, EvidenceError> {
+        self.backend.digested(extent, bytes, known)
     }
 
     // --- media and leases

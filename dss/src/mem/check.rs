@@ -5,8 +5,8 @@ use super::tables::Tables;
 use crate::catalogue::{Finding, Severity};
 use crate::model::event::chain_hash;
 use crate::model::{
-    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Family, Medium, MediumId, MoveState, Object, Oid,
-    Revision, Standing,
+    AdmState, ByteCount, CopyNo, Extent, ExtentIndex, ExtentState, Family, Medium, MediumFormat, MediumId, MoveState,
+    Object, Oid, Revision, Standing,
 };
 use crate::overlap::{Laid, Overlaps, told};
 use jiff::Timestamp;
@@ -168,7 +168,9 @@ impl Tables {
         let fits = extent.span.as_ref().is_none_or(|span| span.fits(extent.bytes));
         finder.must(fits, "I3", extent.id, "its place on the tape has more bytes");
         let consistent = digests.is_none_or(|known| known.is_consistent() && known.bytes == extent.bytes);
-        let known = extent.state != ExtentState::Sync || digests.is_some();
+        let other = |medium: &Medium| medium.format == MediumFormat::Ltfs && extent.bytes > ByteCount::ZERO;
+        let imported = self.media.get(&extent.medium).is_some_and(other);
+        let known = extent.state != ExtentState::Sync || digests.is_some() || imported;
         finder.must(
             consistent && known,
             "I3",
@@ -202,7 +204,10 @@ impl Tables {
         for entry in self.moves.values() {
             let (old, new) = (self.extents.get(&entry.old), self.extents.get(&entry.new));
             if let (Some(old), Some(new)) = (old, new) {
-                let same = old.bytes == new.bytes && old.digests == new.digests && old.origin == new.origin;
+                // An imported extent may have been read since its move was recorded.
+                let unread = new.state == ExtentState::Pending && new.digests.is_none();
+                let digests = unread || old.digests == new.digests;
+                let same = old.bytes == new.bytes && digests && old.origin == new.origin;
                 finder.must(same, "I3", new.id, "a move changed size, digests or place");
             }
             let open = entry.state == MoveState::Recorded;

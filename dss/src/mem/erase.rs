@@ -4,7 +4,8 @@ use super::record::fenced;
 use super::tables::{Tables, conflict};
 use crate::catalogue::{Fence, Result};
 use crate::model::{
-    AdmState, CopyNo, Epoch, ExtentId, ExtentState, FsState, Generation, Hold, JobId, Medium, MediumId, ObjectId,
+    AdmState, CopyNo, Epoch, ExtentId, ExtentState, FsState, Generation, Hold, JobId, Medium, MediumFormat, MediumId,
+    ObjectId,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -211,6 +212,7 @@ impl Tables {
         let medium = self.medium_mut(id)?;
         medium.adm_state = said.unwrap_or(AdmState::InService);
         medium.fs_state = FsState::Empty;
+        medium.format = MediumFormat::Respool;
         medium.groupings.clear();
         medium.emptied_by = None;
         let name = medium.name.clone();

@@ -5,8 +5,8 @@ use crate::catalogue::{CatalogueError, ClockVerdict, MediumChange, NewMedium, Pa
 use crate::model::event::chain_hash;
 use crate::model::medium::{Usage, operator_may_set};
 use crate::model::{
-    AdmState, ByteCount, Epoch, Event, ExtentState, FsState, Generation, Health, Holder, Lease, Medium, MediumId,
-    Presence, Resource, Revision, Standing,
+    AdmState, ByteCount, Epoch, Event, ExtentState, FsState, Generation, Health, Holder, Lease, Medium, MediumFormat,
+    MediumId, Presence, Resource, Revision, Standing,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -89,6 +89,7 @@ impl Tables {
             name: new.name,
             family: new.family,
             technology: new.technology,
+            format: MediumFormat::Respool,
             location: new.location,
             tags: new.tags,
             groupings: Default::default(),

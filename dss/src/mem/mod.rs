@@ -24,6 +24,7 @@ mod service;
 mod swap;
 mod table;
 mod tables;
+mod volume;
 
 use crate::catalogue::{Finding, Identity, Result};
 use crate::model::{CatalogueId, Checkpoints, Revision, Step};

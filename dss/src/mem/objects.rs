@@ -82,7 +82,7 @@ impl Tables {
         }
     }
 
-    fn next_version(&self, oid: &Oid) -> Version {
+    pub(super) fn next_version(&self, oid: &Oid) -> Version {
         Version(self.versions(oid).next_back().map_or(0, |last| last.version.0) + 1)
     }
 

@@ -4,20 +4,21 @@ use super::tables::{Tables, conflict, invariant};
 use crate::catalogue::{CatalogueError, MoveIntent, Result};
 use crate::model::evidence::RecordReceipt;
 use crate::model::{
-    AdmState, CopyNo, Epoch, Extent, ExtentState, Hold, JobId, Medium, MediumId, Move, MoveState, NewExtent, ObjectId,
-    Owner, Recorded, SessionId,
+    AdmState, CopyNo, Epoch, Extent, ExtentState, Hold, JobId, KnownHash, Medium, MediumFormat, MediumId, Move,
+    MoveState, NewExtent, ObjectId, Owner, Recorded, SessionId,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was recorded, before its transaction commits: no evidence yet.
-pub(super) struct Draft(Vec<(NewExtent, Owner, Epoch)>);
+pub(super) struct Draft(Vec<(NewExtent, Owner, Epoch, Vec<KnownHash>)>);
 
 impl Draft {
     /// To be called after the commit only.
     pub(super) fn committed(self) -> Vec<Recorded> {
-        let recorded =
-            |(extent, owner, epoch)| Recorded::committed(extent, owner, epoch, RecordReceipt::after_commit());
+        let recorded = |(extent, owner, epoch, hashes)| {
+            Recorded::committed(extent, owner, epoch, RecordReceipt::after_commit()).knowing(hashes)
+        };
         self.0.into_iter().map(recorded).collect()
     }
 }
@@ -42,7 +43,7 @@ impl Tables {
         for extent in extents {
             let copies = BTreeSet::from([(extent.origin.object, extent.origin.copy)]);
             let epoch = self.record(&extent, owner, &copies, epochs, now)?;
-            drafts.push((extent, owner, epoch));
+            drafts.push((extent, owner, epoch, Vec::new()));
         }
         Ok(Draft(drafts))
     }
@@ -64,8 +65,10 @@ impl Tables {
             if old.state != ExtentState::Sync {
                 return Err(conflict(old.id, "it is live no more: look again"));
             }
-            let new = intent.new;
-            if new.bytes != old.bytes || new.digests.is_none() || new.digests != old.digests {
+            // Of imported bytes it may have become known what they digest to since the caller looked.
+            let digests = intent.new.digests.or_else(|| old.digests.clone());
+            let new = NewExtent { digests, ..intent.new };
+            if new.bytes != old.bytes || new.digests != old.digests {
                 return Err(invariant(
                     "I3",
                     format!("{} differs from {} in size or digests", new.id, old.id),
@@ -78,6 +81,7 @@ impl Tables {
                 ));
             }
             let copies = self.copies_of(old);
+            let hashes = self.known_hashes(&[old.id]).remove(&old.id).unwrap_or_default();
             let epoch = self.record(&new, owner, &copies, epochs, now)?;
             self.insert_move(Move {
                 job,
@@ -85,7 +89,7 @@ impl Tables {
                 new: new.id,
                 state: MoveState::Recorded,
             });
-            drafts.push((new, owner, epoch));
+            drafts.push((new, owner, epoch, hashes));
         }
         Ok(Draft(drafts))
     }
@@ -146,6 +150,9 @@ impl Tables {
         let medium = self.medium(new.medium)?;
         if medium.locked {
             return Err(fenced(medium, "locked"));
+        }
+        if medium.format != MediumFormat::Respool {
+            return Err(fenced(medium, "an LTFS volume of other software"));
         }
         if medium.standing != crate::model::Standing::Level {
             return Err(fenced(medium, medium.standing));

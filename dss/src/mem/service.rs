@@ -8,10 +8,10 @@ use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job, JobControl,
-    JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, Lease, Library, Medium, MediumId, Move, MoveState,
-    NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId, Skip, Stamp,
-    Standing, Step, Substitution, Tally, Version, Versions,
+    ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job,
+    JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library, Medium, MediumId,
+    Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId,
+    Skip, Stamp, Standing, Step, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -380,5 +380,15 @@ impl Catalogue for MemCatalogue {
 
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported> {
         self.change(|tables| tables.import(medium, found, adopt, now))
+    }
+    async fn adopt_volume(&self, volume: &NewVolume, now: Timestamp) -> Result<VolumeAdopted> {
+        let refused = |adopted: &VolumeAdopted| matches!(adopted, VolumeAdopted::Clashes(_));
+        self.change_unless(&[], &[], refused, |tables| tables.adopt_volume(volume, now))
+    }
+    async fn known_hashes(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, Vec<KnownHash>>> {
+        Ok(self.read(|tables| tables.known_hashes(extents)))
+    }
+    async fn note_digests(&self, medium: MediumId, digested: &[Digested], now: Timestamp) -> Result<u64> {
+        self.change(|tables| Ok(tables.note_digests(medium, digested, now)))
     }
 }

@@ -5,8 +5,8 @@ use crate::catalogue::{CatalogueError, Identity, Result};
 use crate::model::event::NewEvent;
 use crate::model::{
     Address, AdmState, CopyNo, Epoch, Event, Extent, ExtentId, ExtentIndex, ExtentState, FsState, Generation, Hold,
-    HolderId, Job, JobId, KnownDrive, LayoutEntry, Library, Medium, MediumId, Move, MoveState, Object, ObjectDetail,
-    ObjectId, Oid, Owner, Resource, Version,
+    HolderId, Job, JobId, KnownDrive, KnownHash, LayoutEntry, Library, Medium, MediumId, Move, MoveState, Object,
+    ObjectDetail, ObjectId, Oid, Owner, Resource, Version,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,8 @@ pub(super) struct Tables {
     pub(super) layouts: Table<Seat, ExtentId>,
     pub(super) filled_by: Index<(ExtentId, Seat)>,
     pub(super) extents: Table<ExtentId, Extent>,
+    /// What other software said of the bytes of extents of which nothing else is known.
+    pub(super) hashes: Table<ExtentId, Vec<KnownHash>>,
     /// What no medium's index names.
     pub(super) unindexed: Index<ExtentId>,
     pub(super) on_medium: Index<(MediumId, ExtentId)>,
@@ -98,6 +100,7 @@ impl Tables {
             layouts: Table::default(),
             filled_by: Index::default(),
             extents: Table::default(),
+            hashes: Table::default(),
             unindexed: Index::default(),
             on_medium: Index::default(),
             addresses: Table::default(),
@@ -263,6 +266,7 @@ impl Tables {
         self.addresses
             .remove(&(extent.medium, extent.generation, extent.address));
         self.unindexed.remove(&id);
+        self.hashes.remove(&id);
         self.extents.remove(&id);
     }
 

@@ -5,7 +5,8 @@
 //! `commit_put` accept only [`Synced`], so bytes that were never recorded, checked, written or made durable cannot be
 //! referenced.
 
-use super::{Digests, Epoch, Extent, ExtentId, Generation, MediumId, NewExtent, Owner, Span};
+use super::known::all_among;
+use super::{Digests, Epoch, Extent, ExtentId, Generation, KnownHash, MediumId, NewExtent, Owner, Span};
 
 /// Attests that a *pending* row was committed. Made by catalogues.
 #[derive(Debug)]
@@ -18,14 +19,31 @@ impl RecordReceipt {
     }
 }
 
-/// Attests that the bytes read digest to what was expected, or, for a put, what they digest to. Made by the verifier.
+/// Attests what the bytes read digest to: for a put whatever came, else what agrees with all that was known of them. Made
+/// by the verifier.
 #[derive(Clone, Debug)]
-pub struct DigestReceipt(Digests);
+pub struct DigestReceipt {
+    digests: Digests,
+    hashes: Vec<KnownHash>,
+}
 
 impl DigestReceipt {
     /// For the verifier, from digests computed in stream over the bytes that go to the writer.
     pub fn of_stream(digests: Digests) -> Self {
-        Self(digests)
+        Self {
+            digests,
+            hashes: Vec::new(),
+        }
+    }
+
+    /// The same with digests of other kinds, made of the same bytes: those that other software had left of them.
+    pub fn with_hashes(self, hashes: Vec<KnownHash>) -> Self {
+        Self { hashes, ..self }
+    }
+
+    /// What the bytes digest to.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
     }
 }
 
@@ -99,12 +117,29 @@ pub struct Recorded {
     extent: NewExtent,
     owner: Owner,
     epoch: Epoch,
+    hashes: Vec<KnownHash>,
 }
 
 impl Recorded {
     /// The catalogue's answer to recording an extent.
     pub fn committed(extent: NewExtent, owner: Owner, epoch: Epoch, _receipt: RecordReceipt) -> Self {
-        Self { extent, owner, epoch }
+        Self {
+            extent,
+            owner,
+            epoch,
+            hashes: Vec::new(),
+        }
+    }
+
+    /// The same for bytes of which the catalogue knows only what other software said of them: whoever reads them must find
+    /// that.
+    pub fn knowing(self, hashes: Vec<KnownHash>) -> Self {
+        Self { hashes, ..self }
+    }
+
+    /// What other software said of the bytes, where nothing else is known.
+    pub fn hashes(&self) -> &[KnownHash] {
+        &self.hashes
     }
 
     /// What was recorded.
@@ -147,7 +182,10 @@ impl Verified {
     /// Accepts bytes that agree with what was recorded.
     pub fn checked(recorded: Recorded, receipt: DigestReceipt) -> Result<Self, EvidenceError> {
         let expected = recorded.extent.digests.as_ref();
-        let agrees = recorded.extent.bytes == receipt.0.bytes && expected.is_none_or(|known| *known == receipt.0);
+        let found = receipt.digests;
+        let agrees = recorded.extent.bytes == found.bytes
+            && expected.is_none_or(|known| *known == found)
+            && all_among(&recorded.hashes, &receipt.hashes);
         if !agrees {
             return Err(EvidenceError::Mismatch {
                 extent: recorded.extent.id,
@@ -155,7 +193,7 @@ impl Verified {
         }
         Ok(Self {
             recorded,
-            digests: receipt.0,
+            digests: found,
         })
     }
 }
@@ -268,7 +306,7 @@ impl ReadBack {
     /// Accepts digests of bytes read from the medium, not from a cache.
     pub fn checked(extent: &Extent, receipt: &DigestReceipt) -> Result<Self, EvidenceError> {
         match &extent.digests {
-            Some(known) if *known == receipt.0 => Ok(Self(extent.id)),
+            Some(known) if *known == receipt.digests => Ok(Self(extent.id)),
             _ => Err(EvidenceError::Mismatch { extent: extent.id }),
         }
     }
@@ -279,10 +317,48 @@ impl ReadBack {
     }
 }
 
+/// What an imported extent digests to, now that its bytes were read whole for the first time and agree with all that other
+/// software had said of them.
+#[derive(Debug)]
+pub struct Digested {
+    extent: ExtentId,
+    digests: Digests,
+}
+
+impl Digested {
+    /// Accepts digests of bytes read from the medium. `known` is what other software said of them.
+    pub fn checked(extent: &Extent, known: &[KnownHash], receipt: DigestReceipt) -> Result<Self, EvidenceError> {
+        let found = receipt.digests;
+        let agrees = extent.bytes == found.bytes
+            && extent.digests.as_ref().is_none_or(|digests| *digests == found)
+            && all_among(known, &receipt.hashes);
+        match agrees {
+            true => Ok(Self {
+                extent: extent.id,
+                digests: found,
+            }),
+            false => Err(EvidenceError::Mismatch { extent: extent.id }),
+        }
+    }
+
+    /// Which extent.
+    pub fn extent(&self) -> ExtentId {
+        self.extent
+    }
+
+    /// What its bytes digest to.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, CopyNo, ExtentIndex, ObjectId, Oid, Origin, SessionId, Version};
+    use crate::model::{
+        Address, ByteCount, CopyNo, ExtentIndex, ExtentState, HashAlgorithm, Hold, ObjectId, Oid, Origin, SessionId,
+        Version,
+    };
 
     const SERIAL: WriteSerial = WriteSerial { mount: 2, count: 5 };
 
@@ -347,6 +423,61 @@ mod tests {
             let found = DigestReceipt::of_stream(Digests::of(bytes));
             assert!(Verified::checked(recorded(b"abc"), found).is_err());
         }
+    }
+
+    fn sha1(value: &str) -> KnownHash {
+        KnownHash {
+            algorithm: HashAlgorithm::Sha1,
+            value: value.to_owned(),
+        }
+    }
+
+    /// Of what other software wrote, its own digests are all that can be compared, and are.
+    #[test]
+    fn x07_what_other_software_said_of_the_bytes_must_be_found() {
+        let verified = |found: Vec<KnownHash>| {
+            let Recorded {
+                extent, owner, epoch, ..
+            } = recorded(b"abc");
+            let extent = NewExtent {
+                digests: None,
+                ..extent
+            };
+            let recorded = Recorded::committed(extent, owner, epoch, RecordReceipt::after_commit());
+            let receipt = DigestReceipt::of_stream(Digests::of(b"abc")).with_hashes(found);
+            Verified::checked(recorded.knowing(vec![sha1("aa")]), receipt)
+        };
+        assert!(verified(vec![sha1("aa")]).is_ok());
+        assert!(verified(vec![sha1("ab")]).is_err());
+        assert!(verified(vec![]).is_err(), "nobody compared it");
+    }
+
+    #[test]
+    fn x07_an_imported_extent_digests_only_to_what_agrees_with_all_that_is_known() {
+        let new = recorded(b"abc").extent;
+        let imported = |bytes: u64, digests| Extent {
+            id: new.id,
+            origin: new.origin.clone(),
+            medium: new.medium,
+            generation: new.generation,
+            address: new.address.clone(),
+            bytes: ByteCount(bytes),
+            digests,
+            state: ExtentState::Sync,
+            owner: None,
+            inode: None,
+            span: None,
+            hold: Hold::None,
+            verified_at: None,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let receipt = || DigestReceipt::of_stream(Digests::of(b"abc")).with_hashes(vec![sha1("aa")]);
+        let digested = Digested::checked(&imported(3, None), &[sha1("aa")], receipt()).expect("all agrees");
+        assert_eq!((digested.extent(), digested.digests()), (new.id, &Digests::of(b"abc")));
+        assert!(Digested::checked(&imported(3, None), &[sha1("ab")], receipt()).is_err());
+        assert!(Digested::checked(&imported(4, None), &[], receipt()).is_err());
+        let other = Some(Digests::of(b"abd"));
+        assert!(Digested::checked(&imported(3, other), &[], receipt()).is_err());
     }
 
     #[test]

@@ -83,6 +83,16 @@ words! {
     }
 }
 
+words! {
+    /// How a medium is laid out, and so whether it may be written.
+    MediumFormat = "medium_format" {
+        /// By respool, or not yet.
+        Respool = "respool",
+        /// By other software, as an LTFS volume: its files were imported, and it is only read until it is erased.
+        Ltfs = "ltfs",
+    }
+}
+
 /// Where a medium is found and driven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
@@ -105,6 +115,8 @@ pub struct Medium {
     pub family: Family,
     /// E.g. `LTO-9`; `dir` for directories.
     pub technology: String,
+    /// How it is laid out.
+    pub format: MediumFormat,
     /// Where it is.
     pub location: Location,
     /// The operator's words for choosing media.
@@ -146,6 +158,8 @@ pub struct Medium {
 pub enum NoTarget {
     /// The operator locked it.
     Locked,
+    /// Other software laid it out, and its files are only read.
+    Format(MediumFormat),
     /// It may hold what the catalogue does not know.
     Standing(Standing),
     /// Its administrative state forbids it.
@@ -164,6 +178,8 @@ impl std::fmt::Display for NoTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Locked => f.write_str("locked"),
+            Self::Format(MediumFormat::Ltfs) => f.write_str("an LTFS volume of other software, which is only read"),
+            Self::Format(MediumFormat::Respool) => f.write_str("laid out by respool"),
             Self::Standing(Standing::Ahead) => f.write_str("ahead of the catalogue"),
             Self::Standing(Standing::Level | Standing::Unseen) => {
                 f.write_str("not compared with the restored catalogue")
@@ -192,6 +208,9 @@ impl NoTarget {
             Self::Standing(_) => Some(format!(
                 "take {medium} over with `respool medium import {medium} --reconcile`"
             )),
+            Self::Format(_) => Some(format!(
+                "`respool tape compact {medium} --onto TAPE` moves its files to another tape; erased, {medium} takes extents"
+            )),
             Self::State(_) | Self::Blank => None,
         }
     }
@@ -212,6 +231,9 @@ impl Medium {
     pub fn may_take_extents(&self) -> Result<(), NoTarget> {
         if self.locked {
             return Err(NoTarget::Locked);
+        }
+        if self.format != MediumFormat::Respool {
+            return Err(NoTarget::Format(self.format));
         }
         if self.standing != Standing::Level {
             return Err(NoTarget::Standing(self.standing));

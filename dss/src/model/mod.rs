@@ -9,6 +9,7 @@ pub mod extent;
 pub mod holding;
 pub mod ids;
 pub mod job;
+pub mod known;
 pub mod lease;
 pub mod library;
 pub mod loss;
@@ -22,7 +23,7 @@ pub(crate) mod words;
 
 pub use drill::{Checkpoints, NoDrill, Step};
 pub use event::{Event, NewEvent};
-pub use evidence::{ReadBack, Recorded, Synced, Verified, Written};
+pub use evidence::{Digested, ReadBack, Recorded, Synced, Verified, Written};
 pub use extent::{Address, Extent, ExtentState, Hold, NewExtent, Origin, Owner};
 pub use holding::Holding;
 pub use ids::{
@@ -33,10 +34,11 @@ pub use job::{
     Job, JobControl, JobError, JobKind, JobLimit, JobSpec, JobState, JobWait, Move, MoveState, Quarantine, Skip,
     Substitution, Tally, VerifyMode,
 };
+pub use known::{Expected, HashAlgorithm, KnownHash};
 pub use lease::{Holder, Lease, Resource};
 pub use library::{DriveSeen, KnownDrive, Library, LibraryKind};
 pub use ltfs::{LtfsAttributes, LtfsKind, LtfsTimes, LtfsValue, LtfsXattr};
-pub use medium::{AdmState, Family, FsState, Health, Location, Medium, Presence, Usage};
+pub use medium::{AdmState, Family, FsState, Health, Location, Medium, MediumFormat, Presence, Usage};
 pub use object::{LayoutEntry, Metadata, Object, ObjectDetail, Versions};
 pub use span::{Span, Spot, Stretch};
 pub use standing::{Compared, EventHead, Known, Seen, Stamp, Standing};

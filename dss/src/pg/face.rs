@@ -2,7 +2,7 @@
 
 use super::{
     PgCatalogue, check, doubt, events, extents, fence, holdings, import, itself, job_rows, jobs, leases, libraries,
-    lookups, losses, manifest, media, objects, puts, quarantine, reconcile, release, substitutions, swap,
+    lookups, losses, manifest, media, objects, puts, quarantine, reconcile, release, substitutions, swap, volume,
 };
 use crate::catalogue::*;
 use crate::model::loss::Loss;
@@ -407,5 +407,17 @@ impl Catalogue for PgCatalogue {
 
     async fn import(&self, medium: MediumId, found: Vec<Found>, adopt: Adopt, now: Timestamp) -> Result<Imported> {
         import::import(self, medium, found, adopt, now).await
+    }
+
+    async fn adopt_volume(&self, volume: &NewVolume, now: Timestamp) -> Result<VolumeAdopted> {
+        volume::adopt(self, volume, now).await
+    }
+
+    async fn known_hashes(&self, extents: &[ExtentId]) -> Result<BTreeMap<ExtentId, Vec<KnownHash>>> {
+        volume::known_hashes(self, extents).await
+    }
+
+    async fn note_digests(&self, medium: MediumId, digested: &[Digested], now: Timestamp) -> Result<u64> {
+        volume::note_digests(self, medium, digested, now).await
     }
 }

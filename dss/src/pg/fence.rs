@@ -212,7 +212,7 @@ pub(super) async fn finish(
             sqlx::query!("DELETE FROM medium_grouping WHERE medium = $1", medium.0).execute(tx.on()).await?;
             sqlx::query!(
                 "UPDATE medium SET adm_state = coalesce(operator_state, 'in_service'), operator_state = NULL,
-                        fs_state = 'empty', emptied_by = NULL WHERE id = $1",
+                        fs_state = 'empty', format = 'respool', emptied_by = NULL WHERE id = $1",
                 medium.0
             )
             .execute(tx.on())

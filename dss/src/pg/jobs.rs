@@ -226,10 +226,10 @@ pub(super) async fn record_moves(
     now: Timestamp,
 ) -> Result<Vec<Recorded>> {
     let owner = Owner::Move(job);
-    let (olds, news): (Vec<ExtentId>, Vec<_>) = moves.into_iter().map(|intent| (intent.old, intent.new)).unzip();
+    let (olds, mut news): (Vec<ExtentId>, Vec<_>) = moves.into_iter().map(|intent| (intent.old, intent.new)).unzip();
     let old_ids: Vec<Uuid> = olds.iter().map(|id| id.0).collect();
     let new_ids: Vec<Uuid> = news.iter().map(|extent| extent.id.0).collect();
-    repeat!(catalogue, "record_moves", tx => {
+    let mut hashes = repeat!(catalogue, "record_moves", tx => {
         let row = job_rows::share(tx.on(), job).await?;
         if !row.state.is_active() {
             let why = format!("it is {} and moves nothing", row.state);
@@ -240,7 +240,8 @@ pub(super) async fn record_moves(
             .fetch_all(tx.on())
             .await?;
         super::locks::objects(tx.on(), &objects).await?;
-        compare(tx.on(), &olds, &old_ids, &news).await?;
+        compare(tx.on(), &olds, &old_ids, &mut news).await?;
+        let hashes = super::volume::hashes_of(tx.on(), &old_ids).await?;
         copies_apart(tx.on(), &old_ids, &news).await?;
         records::insert_pending(tx.on(), &news, owner, epochs, now).await?;
         sqlx::query!(
@@ -250,18 +251,23 @@ pub(super) async fn record_moves(
         )
         .execute(tx.on())
         .await?;
-        tx.commit_at(Some(Step::RecordBeforeCommit)).await?
+        tx.commit_at(Some(Step::RecordBeforeCommit)).await?;
+        hashes
     });
     catalogue.checkpoints.reach(Step::RecordAfterCommit);
-    Ok(records::recorded(news, owner, epochs))
+    let recorded = records::recorded(news, owner, epochs).into_iter().zip(&olds);
+    Ok(recorded
+        .map(|(one, old)| one.knowing(hashes.remove(old).unwrap_or_default()))
+        .collect())
 }
 
-/// I3: size, digests and position are those of the old extent.
+/// I3: size, digests and position are those of the old extent. Of imported bytes it may have become known what they digest
+/// to since the caller looked.
 async fn compare(
     on: &mut PgConnection,
     olds: &[ExtentId],
     old_ids: &[Uuid],
-    news: &[crate::model::NewExtent],
+    news: &mut [crate::model::NewExtent],
 ) -> std::result::Result<(), Stop> {
     let rows = super::codec::extent_rows!("WHERE e.id = ANY ($1)", old_ids)
         .fetch_all(on)
@@ -281,9 +287,12 @@ async fn compare(
             let subject = format!("extent {old}");
             return Err(CatalogueError::Conflict { subject, why }.into());
         }
+        if new.digests.is_none() {
+            new.digests.clone_from(&extent.digests);
+        }
         let same_place = (extent.origin.object, extent.origin.copy, extent.origin.index)
             == (new.origin.object, new.origin.copy, new.origin.index);
-        if extent.bytes != new.bytes || extent.digests != new.digests || new.digests.is_none() || !same_place {
+        if extent.bytes != new.bytes || extent.digests != new.digests || !same_place {
             let detail = format!(
                 "extent {old} and its copy {} differ in size, digests or position",
                 new.id

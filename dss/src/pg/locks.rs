@@ -3,7 +3,7 @@
 use super::codec::word;
 use super::retry::Stop;
 use crate::catalogue::CatalogueError;
-use crate::model::{AdmState, Epoch, Generation, MediumId, Resource, Standing};
+use crate::model::{AdmState, Epoch, Generation, MediumFormat, MediumId, Resource, Standing};
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,7 @@ pub(super) fn lease_lost(medium: MediumId) -> CatalogueError {
 /// A medium's row while it is locked.
 pub(super) struct LockedMedium {
     pub name: String,
+    pub format: MediumFormat,
     pub adm_state: AdmState,
     pub locked: bool,
     pub standing: Standing,
@@ -62,6 +63,8 @@ impl LockedMedium {
     pub(super) fn takes_extents(&self, medium: MediumId, generation: Generation) -> Result<(), CatalogueError> {
         let why = if self.locked {
             "it is locked".to_owned()
+        } else if self.format != MediumFormat::Respool {
+            "it is an LTFS volume of other software".to_owned()
         } else if self.standing != Standing::Level {
             format!("it is {}", self.standing)
         } else if self.adm_state != AdmState::InService {
@@ -82,7 +85,7 @@ pub(super) async fn media(
 ) -> Result<BTreeMap<MediumId, LockedMedium>, Stop> {
     let keys: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT id, name, adm_state::text AS "adm_state!", locked, standing::text AS "standing!",
+        r#"SELECT id, name, format::text AS "format!", adm_state::text AS "adm_state!", locked, standing::text AS "standing!",
                   generation FROM medium
             WHERE id = ANY ($1) ORDER BY id FOR SHARE"#,
         &keys
@@ -93,6 +96,7 @@ pub(super) async fn media(
     for row in rows {
         let medium = LockedMedium {
             name: row.name,
+            format: word(&row.format)?,
             adm_state: word(&row.adm_state)?,
             locked: row.locked,
             standing: word(&row.standing)?,

@@ -21,7 +21,8 @@ pub(super) async fn what_if(catalogue: &PgCatalogue, media: &BTreeSet<MediumId>,
                  SELECT DISTINCT l.object_id
                    FROM named JOIN extent e ON e.medium = named.id AND e.state = 'sync' JOIN layout l ON l.extent = e.id),
                place AS MATERIALIZED (
-                 SELECT l.object_id, l.copy_no, l.index, e.blake3, e.medium NOT IN (SELECT id FROM gone) AS there,
+                 SELECT l.object_id, l.copy_no, l.index, coalesce(e.blake3, uuid_send(e.id)) AS blake3,
+                        e.medium NOT IN (SELECT id FROM gone) AS there,
                         e.medium IN (SELECT id FROM named) AS going
                    FROM hit JOIN layout l ON l.object_id = hit.object_id JOIN extent e ON e.id = l.extent),
                part AS MATERIALIZED (

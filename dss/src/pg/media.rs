@@ -21,6 +21,7 @@ struct MediumRow {
     name: String,
     family: String,
     technology: String,
+    format: String,
     path: String,
     dock: Option<String>,
     library: Option<String>,
@@ -46,7 +47,8 @@ macro_rules! medium_rows {
     ($tail:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             MediumRow,
-            r#"SELECT m.id, m.name, m.family::text AS "family!", m.technology, m.path, m.dock, m.library, m.tags,
+            r#"SELECT m.id, m.name, m.family::text AS "family!", m.technology,
+                m.format::text AS "format!", m.path, m.dock, m.library, m.tags,
                 ARRAY(SELECT g.name FROM medium_grouping g WHERE g.medium = m.id ORDER BY g.name) AS "groupings!",
                 m.class, m.adm_state::text AS "adm_state!", m.locked, m.health::text AS "health!",
                 m.presence::text AS "presence!", m.fs_state::text AS "fs_state!", m.generation, m.capacity,
@@ -66,6 +68,7 @@ impl TryFrom<MediumRow> for Medium {
             name: row.name,
             family: word(&row.family)?,
             technology: row.technology,
+            format: word(&row.format)?,
             location: Location {
                 path: row.path,
                 dock: row.dock,
@@ -125,7 +128,7 @@ pub(super) async fn add(catalogue: &PgCatalogue, medium: NewMedium, now: Timesta
 }
 
 /// What a medium that could not be added would be a second one of.
-async fn exists(on: &mut PgConnection, medium: &NewMedium) -> std::result::Result<CatalogueError, Stop> {
+pub(super) async fn exists(on: &mut PgConnection, medium: &NewMedium) -> std::result::Result<CatalogueError, Stop> {
     let named = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM medium WHERE id = $1 OR name = $2) AS "named!""#,
         medium.id.0,

@@ -37,6 +37,7 @@ mod retry;
 mod silence;
 mod substitutions;
 mod swap;
+mod volume;
 
 pub use migrate::known_version;
 pub use silence::Limits;

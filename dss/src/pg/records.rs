@@ -18,6 +18,44 @@ pub(super) struct DigestColumns {
     pub chunk_crcs: Option<Vec<u8>>,
 }
 
+/// Digests of many extents as columns.
+#[derive(Default)]
+pub(super) struct KnownDigests {
+    id: Vec<Uuid>,
+    blake3: Vec<Vec<u8>>,
+    crc32: Vec<i64>,
+    chunk_crcs: Vec<Vec<u8>>,
+}
+
+impl KnownDigests {
+    /// Adds those of one.
+    pub(super) fn push(&mut self, extent: ExtentId, digests: &Digests) {
+        self.id.push(extent.0);
+        self.blake3.push(digests.blake3.0.to_vec());
+        self.crc32.push(i64::from(digests.crc32));
+        self.chunk_crcs.push(digests.chunk_crcs_to_bytes());
+    }
+
+    /// Notes them where none are known; which extents that were.
+    pub(super) async fn note(&self, on: &mut PgConnection) -> Result<Vec<Uuid>, Stop> {
+        if self.id.is_empty() {
+            return Ok(Vec::new());
+        }
+        let noted = sqlx::query_scalar!(
+            "UPDATE extent SET blake3 = k.blake3, crc32 = k.crc32, chunk_crcs = k.chunk_crcs
+               FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bytea[]) AS k (id, blake3, crc32, chunk_crcs)
+              WHERE extent.id = k.id AND extent.blake3 IS NULL RETURNING extent.id",
+            &self.id,
+            &self.blake3,
+            &self.crc32,
+            &self.chunk_crcs
+        )
+        .fetch_all(on)
+        .await?;
+        Ok(noted)
+    }
+}
+
 impl From<Option<&Digests>> for DigestColumns {
     fn from(digests: Option<&Digests>) -> Self {
         Self {

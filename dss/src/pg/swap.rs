@@ -3,7 +3,7 @@
 use super::PgCatalogue;
 use super::events::append;
 use super::locks;
-use super::records::{self, Pending, SyncColumns};
+use super::records::{self, KnownDigests, Pending, SyncColumns};
 use super::retry::{Stop, is_contention, repeat};
 use crate::catalogue::{CatalogueError, Result, SWAP_MAX, SwapEntry, SwapOutcome, SwapTerms};
 use crate::model::{ExtentId, Hold, MediumId, MoveState, Owner, Step};
@@ -135,6 +135,8 @@ async fn earlier_outcomes(
 struct Plan {
     outcomes: Vec<SwapOutcome>,
     synced: SyncColumns,
+    /// What old extents digest to that were imported, and read for the first time to be moved.
+    digested: KnownDigests,
     from: Vec<Uuid>,
     to: Vec<Uuid>,
     vanished: Vec<Uuid>,
@@ -160,6 +162,9 @@ impl Plan {
             // The first entry that names an old extent gets its layouts.
             } else if referenced.remove(&entry.old.0) {
                 plan.synced.push(&entry.new, None);
+                if entry.new.extent().digests.is_none() {
+                    plan.digested.push(entry.old, entry.new.digests());
+                }
                 plan.from.push(entry.old.0);
                 plan.to.push(new.0);
                 plan.outcomes.push(SwapOutcome::Swapped);
@@ -173,6 +178,7 @@ impl Plan {
 
     async fn write(&self, on: &mut PgConnection, terms: SwapTerms) -> std::result::Result<(), Stop> {
         self.synced.apply(on).await?;
+        self.digested.note(on).await?;
         sqlx::query!(
             "UPDATE layout SET extent = s.new FROM unnest($1::uuid[], $2::uuid[]) AS s (old, new)
               WHERE layout.extent = s.old",

@@ -4,7 +4,8 @@ use crate::evidence;
 use crate::support::{self, Fresh};
 use dss::catalogue::Catalogue;
 use dss::conformance::{Backend, Trap};
-use dss::model::{Extent, ExtentId, Object, ReadBack, Recorded, Span, Synced};
+use dss::model::evidence::{DigestReceipt, EvidenceError};
+use dss::model::{Digested, Digests, Extent, ExtentId, KnownHash, Object, ReadBack, Recorded, Span, Synced};
 use std::sync::Arc;
 
 #[async_trait::async_trait]
@@ -48,6 +49,11 @@ impl Backend for Fresh {
 
     fn read_back(&self, extent: &Extent) -> ReadBack {
         evidence::read_back(extent)
+    }
+
+    fn digested(&self, extent: &Extent, bytes: &[u8], known: &[KnownHash]) -> Result<Digested, EvidenceError> {
+        let receipt = DigestReceipt::of_stream(Digests::of(bytes)).with_hashes(known.to_vec());
+        Digested::checked(extent, known, receipt)
     }
 }
 

@@ -144,6 +144,33 @@ async fn i2_a_pending_extent_is_owned_and_syncs_only_with_its_layout() {
     assert_eq!(refusal(run(&mut raw.connection, &elsewhere).await).1, "i2_extent_stays");
 }
 
+/// Only what is imported with a volume of other software may have bytes that nobody read.
+#[tokio::test]
+async fn i2_a_put_is_never_sync_without_digests() {
+    let (mut raw, object) = raw().await;
+    let (id, on) = (Uuid::now_v7(), raw.media[0]);
+    let blind = insert(id, "sync", object, 0, on).replace(DIGESTS, "NULL, NULL, NULL") + &layout(object, 0, id);
+    let has_digests = ("RS002".to_owned(), "i2_sync_has_digests".to_owned());
+    assert_eq!(refusal(run(&mut raw.connection, &blind).await), has_digests);
+    let pending = insert(Uuid::now_v7(), "pending", object, 1, on);
+    run(
+        &mut raw.connection,
+        &format!("UPDATE medium SET format = 'ltfs' WHERE id = '{on}'"),
+    )
+    .await
+    .unwrap();
+    // A medium of such a format takes nothing new, so that nothing of it becomes *sync* by being written.
+    let answer = refusal(run(&mut raw.connection, &pending).await);
+    assert_eq!(answer, ("RS006".to_owned(), "i6_fence".to_owned()));
+    run(&mut raw.connection, &blind).await.expect("as an import does");
+    let known = format!(
+        "UPDATE extent SET blake3 = decode(repeat('ab', 32), 'hex'), crc32 = 1, chunk_crcs = '\\x00000001' WHERE id = '{id}'"
+    );
+    run(&mut raw.connection, &known).await.expect("it was read");
+    let unknown = format!("UPDATE extent SET blake3 = NULL, crc32 = NULL, chunk_crcs = NULL WHERE id = '{id}'");
+    assert_eq!(refusal(run(&mut raw.connection, &unknown).await), has_digests);
+}
+
 #[tokio::test]
 async fn i6_a_medium_in_use_is_not_erased_and_an_erasing_one_takes_nothing() {
     let (mut raw, object) = raw().await;

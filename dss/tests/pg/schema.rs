@@ -2,8 +2,8 @@
 
 use crate::support;
 use dss::model::{
-    AdmState, ExtentState, Family, FsState, Health, JobControl, JobKind, JobState, LibraryKind, MoveState, NoDrill,
-    Presence, Standing,
+    AdmState, ExtentState, Family, FsState, HashAlgorithm, Health, JobControl, JobKind, JobState, LibraryKind,
+    MediumFormat, MoveState, NoDrill, Presence, Standing,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ async fn the_database_has_the_words_of_the_model() {
         };
     }
     // The other lists never reach a column: verify_mode is part of a job's spec, drill steps are no state.
-    let expected: [(String, Vec<String>); 12] = lists![
+    let expected: [(String, Vec<String>); 14] = lists![
         Family,
         AdmState,
         Health,
@@ -38,7 +38,9 @@ async fn the_database_has_the_words_of_the_model() {
         JobControl,
         MoveState,
         Standing,
-        LibraryKind
+        LibraryKind,
+        MediumFormat,
+        HashAlgorithm
     ];
     assert_eq!(
         rows.into_iter().collect::<BTreeMap<_, _>>(),

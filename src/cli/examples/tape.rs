@@ -126,6 +126,34 @@ pub const TEXTS: &[Words] = &[
         ],
     ),
     (
+        "tape import",
+        &[
+            "The tape becomes a medium that is only read, and each of its files, directories and symbolic links an object \
+             named as its path; the root is named `LTFS` and the volume's UUID. The bytes are not read for that: they are \
+             compared with the digests that other software left, if it left any, by --verify, or when they are read first.",
+            "Names that are taken refuse all of it, and are listed; --under gives them another beginning. A tape of respool's \
+             own, whose catalogue was lost, is read whole and becomes known again.",
+            "Exit 0 when all that the index names was imported, 1 when some of it was not or could not be read, 2 when \
+             nothing was done, 4 when bytes differ from what is known of them.",
+            "Examples:
+  respool tape import A00001L8 --dry-run
+  respool tape import A00001L8 --name old-1 --under old-1 --verify",
+        ],
+    ),
+    (
+        "tape compact",
+        &[
+            "What is no medium yet is imported first, and a blank cartridge is made one; then it is a repack: paths, times and \
+             attributes are kept, every byte is read back, and Ctrl-C pauses it. The old bytes are kept until an operator \
+             decides, unless --quarantine says for how long.",
+            "Names that are taken, or that two of the tapes have, refuse it before anything is done: import one of them with \
+             --under first.",
+            "Examples:
+  respool tape compact A00001L8 --onto A00002L9
+  respool tape compact A00001L8 old-2 --onto vault-1 --quarantine 7d",
+        ],
+    ),
+    (
         "tape check",
         &[
             "Labels, indexes and the cartridge's memory are read and compared with each other. With --json every finding is \

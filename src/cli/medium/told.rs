@@ -6,7 +6,15 @@ use crate::api::loss::LossReport;
 use crate::api::media::{DriveView, MediaList, MediumView};
 use crate::cli::table::{pairs, size, table, time, words};
 use crate::cli::visible::on_one_line;
-use dss::model::{Family, Standing};
+use dss::model::{Family, MediumFormat, Standing};
+
+/// How a medium is laid out, where respool did not do it.
+fn format_of(medium: &MediumView) -> Option<String> {
+    match medium.format {
+        MediumFormat::Respool => None,
+        MediumFormat::Ltfs => Some("an LTFS volume of other software, which is only read".to_owned()),
+    }
+}
 
 pub(super) fn candidates(list: &CandidateList) -> String {
     let rows = list.candidates.iter().map(|one| {
@@ -238,6 +246,7 @@ pub fn details(medium: &MediumView) -> String {
         ("family", medium.family.to_string()),
         ("technology", medium.technology.clone()),
     ];
+    rows.extend(format_of(medium).map(|format| ("format", format)));
     rows.extend(whereabouts(medium));
     rows.extend([
         ("tags", words(&medium.tags)),

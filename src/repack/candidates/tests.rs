@@ -1,7 +1,7 @@
 //! One rule of the ranking a test; the clock is invented.
 
 use super::*;
-use dss::model::{Family, Generation, Location, Revision};
+use dss::model::{Family, Generation, Location, MediumFormat, Revision};
 use std::collections::BTreeSet;
 
 const GIB: u64 = 1 << 30;
@@ -28,6 +28,7 @@ fn medium(name: &str, dead: u64) -> Facts {
             name: name.to_owned(),
             family: Family::Dir,
             technology: "dir".to_owned(),
+            format: MediumFormat::Respool,
             location: Location {
                 path: format!("/media/{name}"),
                 dock: None,

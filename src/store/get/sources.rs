@@ -6,7 +6,7 @@ use crate::api::Problem;
 use crate::api::objects::FailedRead;
 use crate::host::Host;
 use dss::model::object::Place;
-use dss::model::{Digests, Extent, ExtentId, ExtentIndex, ObjectDetail, ObjectId};
+use dss::model::{Expected, Extent, ExtentId, ExtentIndex, ObjectDetail, ObjectId};
 use std::collections::{BTreeSet, VecDeque};
 
 /// How often the layout is read again. Each time something must have moved since.
@@ -46,13 +46,13 @@ impl Sources {
     }
 
     /// The extent to read from: the same as long as it works.
-    pub async fn next(&mut self, host: &Host, expected: &Digests) -> Result<Option<Extent>, Problem> {
+    pub async fn next(&mut self, host: &Host, expected: &Expected) -> Result<Option<Extent>, Problem> {
         if let Some(present) = &self.present {
             return Ok(Some(present.clone()));
         }
         loop {
             while let Some(extent) = self.ahead.pop_front() {
-                if extent.digests.as_ref() == Some(expected) && self.tried.insert(extent.id) {
+                if may_hold(&extent, expected) && self.tried.insert(extent.id) {
                     self.present = Some(extent.clone());
                     return Ok(Some(extent));
                 }
@@ -113,6 +113,14 @@ impl Sources {
             }
         }
         Ok(false)
+    }
+}
+
+/// Whether an extent should have the bytes. What was imported and never read may have been read and moved since.
+fn may_hold(extent: &Extent, expected: &Expected) -> bool {
+    match &expected.digests {
+        Some(known) => extent.digests.as_ref() == Some(known),
+        None => extent.bytes == expected.bytes,
     }
 }
 

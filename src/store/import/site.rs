@@ -4,7 +4,8 @@
 use crate::api::Problem;
 use crate::host::Host;
 use dss::catalogue::{Adopt, CatalogueError, MediumChange, NewMedium};
-use dss::model::{AdmState, Family, FsState, Location, Medium, Presence};
+use dss::model::{AdmState, Family, FsState, Location, Medium, MediumFormat, Presence};
+use lrs::core::{Priority, Request};
 use lrs::ldm::fs::{Label, dir};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,6 +20,56 @@ pub struct Site {
     pub added: bool,
 }
 
+/// A tape in a library, and what its label says.
+pub struct Cartridge {
+    /// Which library.
+    pub library: String,
+    /// Its barcode.
+    pub barcode: String,
+    /// Its generation of LTO.
+    pub technology: String,
+    /// What it says of itself.
+    pub label: Label,
+}
+
+/// Finds the row of a tape that is where no row says, or makes one from its label.
+pub async fn of_cartridge(host: &Host, cartridge: Cartridge, adopt: Adopt) -> Result<Site, Problem> {
+    let Cartridge {
+        library,
+        barcode,
+        technology,
+        label,
+    } = cartridge;
+    let location = Location {
+        path: barcode.clone(),
+        dock: None,
+        library: Some(library.clone()),
+    };
+    let medium = match host.catalogue.medium_by_id(label.medium).await {
+        Ok(medium) => medium,
+        Err(CatalogueError::NotFound { .. }) => {
+            return add(host, label, (Family::Tape, technology), location, adopt).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if medium.location.path != barcode || medium.location.library.is_some() {
+        let message = format!(
+            "{barcode} says that it is medium {}, which is {} by the catalogue; nothing was imported",
+            medium.name, medium.location.path
+        );
+        return Err(Problem::refused("medium_twice", &medium.name, message)
+            .next("two media with one identity cannot both be used: keep the copy out of the library"));
+    }
+    let change = MediumChange {
+        presence: Some(Presence::Near),
+        library: Some(Some(library)),
+        why: "found by an import".to_owned(),
+        ..MediumChange::default()
+    };
+    let medium = change_row(host, &medium, change).await?;
+    known(host, medium, label, barcode).await
+}
+
 /// The same for a medium that may be ahead of the catalogue: it may have been erased since.
 pub async fn find_ahead(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem> {
     let (medium, path) = match host.catalogue.medium(what).await {
@@ -30,13 +81,13 @@ pub async fn find_ahead(host: &Host, what: &str, adopt: Adopt) -> Result<Site, P
             let label = read_label(host, what, what).await?;
             match host.catalogue.medium_by_id(label.medium).await {
                 Ok(medium) => (medium, what.to_owned()),
-                Err(CatalogueError::NotFound { .. }) => return add(host, label, what, adopt).await,
+                Err(CatalogueError::NotFound { .. }) => return add_dir(host, label, what, adopt).await,
                 Err(error) => return Err(error.into()),
             }
         }
         Err(error) => return Err(error.into()),
     };
-    let label = read_label(host, &medium.name, &path).await?;
+    let label = label_of(host, &medium, &path).await?;
     if label.medium == medium.id && label.catalogue == host.catalogue_id && label.generation > medium.generation {
         refuse_twice(host, &medium, &path).await?;
         let change = MediumChange {
@@ -59,7 +110,7 @@ pub async fn find(host: &Host, what: &str, adopt: Adopt) -> Result<Site, Problem
     match host.catalogue.medium(what).await {
         Ok(medium) => {
             let path = medium.location.path.clone();
-            let label = read_label(host, &medium.name, &path).await?;
+            let label = label_of(host, &medium, &path).await?;
             known(host, medium, label, path).await
         }
         Err(CatalogueError::NotFound { .. }) if what.starts_with('/') => by_path(host, what, adopt).await,
@@ -71,9 +122,37 @@ async fn by_path(host: &Host, path: &str, adopt: Adopt) -> Result<Site, Problem>
     let label = read_label(host, path, path).await?;
     match host.catalogue.medium_by_id(label.medium).await {
         Ok(medium) => known(host, medium, label, path.to_owned()).await,
-        Err(CatalogueError::NotFound { .. }) => add(host, label, path, adopt).await,
+        Err(CatalogueError::NotFound { .. }) => add_dir(host, label, path, adopt).await,
         Err(error) => Err(error.into()),
     }
+}
+
+/// What a known medium says of itself. A tape says it when it is mounted.
+async fn label_of(host: &Host, medium: &Medium, path: &str) -> Result<Label, Problem> {
+    if medium.family == Family::Dir {
+        return read_label(host, &medium.name, path).await;
+    }
+    if medium.format != MediumFormat::Respool {
+        let message = format!(
+            "medium {} is a volume of other software; nothing was imported",
+            medium.name
+        );
+        return Err(Problem::refused("foreign_volume", &medium.name, message).next(format!(
+            "`respool tape import {} --verify` reads what it holds",
+            medium.location.path
+        )));
+    }
+    let request = Request {
+        purpose: format!("reading the label of {}", medium.name),
+        priority: Priority::Background,
+        reads: vec![medium.id],
+        writes: Vec::new(),
+        exclusive: Vec::new(),
+    };
+    let allocation = host.lrs.allocate(request).await?;
+    let label = allocation.volume(medium.id).run(|volume| volume.label().clone()).await;
+    allocation.release().await;
+    Ok(label?)
 }
 
 async fn read_label(host: &Host, name: &str, path: &str) -> Result<Label, Problem> {
@@ -131,27 +210,38 @@ async fn refuse_twice(host: &Host, medium: &Medium, path: &str) -> Result<(), Pr
     Ok(())
 }
 
+async fn add_dir(host: &Host, label: Label, path: &str, adopt: Adopt) -> Result<Site, Problem> {
+    let location = Location {
+        path: path.to_owned(),
+        dock: None,
+        library: None,
+    };
+    add(host, label, (Family::Dir, "dir".to_owned()), location, adopt).await
+}
+
 /// The row is made from the label. Until the import is through, the medium takes nothing new.
-async fn add(host: &Host, label: Label, path: &str, adopt: Adopt) -> Result<Site, Problem> {
+async fn add(
+    host: &Host,
+    label: Label,
+    (family, technology): (Family, String),
+    location: Location,
+    adopt: Adopt,
+) -> Result<Site, Problem> {
     let ours = label.catalogue == host.catalogue_id;
     if !ours && adopt == Adopt::No {
         let message = format!(
-            "medium {} at {path} belongs to another catalogue ({}); nothing was imported",
-            label.name, label.catalogue
+            "medium {} at {} belongs to another catalogue ({}); nothing was imported",
+            label.name, location.path, label.catalogue
         );
-        return Err(Problem::refused("foreign_medium", path, message)
+        return Err(Problem::refused("foreign_medium", location.path, message)
             .next("add --adopt to take it over: its extents are read whole, then its label names this catalogue"));
     }
     let medium = NewMedium {
         id: label.medium,
         name: free_name(host, &label).await?,
-        family: Family::Dir,
-        technology: "dir".to_owned(),
-        location: Location {
-            path: path.to_owned(),
-            dock: None,
-            library: None,
-        },
+        family,
+        technology,
+        location,
         tags: BTreeSet::new(),
         class: None,
         capacity: None,
@@ -160,7 +250,10 @@ async fn add(host: &Host, label: Label, path: &str, adopt: Adopt) -> Result<Site
     let change = MediumChange {
         adm_state: Some(AdmState::ReadOnly),
         fs_state: Some(FsState::Used),
-        presence: Some(Presence::Attached),
+        presence: Some(match family {
+            Family::Dir => Presence::Attached,
+            Family::Tape => Presence::Near,
+        }),
         generation: Some(label.generation),
         why: "added by an import, which is under way".to_owned(),
         ..MediumChange::default()

@@ -7,7 +7,8 @@ use crate::core::library::{BayFacts, LibraryFacts};
 use crate::core::request::{AllocationId, Grant, Priority, Refusal, Request, WriteWant};
 use crate::core::scheduler::{Effect, Event, Scheduler};
 use dss::model::{
-    AdmState, ByteCount, Epoch, Family, FsState, Generation, Health, Location, Medium, MediumId, Presence, Revision,
+    AdmState, ByteCount, Epoch, Family, FsState, Generation, Health, Location, Medium, MediumFormat, MediumId,
+    Presence, Revision,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(super) fn medium(number: u128, dock: Option<&str>) -> Medium {
         name: format!("m{number}"),
         family: Family::Dir,
         technology: "dir".into(),
+        format: MediumFormat::Respool,
         location: Location {
             path: format!("/media/m{number}"),
             dock: dock.map(str::to_owned),

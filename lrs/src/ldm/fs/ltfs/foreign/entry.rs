@@ -32,9 +32,32 @@ pub struct ForeignEntry {
     pub hashes: Vec<(HashAlgorithm, String)>,
     /// Whether it was open when the index was written: such a file may not have been written whole.
     pub open_for_write: Option<bool>,
-    /// Why its bytes cannot be had, or no path leads to it alone, as far as the tree tells. What cannot be read of the tape
-    /// shows only when it is read.
-    pub damaged: Option<String>,
+    /// What is wrong with it, as far as the tree tells. What cannot be read of the tape shows only when it is read.
+    pub damaged: Option<EntryFault>,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryFault {
+    /// No path leads to it and to nothing else, for this reason: nobody can ask for it.
+    NoWay(String),
+    /// Its bytes cannot be had, for this reason.
+    Bytes(String),
+}
+
+impl EntryFault {
+    /// The reason.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::NoWay(why) | Self::Bytes(why) => why,
+        }
+    }
+}
+
+impl fmt::Display for EntryFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why())
+    }
 }
 
 /// What an entry is.
@@ -115,7 +138,7 @@ pub struct ForeignEntries {
     levels: Vec<Level>,
     path: String,
     labels: Labels,
-    damaged: BTreeMap<String, String>,
+    damaged: BTreeMap<String, EntryFault>,
 }
 
 /// A directory on the way.
@@ -127,7 +150,7 @@ struct Level {
 
 impl ForeignEntries {
     /// Of a tree; `damaged` says why, by path.
-    pub(super) fn of(root: Directory, labels: Labels, damaged: BTreeMap<String, String>) -> Self {
+    pub(super) fn of(root: Directory, labels: Labels, damaged: BTreeMap<String, EntryFault>) -> Self {
         let level = Level {
             rest: root.contents.into_iter(),
             length: 0,
@@ -179,7 +202,7 @@ impl Iterator for ForeignEntries {
 
     fn next(&mut self) -> Option<ForeignEntry> {
         if let Some(meta) = self.root.take() {
-            return Some(self.entry(".", meta, ForeignKind::Directory));
+            return Some(self.entry(super::tree::ROOT, meta, ForeignKind::Directory));
         }
         let (entry, length) = loop {
             let level = self.levels.last_mut()?;

@@ -20,7 +20,7 @@ mod tree;
 mod volume;
 
 pub use choice::ForeignState;
-pub use entry::{ForeignEntries, ForeignEntry, ForeignKind, ForeignTimes, StoredValue, in_tape_order};
+pub use entry::{EntryFault, ForeignEntries, ForeignEntry, ForeignKind, ForeignTimes, StoredValue, in_tape_order};
 pub use hashes::HashAlgorithm;
 pub use survey::{ForeignSurvey, survey};
 

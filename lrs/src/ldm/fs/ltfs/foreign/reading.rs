@@ -58,7 +58,11 @@ impl ForeignVolume {
         });
         let mut files: Vec<File> = files.collect();
         if files.is_empty() {
-            return refuse(Fault::Absent);
+            // A directory is an extent without bytes, as a symbolic link is.
+            return match tree::is_directory(&self.mounted.tree.root, path) {
+                true => Ok(File::default()),
+                false => refuse(Fault::Absent),
+            };
         }
         let Some(span) = &wanted.span else {
             return match (files.pop(), found.len(), &self.ambiguity) {

@@ -1,7 +1,7 @@
 //! What a volume holds and how it was left, for an import. One tree is in memory, and the entries are made from it.
 
 use super::choice::{Choice, ForeignState, choose, lost_indexes, may_have_been};
-use super::entry::{ForeignEntries, join};
+use super::entry::{EntryFault, ForeignEntries, join};
 use super::seat::Seat;
 use super::tree;
 use crate::ldm::fs::ltfs::index::{Bounds, Directory, Entry, File};
@@ -102,7 +102,7 @@ fn points(drive: &mut dyn crate::ldm::drive::Drive, mounted: &Mounted) -> volume
 }
 
 /// Paths of which something is wrong in an arranged tree, with the reason.
-fn faults(root: &Directory, labels: &Labels, bounds: &Bounds) -> BTreeMap<String, String> {
+fn faults(root: &Directory, labels: &Labels, bounds: &Bounds) -> BTreeMap<String, EntryFault> {
     let mut found = BTreeMap::new();
     let mut left = vec![(String::new(), root, None)];
     while let Some((way, directory, inherited)) = left.pop() {
@@ -116,11 +116,12 @@ fn faults(root: &Directory, labels: &Labels, bounds: &Bounds) -> BTreeMap<String
                 Entry::Directory(inner) => {
                     let below = why.as_ref().map(|_| format!("no path leads to it alone, as of {path}"));
                     left.push((path.clone(), inner, inherited.clone().or(below)));
-                    found.extend(why.map(|why| (path, why)));
+                    found.extend(why.map(|why| (path, EntryFault::NoWay(why))));
                 }
                 Entry::File(file) => {
-                    let why = why.or_else(|| of_bytes(file, labels, bounds));
-                    found.extend(why.map(|why| (path, why)));
+                    let of_bytes = || of_bytes(file, labels, bounds).map(EntryFault::Bytes);
+                    let fault = why.map(EntryFault::NoWay).or_else(of_bytes);
+                    found.extend(fault.map(|fault| (path, fault)));
                 }
             }
         }
@@ -137,7 +138,7 @@ fn of_bytes(file: &File, labels: &Labels, bounds: &Bounds) -> Option<String> {
     reader.err().map(|error| error.to_string())
 }
 
-fn damage(mounted: &Mounted, state: &ForeignState, damaged: &BTreeMap<String, String>) -> Vec<String> {
+fn damage(mounted: &Mounted, state: &ForeignState, damaged: &BTreeMap<String, EntryFault>) -> Vec<String> {
     let mut lines: Vec<String> = mounted.labels.findings.iter().map(ToString::to_string).collect();
     if let ForeignState::Doubtful(why) = state {
         lines.push(format!("files may be missing: {why}"));

@@ -34,6 +34,21 @@ pub(super) fn arrange(root: &mut Directory) {
     }
 }
 
+/// The path of the root.
+pub(super) const ROOT: &str = ".";
+
+/// Whether a directory has this path in an arranged tree, and nothing else has.
+pub(super) fn is_directory(root: &Directory, path: &str) -> bool {
+    let mut at = root;
+    for part in path.split('/').filter(|_| path != ROOT) {
+        match (fault(part, None, None), named(at, part)) {
+            (None, [Entry::Directory(inner)]) => at = inner,
+            (_, _) => return false,
+        }
+    }
+    true
+}
+
 /// What has this path in an arranged tree: more than one only where the tree breaks its rules. What a path cannot be made
 /// of leads nowhere, even where a tree has such a name.
 pub(super) fn find<'t>(root: &'t Directory, path: &str) -> Vec<&'t Entry> {
@@ -138,6 +153,26 @@ mod tests {
         assert_eq!(lengths("d/caf\u{e9}"), [3]);
         for nowhere in ["", "/", "/y", "y/", "d/", "d/c", "z/a", "./y", "a", "../a"] {
             assert_eq!(lengths(nowhere), [0_u64; 0], "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn x02_a_path_leads_to_a_directory_that_is_alone() {
+        let inner = |name: &str, entries| Entry::Directory(directory(name, entries));
+        let mut root = directory(
+            "",
+            vec![
+                inner("d", vec![inner("e", vec![]), file("f", 1)]),
+                inner("twice", vec![]),
+                inner("twice", vec![]),
+            ],
+        );
+        arrange(&mut root);
+        for there in [ROOT, "d", "d/e"] {
+            assert!(is_directory(&root, there), "{there}");
+        }
+        for nowhere in ["", "/", "d/f", "twice", "d/", "d/.", "./d", "..", "e"] {
+            assert!(!is_directory(&root, nowhere), "{nowhere}");
         }
     }
 

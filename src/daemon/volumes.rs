@@ -1,0 +1,433 @@
+//! `tape import` and what `tape compact` needs before anything is moved: LTFS volumes of other software become media, and
+//! tapes of respool's own become known again. A cartridge is looked at first, and nothing is noted before all of it is known.
+
+use super::answer::Answer;
+use super::libraries::technology_of;
+use super::places::check_name;
+use super::server::Daemon;
+use super::tapes::become_medium;
+use super::visit::{Place, Visit, find};
+use crate::api::Problem;
+use crate::api::import::ImportReport;
+use crate::api::library::TapeAddRequest;
+use crate::api::volume::{
+    CompactRequest, Counts, NotImported, Prepared, TapeImportReport, TapeImportRequest, VolumeFound,
+};
+use crate::store;
+use crate::store::foreign::{Sorted, sort};
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use dss::catalogue::{Adopt, CatalogueError, NewMedium, NewVolume, VolumeAdopted};
+use dss::model::{Family, FsState, Location, Medium, MediumFormat, MediumId, Oid};
+use lrs::ldm::Fault;
+use lrs::ldm::fs::Label;
+use lrs::ldm::fs::ltfs::foreign::ForeignSurvey;
+use lrs::ldm::library::{Found, Holds, LibraryError, Trouble};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many names are asked for at once.
+const NAMES: usize = 5_000;
+
+/// The requests about volumes of other software.
+pub fn routes() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route("/v1/tape/import", post(import))
+        .route("/v1/tape/compact", post(prepare))
+}
+
+/// What a cartridge turned out to be.
+enum Seen {
+    /// A medium that the catalogue knows.
+    Known(Box<Medium>),
+    /// A medium of respool's that it does not know.
+    Ours(Box<Label>),
+    /// A volume of other software.
+    Volume(Box<Survey>),
+}
+
+/// A volume of other software, and what of it can be imported.
+struct Survey {
+    place: Place,
+    report: TapeImportReport,
+    volume: NewVolume,
+}
+
+/// What is asked of a volume beside where it is.
+struct Wish<'r> {
+    name: Option<&'r str>,
+    under: Option<&'r Oid>,
+    tags: &'r BTreeSet<String>,
+    class: Option<&'r str>,
+}
+
+// ------------------------------------------------------------------------------------------------------------ import
+
+async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeImportRequest>) -> Answer<TapeImportReport> {
+    let place = find(&daemon, &request.tape, request.library.as_deref()).await?;
+    let wish = Wish {
+        name: request.name.as_deref(),
+        under: request.under.as_ref(),
+        tags: &request.tags,
+        class: request.class.as_deref(),
+    };
+    let (mut report, medium) = match look(&daemon, &place, &wish).await? {
+        Seen::Known(medium) => (known(&place, &medium), Some(*medium)),
+        Seen::Ours(label) if request.dry_run => return Err(no_dry_run(&place, &label).into()),
+        Seen::Ours(label) => return Ok(Json(import_ours(&daemon, &place, *label).await?)),
+        Seen::Volume(survey) => match request.dry_run {
+            true => (tried(&daemon, *survey).await?, None),
+            false => adopt(&daemon, *survey).await?,
+        },
+    };
+    report.dry_run = request.dry_run;
+    if let (true, false, Some(medium)) = (request.verify, request.dry_run, medium) {
+        refuse_no_foreign(&medium)?;
+        report.verified = Some(store::foreign::verify(&daemon.host, &medium).await?);
+    }
+    Ok(Json(report))
+}
+
+fn known(place: &Place, medium: &Medium) -> TapeImportReport {
+    TapeImportReport {
+        medium: medium.name.clone(),
+        barcode: place.barcode.clone(),
+        known: true,
+        state: format!("it is medium {} already; nothing was imported", medium.name),
+        ..TapeImportReport::default()
+    }
+}
+
+/// Only what was imported has bytes that nobody ever read.
+fn refuse_no_foreign(medium: &Medium) -> Result<(), Problem> {
+    match medium.format {
+        MediumFormat::Ltfs => Ok(()),
+        MediumFormat::Respool => {
+            let message = format!("{} is no volume of other software; nothing was read", medium.name);
+            Err(Problem::refused("not_foreign", &medium.name, message).next(format!(
+                "`respool medium import {} --adopt` reads it whole",
+                medium.name
+            )))
+        }
+    }
+}
+
+/// What an import would do.
+async fn tried(daemon: &Daemon, survey: Survey) -> Result<TapeImportReport, Problem> {
+    let Survey { mut report, volume, .. } = survey;
+    let clashes = clashes(daemon, &[&volume]).await?;
+    if !clashes.is_empty() {
+        report.refuse(clashes);
+    }
+    Ok(report)
+}
+
+/// Names that live objects have, or two of these files.
+async fn clashes(daemon: &Daemon, volumes: &[&NewVolume]) -> Result<Vec<Oid>, Problem> {
+    let mut count: BTreeMap<&Oid, u32> = BTreeMap::new();
+    for file in volumes.iter().flat_map(|volume| &volume.files) {
+        *count.entry(&file.oid).or_default() += 1;
+    }
+    let twice = count.iter().filter(|(_, count)| **count > 1);
+    let mut clashes: BTreeSet<Oid> = twice.map(|(oid, _)| (*oid).clone()).collect();
+    let names: Vec<Oid> = count.into_keys().cloned().collect();
+    for part in names.chunks(NAMES) {
+        let versions = daemon.host.catalogue.versions(part).await?;
+        let live = part
+            .iter()
+            .zip(versions)
+            .filter(|(_, versions)| versions.live.is_some());
+        clashes.extend(live.map(|(oid, _)| oid.clone()));
+    }
+    Ok(clashes.into_iter().collect())
+}
+
+/// Makes a volume known: all of it or nothing.
+async fn adopt(daemon: &Daemon, survey: Survey) -> Result<(TapeImportReport, Option<Medium>), Problem> {
+    let host = &daemon.host;
+    let Survey {
+        mut report,
+        volume,
+        place,
+    } = survey;
+    match host.catalogue.adopt_volume(&volume, host.clock.now()).await? {
+        VolumeAdopted::Clashes(clashes) => {
+            report.refuse(clashes);
+            Ok((report, None))
+        }
+        VolumeAdopted::Added(medium) => {
+            tracing::info!(medium = %medium.name, barcode = %place.barcode, objects = report.counts.objects, "imported");
+            host.lrs.medium_changed(medium.id).await?;
+            Ok((report, Some(*medium)))
+        }
+    }
+}
+
+fn no_dry_run(place: &Place, label: &Label) -> Problem {
+    let message = format!(
+        "{} is medium {} of respool; nothing was imported",
+        place.barcode, label.name
+    );
+    Problem::refused("no_dry_run", &place.barcode, message)
+        .next("import it without --dry-run: what the catalogue knows is never changed by that")
+}
+
+/// A tape of respool's own, whose catalogue was lost or is another one (E-16).
+async fn import_ours(daemon: &Daemon, place: &Place, label: Label) -> Result<TapeImportReport, Problem> {
+    let cartridge = store::import::Cartridge {
+        library: place.library.name().to_owned(),
+        barcode: place.barcode.clone(),
+        technology: technology_of(&place.library, &place.barcode),
+        label,
+    };
+    let adopted: ImportReport = store::import::import_tape(&daemon.host, cartridge, Adopt::Yes).await?;
+    let not_imported = adopted.bad.iter().map(|bad| NotImported {
+        path: bad.oid.to_string(),
+        why: bad.reason.clone(),
+    });
+    Ok(TapeImportReport {
+        medium: adopted.medium.clone(),
+        barcode: place.barcode.clone(),
+        known: !adopted.medium_added,
+        state: "a medium of respool".to_owned(),
+        counts: Counts {
+            objects: adopted.imported.objects_adopted,
+            files: adopted.imported.objects_adopted,
+            ..Counts::default()
+        },
+        not_imported: not_imported.collect(),
+        adopted: Some(adopted),
+        ..TapeImportReport::default()
+    })
+}
+
+// -------------------------------------------------------------------------------------------------------------- look
+
+/// Finds out what a cartridge is. One that is a medium already is not loaded for that.
+async fn look(daemon: &Daemon, place: &Place, wish: &Wish<'_>) -> Result<Seen, Problem> {
+    if let Some(medium) = place.medium.as_ref().filter(|medium| medium.fs_state != FsState::Blank) {
+        return Ok(Seen::Known(Box::new(medium.clone())));
+    }
+    let name = wish.name.unwrap_or(&place.barcode).to_owned();
+    check_name(&name)?;
+    let visit = Visit::begin(daemon, place, format!("importing tape {}", place.barcode)).await?;
+    let looked = async {
+        let found = visit.run(|library, bay, code| library.read_label(bay, code)).await?;
+        match found.holds {
+            Holds::Ours(label) => Ok(Looked::Ours(Box::new(label))),
+            Holds::Volume { .. } | Holds::Damaged(_) => {
+                let survey = visit.run(|library, bay, code| Ok(library.survey(bay, code))).await?;
+                Ok(Looked::Volume(Box::new(
+                    survey.map_err(|error| unusable(place, error))?,
+                )))
+            }
+            Holds::Blank | Holds::NotLtfs(_) | Holds::Newer(_) | Holds::Remains(_) | Holds::WrongGeneration(_) => {
+                Err(refuse_unfit(&found))
+            }
+        }
+    };
+    let looked = looked.await;
+    visit.end(daemon).await;
+    match looked? {
+        Looked::Ours(label) => Ok(Seen::Ours(label)),
+        Looked::Volume(survey) => {
+            let survey = sorted(place, *survey, name, wish);
+            refuse_twice(daemon, &survey).await?;
+            Ok(Seen::Volume(Box::new(survey)))
+        }
+    }
+}
+
+enum Looked {
+    Ours(Box<Label>),
+    Volume(Box<ForeignSurvey>),
+}
+
+fn refuse_unfit(found: &Found) -> Problem {
+    let message = format!("{found}: there is no volume to import; nothing was done");
+    Problem::refused("no_volume", &found.barcode, message)
+        .next("`respool tape check` tells more; a blank cartridge becomes a medium with `respool tape add`")
+}
+
+/// A volume that cannot be read as one is nothing to import; what the drive or the library has to say is theirs.
+fn unusable(place: &Place, error: LibraryError) -> Problem {
+    match &error.trouble {
+        Trouble::Media(media) if matches!(media.fault, Fault::Damaged(_) | Fault::Unlabelled(_) | Fault::Unfit(_)) => {
+            let message = format!("{}: {media}; nothing was imported", place.barcode);
+            Problem::refused("volume_unusable", &place.barcode, message)
+                .next("keep the cartridge as it is; its own software may repair the volume, then import it")
+        }
+        _ => error.into(),
+    }
+}
+
+fn sorted(place: &Place, survey: ForeignSurvey, name: String, wish: &Wish<'_>) -> Survey {
+    let id = MediumId(survey.volume);
+    let found = VolumeFound {
+        uuid: survey.volume.to_string(),
+        serial: survey.serial,
+        name: survey.volume_name,
+        generation: survey.generation,
+        block_size: survey.block_size,
+    };
+    let Sorted {
+        files,
+        counts,
+        not_imported,
+    } = sort(survey.entries, survey.volume, wish.under);
+    let report = TapeImportReport {
+        medium: name.clone(),
+        barcode: place.barcode.clone(),
+        volume: Some(found),
+        state: survey.state.to_string(),
+        counts,
+        not_imported,
+        damage: survey.damage,
+        unindexed_tail: survey.unindexed_tail,
+        ..TapeImportReport::default()
+    };
+    let medium = NewMedium {
+        id,
+        name,
+        family: Family::Tape,
+        technology: technology_of(&place.library, &place.barcode),
+        location: Location {
+            path: place.barcode.clone(),
+            dock: None,
+            library: Some(place.library.name().to_owned()),
+        },
+        tags: wish.tags.clone(),
+        class: wish.class.map(str::to_owned),
+        capacity: None,
+    };
+    Survey {
+        place: place.clone(),
+        report,
+        volume: NewVolume { medium, files },
+    }
+}
+
+/// The same volume elsewhere is a copy, or was moved there: it cannot be two media.
+async fn refuse_twice(daemon: &Daemon, survey: &Survey) -> Result<(), Problem> {
+    match daemon.host.catalogue.medium_by_id(survey.volume.medium.id).await {
+        Err(CatalogueError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(other) => {
+            let barcode = &survey.place.barcode;
+            let message = format!(
+                "{barcode} holds the volume that medium {} is, which is {} by the catalogue; nothing was imported",
+                other.name, other.location.path
+            );
+            Err(Problem::refused("medium_twice", barcode, message).next(format!(
+                "`respool medium show {}` tells where that is; one of the two is a copy",
+                other.name
+            )))
+        }
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- compact
+
+async fn prepare(State(daemon): State<Arc<Daemon>>, Json(request): Json<CompactRequest>) -> Answer<Prepared> {
+    let library = request.library.as_deref();
+    let onto = find(&daemon, &request.onto, library).await?;
+    let mut surveys = Vec::new();
+    let no_tags = BTreeSet::new();
+    let wish = Wish {
+        name: None,
+        under: request.under.as_ref(),
+        tags: &no_tags,
+        class: None,
+    };
+    let mut sources = Vec::new();
+    for source in &request.sources {
+        let place = find(&daemon, source, library).await?;
+        if place.barcode == onto.barcode && place.library.name() == onto.library.name() {
+            let message = format!("{source} cannot be compacted onto itself; nothing was done");
+            return Err(Problem::refused("same_tape", source, message)
+                .next("name another tape with --onto")
+                .into());
+        }
+        match look(&daemon, &place, &wish).await? {
+            Seen::Known(medium) => sources.push(medium.name),
+            Seen::Ours(label) => {
+                let message = format!("{source} is medium {} of respool, which is not known here", label.name);
+                return Err(Problem::refused("not_imported", source, message)
+                    .next(format!("`respool tape import {source}` makes it known; then repeat"))
+                    .into());
+            }
+            Seen::Volume(survey) => {
+                sources.push(survey.volume.medium.name.clone());
+                surveys.push(*survey);
+            }
+        }
+    }
+    Ok(Json(prepared(&daemon, &request, &onto, (sources, surveys)).await?))
+}
+
+/// Clashes refuse everything before anything is done.
+async fn prepared(
+    daemon: &Arc<Daemon>,
+    request: &CompactRequest,
+    onto: &Place,
+    (sources, surveys): (Vec<String>, Vec<Survey>),
+) -> Result<Prepared, Problem> {
+    let volumes: Vec<&NewVolume> = surveys.iter().map(|survey| &survey.volume).collect();
+    let clashes = clashes(daemon, &volumes).await?;
+    let mut prepared = Prepared {
+        sources,
+        target: onto.medium.as_ref().map(|medium| medium.name.clone()),
+        imported: Vec::new(),
+        error: None,
+    };
+    if !clashes.is_empty() || request.dry_run {
+        for survey in surveys {
+            let names: BTreeSet<&Oid> = survey.volume.files.iter().map(|file| &file.oid).collect();
+            let of_it: Vec<Oid> = clashes.iter().filter(|oid| names.contains(oid)).cloned().collect();
+            let mut report = survey.report;
+            report.dry_run = request.dry_run;
+            if !of_it.is_empty() {
+                report.refuse(of_it);
+                prepared.error = prepared.error.or_else(|| report.error.clone());
+            }
+            prepared.imported.push(report);
+        }
+        return Ok(prepared);
+    }
+    prepared.target = Some(target(daemon, onto).await?);
+    for survey in surveys {
+        let (report, _) = adopt(daemon, survey).await?;
+        // A put may have come between.
+        prepared.error = prepared.error.or_else(|| report.error.clone());
+        prepared.imported.push(report);
+    }
+    Ok(prepared)
+}
+
+/// The medium that takes what lives on the sources; a blank cartridge is made one.
+async fn target(daemon: &Arc<Daemon>, onto: &Place) -> Result<String, Problem> {
+    match &onto.medium {
+        Some(medium) if medium.fs_state != FsState::Blank => match medium.may_take_extents() {
+            Ok(()) => Ok(medium.name.clone()),
+            Err(why) => {
+                let message = format!("{} takes no extents: {why}; nothing was done", medium.name);
+                let problem = Problem::refused("no_target", &medium.name, message);
+                Err(problem.next(
+                    why.way_out(&medium.name)
+                        .unwrap_or_else(|| "name another tape with --onto".to_owned()),
+                ))
+            }
+        },
+        Some(_) | None => {
+            let new = TapeAddRequest {
+                barcode: onto.barcode.clone(),
+                library: Some(onto.library.name().to_owned()),
+                name: None,
+                tags: BTreeSet::new(),
+                class: None,
+            };
+            Ok(become_medium(daemon, &new, onto).await?.name)
+        }
+    }
+}
