@@ -10,6 +10,8 @@ mod drives;
 mod faults;
 #[path = "tape/house.rs"]
 mod house;
+#[path = "tape/import.rs"]
+mod import;
 #[path = "tape/indexes.rs"]
 mod indexes;
 #[path = "tape/killed.rs"]
@@ -20,5 +22,3 @@ mod scheduling;
 mod targets;
 #[path = "tape/texts.rs"]
 mod texts;
-#[path = "tape/import.rs"]
-mod import;

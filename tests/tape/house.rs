@@ -177,3 +177,11 @@ pub fn bring(site: &Site, card: &Card) -> String {
     site.ok(&["library", "insert", "lib0", &folder, "--barcode", &card.barcode]);
     card.barcode.clone()
 }
+
+/// Runs a command that is to be refused, and answers its error.
+#[track_caller]
+pub fn refused(site: &Site, args: &[&str], code: &str) -> Value {
+    let said = site.run(args).expect(2);
+    assert_eq!(said["error"]["code"], code, "{said:#}");
+    said["error"].clone()
+}
