@@ -71,21 +71,3 @@ fn x10_a_library_with_one_drive_repacks_by_way_of_the_spool() {
     all_is_well(&site, &held);
     independent_check(&site, &["a", "b"], &[]);
 }
-
-/// whoever is killed leaves tapes in the drives. The next one puts them away for those that are wanted.
-#[test]
-fn x20_tapes_that_were_left_in_the_drives_make_way_for_others() {
-    let site = loft(2, &["a", "b", "c"]);
-    let mut held = fill(&site, "on-a", &mixed(6), &["--tags", "a"]);
-    held.extend(fill(&site, "on-c", &mixed(6), &["--tags", "c"]));
-    held.extend(fill(&site, "on-b", &mixed(6), &["--tags", "b"]));
-    site.kill();
-    let drives = site.ok(&["drive", "list"]);
-    let full = drives["drives"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|drive| drive["barcode"].is_string());
-    assert_eq!(full.count(), 2, "{drives:#}");
-    all_is_well(&site, &held);
-}

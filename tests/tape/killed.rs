@@ -239,3 +239,21 @@ fn x11_x12_killed_at_every_step_a_repack_of_tapes_goes_on_and_loses_nothing() {
     assert_eq!(failed, Vec::<&str>::new());
     assert_eq!(table.len(), steps.len());
 }
+
+/// whoever is killed leaves tapes in the drives. The next one puts them away for those that are wanted.
+#[test]
+fn x20_tapes_that_were_left_in_the_drives_make_way_for_others() {
+    let site = loft(2, &["a", "b", "c"]);
+    let mut held = fill(&site, "on-a", &mixed(6), &["--tags", "a"]);
+    held.extend(fill(&site, "on-c", &mixed(6), &["--tags", "c"]));
+    held.extend(fill(&site, "on-b", &mixed(6), &["--tags", "b"]));
+    site.kill();
+    let drives = site.ok(&["drive", "list"]);
+    let full = drives["drives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|drive| drive["barcode"].is_string());
+    assert_eq!(full.count(), 2, "{drives:#}");
+    all_is_well(&site, &held);
+}
