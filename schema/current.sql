@@ -24,6 +24,13 @@ CREATE TYPE public.fs_state AS ENUM (
     'used',
     'full'
 );
+CREATE TYPE public.hash_algorithm AS ENUM (
+    'crc32',
+    'md5',
+    'sha1',
+    'sha256',
+    'sha512'
+);
 CREATE TYPE public.health AS ENUM (
     'ok',
     'suspect',
@@ -55,6 +62,10 @@ CREATE TYPE public.job_state AS ENUM (
 CREATE TYPE public.library_kind AS ENUM (
     'virtual',
     'scsi'
+);
+CREATE TYPE public.medium_format AS ENUM (
+    'respool',
+    'ltfs'
 );
 CREATE TYPE public.move_state AS ENUM (
     'recorded',
@@ -246,13 +257,15 @@ CREATE FUNCTION public.guard_media(media uuid[], takes_new boolean) RETURNS void
 DECLARE
     bad record;
 BEGIN
-    SELECT m.id, m.name, m.adm_state, m.locked, m.standing INTO bad FROM medium m
+    SELECT m.id, m.name, m.format, m.adm_state, m.locked, m.standing INTO bad FROM medium m
      WHERE m.id = ANY (media)
-       AND (m.adm_state = 'erasing' OR takes_new AND (m.adm_state <> 'in_service' OR m.locked OR m.standing <> 'level'))
+       AND (m.adm_state = 'erasing' OR takes_new AND (m.adm_state <> 'in_service' OR m.locked OR m.standing <> 'level'
+                                                      OR m.format <> 'respool'))
      ORDER BY m.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'I6: medium % is % and takes nothing', bad.name,
             CASE WHEN bad.locked THEN 'locked'
+                 WHEN bad.format <> 'respool' THEN 'an LTFS volume of other software'
                  WHEN bad.standing <> 'level' THEN bad.standing::text ELSE bad.adm_state::text END
             USING ERRCODE = 'RS006', CONSTRAINT = 'i6_fence', DETAIL = bad.id::text;
     END IF;
@@ -350,6 +363,16 @@ BEGIN
                               WHERE u.medium = of_medium AND u.extent = n.extent FOR UPDATE) u));
     GET DIAGNOSTICS struck = ROW_COUNT;
     RETURN struck;
+END $$;
+CREATE FUNCTION public.sync_has_digests() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' OR NOT EXISTS (SELECT FROM medium m WHERE m.id = NEW.medium AND m.format = 'ltfs') THEN
+        RAISE EXCEPTION 'I2: extent % would be sync, and nobody knows what its bytes digest to', NEW.id
+            USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_has_digests', DETAIL = NEW.id::text;
+    END IF;
+    RETURN NEW;
 END $$;
 CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
     LANGUAGE plpgsql
@@ -479,8 +502,13 @@ CREATE TABLE public.extent (
     CONSTRAINT extent_sha256_check CHECK ((octet_length(sha256) = 32)),
     CONSTRAINT extent_span CHECK (((span = ''::text) OR ((span || ','::text) ~ '^(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]):(0|[1-9][0-9]{0,17})\+(0|[1-9][0-9]{0,17})\*[1-9][0-9]{0,17}=[1-9][0-9]{0,17},)+$'::text))),
     CONSTRAINT extent_xxh128_check CHECK ((octet_length(xxh128) = 16)),
-    CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0)))),
-    CONSTRAINT i2_sync_has_digests CHECK (((state <> 'sync'::public.extent_state) OR (num_nonnulls(blake3, crc32, chunk_crcs) = 3)))
+    CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0))))
+);
+CREATE TABLE public.extent_hash (
+    extent uuid NOT NULL,
+    algorithm public.hash_algorithm NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT extent_hash_value_check CHECK ((value ~ '^([0-9a-f]{2})+$'::text))
 );
 CREATE TABLE public.extent_unindexed (
     medium uuid NOT NULL,
@@ -577,6 +605,7 @@ CREATE TABLE public.medium (
     standing public.standing DEFAULT 'level'::public.standing NOT NULL,
     doubts integer DEFAULT 0 NOT NULL,
     health_since timestamp with time zone,
+    format public.medium_format DEFAULT 'respool'::public.medium_format NOT NULL,
     CONSTRAINT medium_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT medium_emptied CHECK (((adm_state = ANY (ARRAY['quarantined'::public.adm_state, 'erasing'::public.adm_state])) OR (emptied_by IS NULL))),
     CONSTRAINT medium_generation_check CHECK ((generation >= 0)),
@@ -675,6 +704,8 @@ ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (seq);
 ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_address UNIQUE (medium, generation, address);
+ALTER TABLE ONLY public.extent_hash
+    ADD CONSTRAINT extent_hash_pkey PRIMARY KEY (extent, algorithm);
 ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_id_state UNIQUE (id, state);
 ALTER TABLE ONLY public.extent
@@ -737,12 +768,14 @@ CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TAB
 CREATE TRIGGER extent_inserted_counted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_counted;
 CREATE TRIGGER extent_inserted_fills_span BEFORE INSERT ON public.extent FOR EACH ROW WHEN ((new.span IS NOT NULL)) EXECUTE FUNCTION public.extent_fills_span();
+CREATE TRIGGER extent_inserted_has_digests BEFORE INSERT ON public.extent FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (num_nonnulls(new.blake3, new.crc32, new.chunk_crcs) < 3))) EXECUTE FUNCTION public.sync_has_digests();
 CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER extent_inserted_unindexed AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_begins_unindexed();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_unindexed;
 CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address, span ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)) OR ((old.span IS NOT NULL) AND (new.span IS DISTINCT FROM old.span)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
 CREATE TRIGGER extent_updated_fills_span BEFORE UPDATE OF span ON public.extent FOR EACH ROW WHEN (((new.span IS NOT NULL) AND (old.span IS NULL))) EXECUTE FUNCTION public.extent_fills_span();
+CREATE TRIGGER extent_updated_has_digests BEFORE UPDATE OF state, blake3, crc32, chunk_crcs ON public.extent FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (num_nonnulls(new.blake3, new.crc32, new.chunk_crcs) < 3) AND ((old.state <> 'sync'::public.extent_state) OR (num_nonnulls(old.blake3, old.crc32, old.chunk_crcs) = 3)))) EXECUTE FUNCTION public.sync_has_digests();
 CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.what_layout_left_is_referenced();
 CREATE TRIGGER layout_inserted AFTER INSERT ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
@@ -753,6 +786,8 @@ ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_library_fkey FOREIGN KEY (library) REFERENCES public.library(name) ON DELETE CASCADE;
+ALTER TABLE ONLY public.extent_hash
+    ADD CONSTRAINT extent_hash_extent_fkey FOREIGN KEY (extent) REFERENCES public.extent(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.extent
     ADD CONSTRAINT extent_medium_fkey FOREIGN KEY (medium) REFERENCES public.medium(id);
 ALTER TABLE ONLY public.extent

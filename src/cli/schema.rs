@@ -121,6 +121,7 @@ pub fn document() -> Value {
     verbs.print::<TapeImportReport>(&["tape import"]);
     verbs.print::<Prepared>(&["tape compact"]);
     verbs.print::<JobReport>(&["tape compact"]);
+    verbs.print::<Plan>(&["tape compact"]);
     verbs.print::<TapeView>(&["tape unload", "library insert"]);
     verbs.print::<CandidateList>(&["medium candidates"]);
     verbs.print::<LossReport>(&["medium what-if-lost"]);

@@ -53,6 +53,8 @@ const TYPED: [(&str, &str, i32); 62] = [
     ("tape list", "", 3),
     ("tape add", "RSP000L9", 3),
     ("tape format", "RSP000L9", 3),
+    ("tape import", "RSP000L9", 3),
+    ("tape compact", "RSP000L9 --onto RSP001L9", 3),
     ("tape check", "RSP000L9", 3),
     ("tape unload", "RSP000L9", 3),
     ("extent list", "", 3),

@@ -1,7 +1,7 @@
 //! Tapes that other software made: imported, read, and compacted onto tapes of respool's.
 
 use super::house::{
-    RESPOOL, all_readable, barcode, cartridge, fill, fixtures, independent_check, loft, mixed, refused, tapes,
+    RESPOOL, all_readable, barcode, cartridge, fill, fixtures, independent_check, loft, media_of, mixed, refused, tapes,
 };
 use respool_test_support::Site;
 use serde_json::{Value, json};
@@ -272,7 +272,9 @@ fn e11_two_foreign_tapes_are_merged_onto_one_and_erased() {
     let site = room(1, 1);
     one.insert(&site, "FXT001L9");
     other.insert(&site, "FXT002L9");
-    site.ok(&["tape", "import", "FXT001L9", "--under", "one", "--name", "first"]);
+    site.ok(&[
+        "tape", "import", "FXT001L9", "--under", "one", "--name", "first", "--tags", "reuse",
+    ]);
     site.ok(&["tape", "import", "FXT002L9", "--under", "other"]);
     let report = site.ok(&[
         "tape",
@@ -294,7 +296,8 @@ fn e11_two_foreign_tapes_are_merged_onto_one_and_erased() {
         "{erased:#}"
     );
     assert_eq!(site.ok(&["check"])["ok"], true);
-    site.put("new", b"bytes", &["--tags", "x"]);
+    site.put("new", b"bytes", &["--tags", "reuse"]);
+    assert_eq!(media_of(&site, "new"), ["first"], "it takes extents again");
 }
 
 /// Names that are taken refuse all of it, before anything is done.

@@ -66,8 +66,10 @@ impl Tables {
                 return Err(conflict(old.id, "it is live no more: look again"));
             }
             // Of imported bytes it may have become known what they digest to since the caller looked.
-            let digests = intent.new.digests.or_else(|| old.digests.clone());
-            let new = NewExtent { digests, ..intent.new };
+            let mut new = intent.new;
+            if new.digests.is_none() && self.medium(old.medium)?.format == MediumFormat::Ltfs {
+                new.digests.clone_from(&old.digests);
+            }
             if new.bytes != old.bytes || new.digests != old.digests {
                 return Err(invariant(
                     "I3",

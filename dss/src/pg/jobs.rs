@@ -10,7 +10,7 @@ use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, MoveIntent, Page, Result};
 use crate::model::{
     AdmState, Epoch, Extent, ExtentId, ExtentState, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState,
-    Medium, MediumId, Move, MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
+    Medium, MediumFormat, MediumId, Move, MoveState, Owner, ReadBack, Recorded, Skip, Step, Tally,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -270,7 +270,7 @@ async fn compare(
     news: &mut [crate::model::NewExtent],
 ) -> std::result::Result<(), Stop> {
     let rows = super::codec::extent_rows!("WHERE e.id = ANY ($1)", old_ids)
-        .fetch_all(on)
+        .fetch_all(&mut *on)
         .await?;
     let known: BTreeMap<ExtentId, Extent> = all::<_, Extent>(rows)?.into_iter().map(|one| (one.id, one)).collect();
     for (old, new) in olds.iter().zip(news) {
@@ -287,7 +287,8 @@ async fn compare(
             let subject = format!("extent {old}");
             return Err(CatalogueError::Conflict { subject, why }.into());
         }
-        if new.digests.is_none() {
+        let missing = new.digests.is_none() && extent.digests.is_some();
+        if missing && super::media::fetch(&mut *on, extent.medium).await?.format == MediumFormat::Ltfs {
             new.digests.clone_from(&extent.digests);
         }
         let same_place = (extent.origin.object, extent.origin.copy, extent.origin.index)

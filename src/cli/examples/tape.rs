@@ -148,6 +148,7 @@ pub const TEXTS: &[Words] = &[
              decides, unless --quarantine says for how long.",
             "Names that are taken, or that two of the tapes have, refuse it before anything is done: import one of them with \
              --under first.",
+            super::SPANS,
             "Examples:
   respool tape compact A00001L8 --onto A00002L9
   respool tape compact A00001L8 old-2 --onto vault-1 --quarantine 7d",
