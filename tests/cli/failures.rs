@@ -8,7 +8,7 @@ use std::fs;
 
 /// How every verb is typed in the right way, and the code with which it ends where the state folder cannot be one. What
 /// needs no state folder has something else that cannot be.
-const TYPED: [(&str, &str, i32); 62] = [
+const TYPED: [(&str, &str, i32); 64] = [
     ("init", "", 3),
     ("stop", "", 3),
     ("demo", "--from folder", 3),
