@@ -251,6 +251,36 @@ fn e11_a_foreign_tape_is_compacted_onto_a_blank_one_in_one_command() {
     drop(fixture.room);
 }
 
+/// E-05, E-11, X-06: whatever can be read of a volume is on the new tape as the manifest says: names, bytes, all five times,
+/// attributes, links, and nothing else. The independent checker says so.
+#[test]
+fn e05_e11_every_fixture_that_lost_nothing_is_compacted_to_what_its_manifest_says() {
+    let Some(folder) = fixtures() else {
+        println!("not run: no fixtures");
+        return;
+    };
+    let names = std::fs::read_dir(&folder).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".json").map(str::to_owned)
+    });
+    let mut compacted = 0;
+    for name in names.collect::<BTreeSet<String>>() {
+        let Some(fixture) = fixture(&name).filter(|fixture| fixture.damaged().is_empty()) else {
+            continue;
+        };
+        println!("fixture {name}");
+        let site = room(2, 1);
+        fixture.insert(&site, "FXT001L9");
+        let report = site.ok(&["tape", "compact", "FXT001L9", "--onto", &barcode(0)]);
+        assert_eq!(report["extents"]["remaining"], 0, "{name}: {report:#}");
+        let manifest = folder.join(format!("{name}.json")).display().to_string();
+        let words = ["--manifest", &manifest, "--all-times", "--preserve-unknown"];
+        independent_check(&site, &[&barcode(0)], &words);
+        compacted += 1;
+    }
+    assert!(compacted >= 8, "{compacted} fixtures have lost nothing");
+}
+
 /// The records of a cartridge, by name. What a drive keeps beside them is no part of it.
 fn folder_sums(folder: &Path) -> BTreeMap<String, String> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap());
