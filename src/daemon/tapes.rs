@@ -347,7 +347,16 @@ async fn unload(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReque
     };
     daemon.host.lrs.let_go(medium.id);
     put_away(&daemon, medium).await?;
-    Ok(Json(view_of(&daemon, &place.library, &place.barcode).await?))
+    let view = view_of(&daemon, &place.library, &place.barcode).await?;
+    match &view.drive {
+        None => Ok(Json(view)),
+        Some(drive) => {
+            let message = format!("{} is still in drive {drive}, which did not let it out", place.barcode);
+            Err(Problem::environment("not_unloaded", "drive", drive, message)
+                .next("`respool drive status` tells why; take it out by hand, then run `respool library scan`")
+                .into())
+        }
+    }
 }
 
 /// How long whoever asks to have a tape put away waits for that.

@@ -61,6 +61,12 @@ fn a_drive_that_dies_is_told_with_the_tape_in_it_and_the_other_one_ends_the_work
     let drive = &site.ok(&["drive", "list"])["drives"];
     let dead = drive.as_array().unwrap().iter().find(|drive| drive["name"] == other);
     assert_eq!(dead.unwrap()["state"], "failed", "{drive:#}");
+    let kept = site.run(&["tape", "unload", "b"]);
+    assert_eq!(
+        (kept.code, &kept.json["error"]["code"]),
+        (3, &"not_unloaded".into()),
+        "{kept:?}"
+    );
     site.faults("");
     site.ok(&["medium", "trust", "b"]);
     assert_eq!(media_of(&site, "things/0003"), ["c"]);

@@ -60,6 +60,27 @@ fn an_index_that_is_spoilt_is_read_in_the_other_partition() {
     independent_check(&site, &["a"], &[]);
 }
 
+/// The last index of the data partition is damage: what it named is read, and nothing is appended behind it.
+#[test]
+fn a_data_partition_whose_last_index_is_spoilt_is_read_and_not_written() {
+    let site = loft(1, &["a"]);
+    let held = put_away(&site);
+    let last = indexes(&site, "a", 1).pop().expect("a tape has an index");
+    site.stop();
+    let kept = spoil(&last);
+    all_readable(&site, &held);
+    let check = site.run(&["tape", "check", "a"]);
+    assert_eq!(check.code, 4, "it is told: {check:?}");
+    let refused = site.try_put("more", b"more", &["--tags", "a"]);
+    assert!([2, 3, 4].contains(&refused.code), "{refused:?}");
+    all_readable(&site, &held);
+    site.stop();
+    assert_eq!(fs::read(&last).unwrap(), vec![b'x'; kept.len()], "it is left as it is");
+    fs::write(&last, kept).unwrap();
+    site.ok(&["medium", "trust", "a"]);
+    all_is_well(&site, &held);
+}
+
 /// Without any index nothing says what the records are. Nothing is written, and what is in the way is told.
 #[test]
 fn a_tape_whose_indexes_are_all_spoilt_is_refused_and_left_as_it_is() {
