@@ -151,13 +151,16 @@ fn what_the_catalogue_means_must_be_what_the_index_has() {
         got: 9000,
     };
     assert_eq!(open(&mut *volume, &other), short);
-    for path in ["d", "nowhere", "", "/", "d/", "./d"] {
-        let other = Wanted {
-            address: Address(path.to_owned()),
-            ..meant.clone()
-        };
-        assert_eq!(open(&mut *volume, &other), Fault::Absent, "{path}");
+    let at = |path: &str| Wanted {
+        address: Address(path.to_owned()),
+        ..meant.clone()
+    };
+    for path in ["nowhere", "", "/", "d/", "./d"] {
+        assert_eq!(open(&mut *volume, &at(path)), Fault::Absent, "{path}");
     }
+    // A directory is an extent without bytes.
+    let none = Fault::Short { expected: 9000, got: 0 };
+    assert_eq!(open(&mut *volume, &at("d")), none);
     let other = Wanted {
         generation: Generation(3),
         ..meant.clone()
