@@ -54,6 +54,31 @@ impl KnownDigests {
         .await?;
         Ok(noted)
     }
+
+    /// Refuses when anything else is known of one of them by now: somebody read other bytes there (I3). To be asked after
+    /// they were noted, in the same transaction.
+    pub(super) async fn require_same(&self, on: &mut PgConnection) -> Result<(), Stop> {
+        if self.id.is_empty() {
+            return Ok(());
+        }
+        let other = sqlx::query_scalar!(
+            "SELECT extent.id FROM extent
+               JOIN unnest($1::uuid[], $2::bytea[]) AS k (id, blake3) ON k.id = extent.id
+              WHERE extent.blake3 IS DISTINCT FROM k.blake3 LIMIT 1",
+            &self.id,
+            &self.blake3
+        )
+        .fetch_optional(on)
+        .await?;
+        match other {
+            None => Ok(()),
+            Some(id) => Err(CatalogueError::Invariant {
+                invariant: "I3",
+                detail: format!("{} was read before and digests to something else", ExtentId(id)),
+            }
+            .into()),
+        }
+    }
 }
 
 impl From<Option<&Digests>> for DigestColumns {

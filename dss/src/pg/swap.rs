@@ -179,6 +179,7 @@ impl Plan {
     async fn write(&self, on: &mut PgConnection, terms: SwapTerms) -> std::result::Result<(), Stop> {
         self.synced.apply(on).await?;
         self.digested.note(on).await?;
+        self.digested.require_same(on).await?;
         sqlx::query!(
             "UPDATE layout SET extent = s.new FROM unnest($1::uuid[], $2::uuid[]) AS s (old, new)
               WHERE layout.extent = s.old",
