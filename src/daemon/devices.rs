@@ -1,7 +1,7 @@
 //! Finds media for the scheduler, with a drill's faults below them.
 
 use super::libraries::Libraries;
-use dss::model::{AdmState, Family, FsState, Generation, Medium, MediumFormat};
+use dss::model::{AdmState, CatalogueId, Family, FsState, Generation, Medium, MediumFormat};
 use jiff::Timestamp;
 use lrs::core::DriveId;
 use lrs::ldm::faults::{FaultPlan, FaultyDisk};
@@ -19,15 +19,21 @@ pub struct Devices {
     faults: FaultPlan,
     libraries: Arc<Libraries>,
     clock: Arc<dyn AgeClock>,
+    catalogue: CatalogueId,
 }
 
 impl Devices {
     /// With a drill's faults, or with none.
-    pub fn new(faults: FaultPlan, libraries: Arc<Libraries>, clock: Arc<dyn AgeClock>) -> Self {
+    pub fn new(
+        faults: FaultPlan,
+        libraries: Arc<Libraries>,
+        (clock, catalogue): (Arc<dyn AgeClock>, CatalogueId),
+    ) -> Self {
         Self {
             faults,
             libraries,
             clock,
+            catalogue,
         }
     }
 }
@@ -181,6 +187,7 @@ impl Devices {
                 | AdmState::Dead => Erasing::No,
             },
             least_end,
+            catalogue: Some(self.catalogue),
             clock: Arc::new(move || -> Timestamp { clock.now() }),
         }
     }

@@ -219,7 +219,11 @@ async fn assemble(
         tracing::warn!(%error, "what an earlier respoold left in the spool stays there");
     }
     let libraries = Arc::new(Libraries::new(library_terms(seat.name(), faults.clone())));
-    let devices = Arc::new(Devices::new(faults, Arc::clone(&libraries), Arc::clone(&clock)));
+    let devices = Arc::new(Devices::new(
+        faults,
+        Arc::clone(&libraries),
+        (Arc::clone(&clock), opened.identity.id),
+    ));
     let lrs = Lrs::start(settings, Arc::clone(&catalogue), devices, Arc::clone(&clock));
     libraries.open_all(catalogue.as_ref(), &lrs, clock.now()).await?;
     let host = Arc::new(Host {

@@ -379,7 +379,7 @@ fn metadata_that_no_index_takes_is_refused_and_harms_no_other_extent() {
         .header
         .metadata
         .user
-        .insert("note".to_owned(), "x".repeat(200_000));
+        .insert("note".to_owned(), "x".repeat(17 << 20));
     let address = volume.reserve(&large).unwrap();
     let handle = volume.create(large, &address).unwrap().unwrap();
     volume.write(handle, b"2").unwrap();

@@ -274,6 +274,7 @@ pub fn expected(label: &Label) -> Expected {
         generations: vec![label.generation, Generation(label.generation.0 + 1)],
         erasing: Erasing::No,
         least_end: 0,
+        catalogue: None,
         clock: Arc::new(|| "2026-11-20T10:21:26.5Z".parse().unwrap()),
     }
 }

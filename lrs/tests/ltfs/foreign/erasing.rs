@@ -5,7 +5,8 @@ use crate::fixtures::{folder, unpack};
 use crate::model::rig::{Rig, TAPE, Tape, Then, To};
 use crate::writing::{empty, judged, options, session};
 use dss::model::{ByteCount, CatalogueId, Generation, MediumId, Revision};
-use lrs::ldm::drive::Drive;
+use lrs::ldm::drive::{Drive, Partition};
+use lrs::ldm::fs::ltfs::attributes;
 use lrs::ldm::fs::ltfs::foreign::{mount, survey};
 use lrs::ldm::fs::ltfs::index::Lock;
 use lrs::ldm::fs::ltfs::medium::{self, Erasing, Expected, SharedDrive};
@@ -38,6 +39,7 @@ fn erasing() -> Expected {
         generations: vec![GENERATION, label().generation],
         erasing: Erasing::Begun,
         least_end: 0,
+        catalogue: None,
         clock: Arc::new(|| "2026-11-20T10:21:26.5Z".parse().unwrap()),
     }
 }
@@ -111,6 +113,32 @@ fn an_erased_volume_is_a_medium_of_respools() {
     assert_eq!(volume.space().unwrap_err().fault, Fault::NeedsReopen);
     is_medium(&tape, &next);
     judged(room.path());
+}
+
+/// The mark says that an erasure was begun, and not that it came as far as the tape: somebody may have added files
+/// before it is tried again.
+#[test]
+fn x32_a_marked_volume_that_still_has_files_is_not_half_erased() {
+    let (room, _) = three();
+    let before = records(room.path());
+    let tape = drive(room.path());
+    let words = format!(
+        "respool: erasing for generation {} of {}",
+        label().generation.0,
+        label().name
+    );
+    {
+        let mut drive = tape.lock().unwrap();
+        for attribute in [
+            attributes::medium_id(label().medium.0),
+            attributes::text(attributes::VOLUME_NAME, &words),
+        ] {
+            drive.set_attribute(Partition(0), &attribute).unwrap();
+        }
+    }
+    let refused = medium::mount(&tape, erasing()).map(|_| ()).unwrap_err();
+    assert!(matches!(refused.fault, Fault::Unlabelled(_)), "{refused}");
+    assert_eq!(records(room.path()), before);
 }
 
 #[test]

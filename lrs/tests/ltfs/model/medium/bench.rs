@@ -51,6 +51,7 @@ pub fn expected(label: &Label, erasing: Erasing) -> Expected {
         },
         erasing,
         least_end: 0,
+        catalogue: None,
         clock: Arc::new(|| "2026-11-20T10:21:26.5Z".parse().unwrap()),
     }
 }

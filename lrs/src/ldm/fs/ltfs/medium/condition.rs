@@ -2,7 +2,7 @@
 
 use super::log::Log;
 use super::notes::Newest;
-use crate::ldm::fs::ltfs::volume::{Memory, Mounted, State};
+use crate::ldm::fs::ltfs::volume::{Memory, Mounted, State, Unproven, Why};
 
 /// What may be done with a mounted volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,14 @@ fn damaged_index(mounted: &Mounted, log: &Log) -> Option<String> {
     });
     // The index partition has one construct in one place: only what closed one is followed by another.
     let mut on_index = index.unproven.iter();
-    [
-        (data.id, on_data.find(|one| one.resembles)),
-        (index.id, on_index.find(|one| one.resembles)),
-    ]
-    .into_iter()
-    .find_map(|(id, found)| found.map(|one| format!("the index at {id}:{}: {}", one.block, one.why)))
+    [(data.id, on_data.find(may_be)), (index.id, on_index.find(may_be))]
+        .into_iter()
+        .find_map(|(id, found)| found.map(|one| format!("the index at {id}:{}: {}", one.block, one.why)))
+}
+
+/// Whether a run of records may have been an index: where its first record cannot be read, nobody knows how it began.
+fn may_be(run: &&Unproven) -> bool {
+    run.resembles || matches!(run.why, Why::Unreadable(_))
 }
 
 /// Why it cannot be told whether other software has left files on a damaged medium; None: its last index is known, and
@@ -101,7 +103,7 @@ pub(super) fn unseen(mounted: &Mounted, written_with: u64) -> Option<String> {
     }
     for view in views {
         // Which of those that cannot be read was an index is not known.
-        if let Some(one) = view.unproven.iter().find(|one| one.resembles) {
+        if let Some(one) = view.unproven.iter().find(may_be) {
             return Some(format!(
                 "what may be an index at {}:{} cannot be read",
                 view.id, one.block

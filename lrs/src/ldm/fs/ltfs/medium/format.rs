@@ -201,14 +201,17 @@ pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
 pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Volume>> {
     let deck = Deck::new(drive.clone(), &expected.name);
     deck.ask(Op::Mount, |drive| drive.guard())?;
-    let found = deck
-        .work(Op::Mount, volume::mount)
-        .and_then(|mounted| Ok((labelled(&deck, &mounted)?, mounted)));
+    // An erasure leaves nothing, or a volume without files: files of another one were there before, or came since.
+    let mut holds_files = false;
+    let found = deck.work(Op::Mount, volume::mount).and_then(|mounted| {
+        holds_files = !mounted.tree.root.contents.is_empty();
+        Ok((labelled(&deck, &mounted)?, mounted))
+    });
     let (newest, mounted) = match found {
         Ok(found) => found,
         Err(error) => {
             let unlabelled = matches!(error.fault, Fault::Unlabelled(_) | Fault::Damaged(_));
-            let may_be = unlabelled && expected.erasing == Erasing::Begun;
+            let may_be = unlabelled && !holds_files && expected.erasing == Erasing::Begun;
             if !may_be
                 || !deck.work(Op::Mount, |drive| {
                     mark::is_set(drive, expected.medium, newest(&expected))
@@ -224,7 +227,15 @@ pub fn mount(drive: &SharedDrive, expected: Expected) -> MediaResult<Box<dyn Vol
     if let Err(fault) = meant(&label, expected.medium, &expected.name, &expected.generations) {
         return Err(deck.fault(Op::Mount, None, fault));
     }
-    let survey = deck.work(Op::Mount, |drive| survey(drive, mounted, newest, expected.least_end))?;
+    let mut survey = deck.work(Op::Mount, |drive| survey(drive, mounted, newest, expected.least_end))?;
+    let ours = expected.catalogue.is_none_or(|ours| ours == label.catalogue);
+    if !ours && matches!(survey.condition, Condition::Whole | Condition::Recover) {
+        survey.condition = Condition::ReadOnly(format!(
+            "it belongs to another archive (catalogue {}), which may write to it as well: it is only read here until it was \
+             emptied and erased",
+            label.catalogue
+        ));
+    }
     Ok(Box::new(LtfsVolume::new(deck, expected.clock, label, survey)?))
 }
 

@@ -63,7 +63,7 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
             (None, 1) => None,
             (Some(block), number) if index.end <= block && block < seal.first && number > 1 => {
                 match seal_at(drive, proof, block)? {
-                    Some(before) if before.number + 1 == number && before.index == seal.index => Some(before),
+                    Some(before) if before.number == number - 1 && before.index == seal.index => Some(before),
                     Some(_) | None => {
                         let words = format!("seal {} should be at block {block}, and is not", number - 1);
                         return Ok(damaged(log, words));
@@ -79,7 +79,7 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
         };
     }
     windows.reverse();
-    log.changes = windows.concat();
+    log.changes = windows.into_iter().flatten().collect();
     Ok(log)
 }
 

@@ -28,7 +28,7 @@ mod writing;
 pub use deck::SharedDrive;
 pub use format::{Shape, format, mount, read_label};
 
-use dss::model::{Generation, MediumId};
+use dss::model::{CatalogueId, Generation, MediumId};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -61,6 +61,9 @@ pub struct Expected {
     /// The block of the data partition behind the last that the catalogue knows to be durable; 0: it knows of none. A tape
     /// that ends before has lost something, and nothing is written to it.
     pub least_end: u64,
+    /// The catalogue that it is mounted for: a tape whose label names another one is read and erased, and nothing is added
+    /// to it, since that one may be in use. None: whoever mounts it has none.
+    pub catalogue: Option<CatalogueId>,
     /// The clock of its indexes.
     pub clock: Clock,
 }

@@ -74,13 +74,15 @@ impl Shelf {
                 return Err(format!("the path of {} is not its own", note.address));
             }
         }
+        // The first of them stays where it is: a damaged volume is still read by what is known of it.
+        if self.items.contains_key(&extent) {
+            return Err(format!("extent {extent} is named twice"));
+        }
         let item = Item {
             note: Packed::of(line),
             uid,
         };
-        if self.items.insert(extent, item).is_some() {
-            return Err(format!("extent {extent} is named twice"));
-        }
+        self.items.insert(extent, item);
         Ok(self.paths.claim(path, extent, shape))
     }
 
@@ -346,6 +348,18 @@ mod tests {
         assert!(apply(&mut shelf, &extent(&entry("d/e/f", 14))).is_err());
         assert!(apply(&mut shelf, &extent(&entry("d", 15))).is_err());
         assert_eq!(apply(&mut shelf, &extent(&entry("d/x/y/z", 16))), Ok(2));
+    }
+
+    #[test]
+    fn an_extent_that_is_named_twice_is_told_and_found_where_it_was_first() {
+        let mut shelf = Shelf::default();
+        let first = added(&mut shelf, "o0", 10);
+        let mut second = entry("o1", 11);
+        second.tag.extent = first.tag.extent;
+        let told = apply(&mut shelf, &Record::Extent(Box::new(second)));
+        assert!(told.is_err_and(|words| words.contains("named twice")));
+        let kept = shelf.items.get(&first.tag.extent).expect("the first");
+        assert_eq!(kept.note().address, first.address);
     }
 
     #[test]

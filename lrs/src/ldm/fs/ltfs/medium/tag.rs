@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use uuid::Uuid;
 
-/// A line is at most so long: whoever reads lines has one of them in memory, and no more.
-pub(super) const LONGEST_LINE: usize = 128 << 10;
+/// A line is at most so long: whoever reads lines has one of them in memory, and no more. An extent of 16 TiB has a
+/// million sums of chunks, of at most eleven bytes each.
+pub(super) const LONGEST_LINE: usize = 16 << 20;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
