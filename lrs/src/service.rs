@@ -171,10 +171,8 @@ enum Message {
     Drives(oneshot::Sender<Vec<DriveStatus>>),
     /// How many drives of each library serve.
     Serving(oneshot::Sender<BTreeMap<String, usize>>),
-    /// A cartridge is to be brought into a drive as it is.
-    Guest(Box<Guest>),
-    /// It is not wanted there any more.
-    GuestLeaves(MediumId),
+    /// What is asked for under this id is to be brought into a drive as it is.
+    Guest(AllocationId, Box<Guest>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -227,15 +225,19 @@ impl Lrs {
     /// dropped.
     pub async fn allocate(&self, request: Request) -> Result<Allocation, AllocateError> {
         self.refresh(&request).await?;
-        self.request(request).await
+        self.request(request, None).await
     }
 
-    async fn request(&self, request: Request) -> Result<Allocation, AllocateError> {
+    async fn request(&self, request: Request, guest: Option<Guest>) -> Result<Allocation, AllocateError> {
         let _room = self.room.acquire().await.expect("the semaphore is never closed");
         let id = AllocationId(self.next.fetch_add(1, Ordering::Relaxed));
         let (answer, decided) = oneshot::channel();
         let cancel = CancelOnDrop { id, desk: &self.desk };
         let stopping = || AllocateError::Refused(Refusal::Stopping);
+        if let Some(guest) = guest {
+            // Without an owner the request below is refused.
+            let _ = self.desk.send(Message::Guest(id, Box::new(guest)));
+        }
         let sent = self.desk.send(Message::Allocate(id, request, answer));
         sent.map_err(|_| stopping())?;
         let outcome = decided.await.unwrap_or_else(|_| Err(stopping()));
@@ -330,29 +332,22 @@ impl Lrs {
     }
 
     /// Brings a cartridge into a drive as it is: what is on it is neither read nor compared. One that is a medium is nobody
-    /// else's meanwhile. To be ended with [`Lrs::guest_leaves`] after its release.
+    /// else's meanwhile, and is mounted anew for whoever comes next. A volume may be mounted of it still: whoever brought it
+    /// unmounts that first.
     pub async fn visit(&self, guest: Guest, purpose: String) -> Result<Allocation, AllocateError> {
         let medium = guest.row.id;
         let (reads, exclusive) = match guest.known {
             Known::No => (vec![medium], vec![]),
             Known::Medium => (vec![], vec![medium]),
         };
-        // Without an owner the request below is refused.
-        let _ = self.desk.send(Message::Guest(Box::new(guest)));
-        self.request(Request {
+        let request = Request {
             purpose,
             priority: Priority::Put,
             reads,
             writes: vec![],
             exclusive,
-        })
-        .await
-    }
-
-    /// The visit of a cartridge is over. Its row is read again before its next use, if it has one.
-    pub fn guest_leaves(&self, medium: MediumId) {
-        // Without an owner nothing is in a drive.
-        let _ = self.desk.send(Message::GuestLeaves(medium));
+        };
+        self.request(request, Some(guest)).await
     }
 
     /// A library was added, or its drives changed: replaces what was known of it.

@@ -9,7 +9,7 @@ pub use facts::{facts, technology_of};
 pub use view::{drive_view, library_view};
 
 use crate::api::Problem;
-use dss::catalogue::{Catalogue, MediumChange};
+use dss::catalogue::{Catalogue, CatalogueError, MediumChange};
 use dss::model::{DriveSeen, Family, Library as Known, LibraryKind, Medium, Presence};
 use jiff::Timestamp;
 use lrs::core::DriveId;
@@ -205,8 +205,14 @@ impl Libraries {
                 why: why.to_owned(),
                 ..MediumChange::default()
             };
-            let changed = catalogue.change_medium(medium.id, change, now).await?;
-            lrs.medium_changed(changed.id).await?;
+            match catalogue.change_medium(medium.id, change, now).await {
+                Ok(changed) => lrs.medium_changed(changed.id).await?,
+                // Another tape of this barcode is the one that this library is known to have.
+                Err(error @ (CatalogueError::TapeExists { .. } | CatalogueError::Conflict { .. })) => {
+                    tracing::warn!(medium = %medium.name, library = %name, %error, "where it is was not noted");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

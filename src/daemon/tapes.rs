@@ -6,12 +6,12 @@ use super::media;
 use super::places::check_name;
 use super::server::Daemon;
 use super::visit::{Place, Visit, find};
-use crate::api::Problem;
 use crate::api::library::{
     TapeAddRequest, TapeCheck, TapeFinding, TapeList, TapeRequest, TapeView, TapesRequest, VolumeView,
 };
 use crate::api::media::MediumView;
 use crate::api::requests::MediumRequest;
+use crate::api::{Problem, exit};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -164,7 +164,10 @@ pub(super) async fn become_medium(
             }
         };
         let labelled = label(daemon, &visit, place, &medium).await;
-        if let (Err(_), None) = (&labelled, half) {
+        // Of a tape that a format began with, the cartridge says which medium it is to be: its row stays, blank, and the same
+        // command goes on with it.
+        let untouched = |problem: &Problem| problem.exit == exit::REFUSED;
+        if labelled.as_ref().is_err_and(untouched) && half.is_none() {
             // The first failure is told; a row that stays is blank and takes nothing.
             if let Err(error) = host.catalogue.forget_medium(medium.id).await {
                 tracing::warn!(medium = %name, %error, "it was not labelled and could not be forgotten");

@@ -97,13 +97,21 @@ impl Visit {
                 "a cartridge was put into a drive of no library",
             ));
         };
-        Ok(Self {
+        let visit = Self {
             place: place.clone(),
             bay,
             guest,
             known,
             allocation,
-        })
+        };
+        // Whoever used it before may have left its volume mounted.
+        match visit.run(|library, bay, _| library.unmount(bay)).await {
+            Ok(()) => Ok(visit),
+            Err(problem) => {
+                visit.end(daemon).await;
+                Err(problem)
+            }
+        }
     }
 
     /// Works with the library on the drive's own thread. The arguments are the library, the bay and the barcode.
@@ -137,11 +145,10 @@ fn not_begun(problem: Problem, known: Known) -> Problem {
     }
 }
 
+/// The row of a medium is read again before its next use.
 async fn leave(daemon: &Daemon, guest: MediumId, known: Known) {
-    let lrs = &daemon.host.lrs;
-    lrs.guest_leaves(guest);
     if known == Known::Medium
-        && let Err(error) = lrs.medium_changed(guest).await
+        && let Err(error) = daemon.host.lrs.medium_changed(guest).await
     {
         tracing::warn!(%guest, %error, "its row is read again when it is asked for next");
     }
@@ -151,10 +158,21 @@ async fn leave(daemon: &Daemon, guest: MediumId, known: Known) {
 pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result<Place, Problem> {
     let media = daemon.host.catalogue.media().await?;
     let of_tape = |medium: &&Medium| medium.family == Family::Tape;
-    let named = media.iter().filter(of_tape).find(|medium| medium.name == typed);
-    let barcode = named.map_or(typed, |medium| &medium.location.path).to_owned();
     let libraries: &Libraries = &daemon.libraries;
-    // Another library may have such a barcode: a medium's name means that medium.
+    let looked_in = match library {
+        Some(name) => vec![libraries.get(name)?],
+        None => libraries.ready(),
+    };
+    let is_barcode = looked_in
+        .iter()
+        .any(|library| !matches!(library.last_inventory().find(typed), Err(Missing::NotHere { .. })));
+    // A name means its medium, in its own library and nowhere else; what is on a label comes before what something is called.
+    let named = media.iter().filter(of_tape).find(|medium| {
+        let of = medium.location.library.as_deref();
+        let elsewhere = library.is_some_and(|wanted| of != Some(wanted));
+        medium.name == typed && !elsewhere && (medium.location.path == typed || !is_barcode)
+    });
+    let barcode = named.map_or(typed, |medium| &medium.location.path).to_owned();
     let library = library.or(named.and_then(|medium| medium.location.library.as_deref()));
     let candidates = match library {
         Some(name) => vec![libraries.get(name)?],

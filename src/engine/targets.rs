@@ -123,6 +123,9 @@ impl Targets {
         };
         let (count, missing) = (plan.unplaced.len(), plan.unplaced_bytes);
         let why = match worst {
+            Lack::NoDrive => {
+                "no drive serves the tapes that could take them (`respool drive list` tells why)".to_owned()
+            }
             Lack::Room(short) => no_room(*short, plan),
             Lack::Spool(short) => {
                 format!("source and targets share a drive, and the largest of them is {short} too large for the spool")
@@ -143,7 +146,7 @@ impl Targets {
         }
         let spool = match worst {
             Lack::Spool(_) => Some("enlarge [memory] spool".to_owned()),
-            Lack::NoMedium | Lack::Room(_) => None,
+            Lack::NoMedium | Lack::NoDrive | Lack::Room(_) => None,
         };
         let others = "add a medium with `respool dir add`, or name or free another one".to_owned();
         let known = self.ways_out.iter().take(WAYS_TOLD).cloned();
@@ -254,7 +257,7 @@ pub(crate) async fn awaited_for(host: &Arc<Host>, spec: &JobSpec, own: Option<Jo
 /// How much a medium can take, from the medium itself; where its drive is busy, and of a tape, which would have to be loaded
 /// for this, from the catalogue. A probe that fails closes the medium, it never opens it.
 async fn room_on(host: &Arc<Host>, medium: &Medium) -> Result<ByteCount, String> {
-    if medium.family == Family::Tape {
+    if medium.family == Family::Tape && medium.capacity.is_some() {
         return room_by_catalogue(host, medium, "it never told its capacity").await;
     }
     let request = Request {

@@ -27,6 +27,8 @@ pub struct Target {
 pub enum Lack {
     /// No medium may take it at all.
     NoMedium,
+    /// No drive serves what would have to be read and written for it.
+    NoDrive,
     /// So many bytes are missing on the roomiest medium that may take it.
     Room(ByteCount),
     /// It can only be staged, and the spool is so many bytes too small for it.
@@ -37,6 +39,7 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMedium => LeftOut::NoTarget.fmt(f),
+            Self::NoDrive => f.write_str("no drive serves its source and a target for it"),
             Self::Room(bytes) => write!(f, "{bytes} missing on the roomiest target"),
             Self::Spool(bytes) => {
                 write!(
@@ -114,6 +117,7 @@ pub fn assign(manifest: &Manifest, targets: &[Target], moorings: &Moorings) -> P
     let mut plan = Plan::default();
     let mut apart = Apart::new(manifest);
     let mut held = moorings.held();
+    let mut later_bytes = ByteCount::ZERO;
     for item in &manifest.items {
         let need = item.bytes + EXTENT_OVERHEAD;
         let allowed = |index: &usize| {
@@ -137,7 +141,10 @@ pub fn assign(manifest: &Manifest, targets: &[Target], moorings: &Moorings) -> P
                 held.take(source, (targets[index].medium, targets[index].berth.as_ref()));
                 apart.place(item, targets[index].medium);
             }
-            None if ranks.order(item).any(|index| fits(&index)) => plan.later.push(item.extent),
+            None if ranks.order(item).any(|index| fits(&index)) => {
+                later_bytes += need;
+                plan.later.push(item.extent);
+            }
             None => {
                 let roomiest = (0..targets.len()).filter(allowed).map(|index| free[index]).max();
                 plan.unplaced_bytes += need;
@@ -145,6 +152,12 @@ pub fn assign(manifest: &Manifest, targets: &[Target], moorings: &Moorings) -> P
                 plan.unplaced.push((item.extent, lack));
             }
         }
+    }
+    if plan.steps.is_empty() {
+        // The drives are empty, so that there is nothing to wait for.
+        let stranded = std::mem::take(&mut plan.later).into_iter();
+        plan.unplaced.extend(stranded.map(|extent| (extent, Lack::NoDrive)));
+        plan.unplaced_bytes += later_bytes;
     }
     plan
 }
@@ -464,6 +477,22 @@ mod tests {
         }
         let plan = moored(&manifest, &targets, &[None, library()], 2);
         assert_eq!(plan.steps.len(), 3, "a source elsewhere takes no drive of it");
+    }
+
+    /// with no drive that serves there is nothing to wait for.
+    #[test]
+    fn x10_without_any_drive_that_serves_a_plan_says_so() {
+        let mut targets = [target(1 << 30, true)];
+        targets[0].berth = Some(Berth::Library("lib0".into()));
+        let manifest = manifest(vec![item(10, 0, 0), item(20, 0, 0)], BTreeSet::new());
+        let plan = moored(&manifest, &targets, &[], 0);
+        assert!(plan.steps.is_empty() && plan.later.is_empty());
+        assert!(
+            plan.unplaced.iter().all(|(_, lack)| *lack == Lack::NoDrive),
+            "{:?}",
+            plan.unplaced
+        );
+        assert_eq!(plan.unplaced_bytes, ByteCount(30 + 2 * EXTENT_OVERHEAD.0));
     }
 
     #[test]

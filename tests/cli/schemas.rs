@@ -230,6 +230,8 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
     run("tape format", "RSP001L9 --name u --tags tape", 0);
     run("put", "file on-tape --tags tape", 0);
     run("tape check", "t", 0);
+    run("tape import", "t", 0);
+    run("tape compact", "t --onto u", 0);
     run("tape unload", "t", 0);
     run("medium show", "t", 0);
     run("drive list", "", 0);

@@ -2,6 +2,7 @@
 
 use super::allocation::Mode;
 use super::drive::{Drive, DriveId};
+use super::request::AllocationId;
 use super::scheduler::Scheduler;
 use dss::model::MediumId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,11 @@ impl Scheduler {
             }
         }
         serving
+    }
+
+    /// Whether a request that is not granted yet holds what it claims.
+    pub fn prepares(&self, id: AllocationId) -> bool {
+        self.queue.get(id).is_some_and(super::queue::Waiting::is_preparing)
     }
 
     /// What a drive is doing.

@@ -34,8 +34,8 @@ struct Owner {
     workers: BTreeMap<DriveId, Worker>,
     /// The drive that each tape was in last, for what is told of it when it is out already.
     lately: BTreeMap<MediumId, DriveId>,
-    /// Cartridges that are mounted as they are.
-    guests: BTreeMap<MediumId, Guest>,
+    /// Cartridges that are brought into a drive as they are, by who asked for them.
+    guests: BTreeMap<AllocationId, Guest>,
     leases: Arc<LeaseBook>,
     /// Leases on their way back; the next request for one waits for it.
     returning: BTreeMap<MediumId, JoinHandle<()>>,
@@ -105,6 +105,8 @@ impl Owner {
 
     fn hear(&mut self, message: Message) {
         match message {
+            Message::Event(Event::Release(id)) => self.end(id, Event::Release(id)),
+            Message::Event(Event::Cancel(id)) => self.end(id, Event::Cancel(id)),
             Message::Event(event) => self.tell(event),
             Message::Allocate(id, request, answer) => {
                 self.asking.insert(id, answer);
@@ -125,8 +127,7 @@ impl Owner {
             }
             Message::Drives(answer) => reply(answer, self.scheduler.drive_list()),
             Message::Serving(answer) => reply(answer, self.scheduler.serving()),
-            Message::Guest(guest) => self.welcome(*guest),
-            Message::GuestLeaves(medium) => self.see_off(medium),
+            Message::Guest(id, guest) => self.welcome(id, *guest),
             Message::Stop(answer) => {
                 self.stopping.push(answer);
                 self.tell(Event::Stop);
@@ -134,30 +135,43 @@ impl Owner {
         }
     }
 
-    /// From now on a cartridge is mounted as it is.
-    fn welcome(&mut self, guest: Guest) {
-        let (row, medium) = (guest.row.clone(), guest.row.id);
-        self.guests.insert(medium, guest);
+    /// Whoever asked under this id has the cartridge mounted as it is, and nobody else has.
+    fn welcome(&mut self, id: AllocationId, guest: Guest) {
+        let row = guest.row.clone();
+        self.guests.insert(id, guest);
         self.tell(Event::MediumSeen(row));
-        self.tell(Event::Distrust(medium));
     }
 
-    fn see_off(&mut self, medium: MediumId) {
-        match self.guests.remove(&medium).map(|guest| guest.known) {
-            Some(Known::No) => {
-                self.rows.remove(&medium);
-                self.tell(Event::MediumGone(medium));
-            }
-            // What is mounted of it is nothing that anybody can use.
-            Some(Known::Medium) => self.tell(Event::Distrust(medium)),
-            None => {}
+    /// A request or an allocation ends. What a guest leaves mounted is nothing that the next one can use, and is distrusted
+    /// before anybody can be granted it.
+    fn end(&mut self, id: AllocationId, event: Event) {
+        let guest = self.guests.remove(&id);
+        if let Some(guest) = &guest {
+            self.tell(Event::Distrust(guest.row.id));
         }
+        self.tell(event);
+        if let Some(guest) = guest.filter(|guest| guest.known == Known::No) {
+            self.forget(guest.row.id);
+        }
+    }
+
+    fn forget(&mut self, medium: MediumId) {
+        self.rows.remove(&medium);
+        self.tell(Event::MediumGone(medium));
+    }
+
+    /// The guest that a medium is in a drive for, or on its way there. What it claims nobody else does.
+    fn guest_of(&self, medium: MediumId) -> Option<&Guest> {
+        let here = |id: &AllocationId| self.granted.contains_key(id) || self.scheduler.prepares(*id);
+        let mut guests = self.guests.iter();
+        let found = guests.find(|(id, guest)| guest.row.id == medium && here(id));
+        found.map(|(_, guest)| guest)
     }
 
     /// A medium failed: the core judges, the catalogue is told, then whoever told it is.
     fn failed(&mut self, medium: MediumId, error: &MediaError, answer: oneshot::Sender<Reported>) {
         // What fails with a cartridge as it is, is told to whoever brought it.
-        let row = self.rows.get(&medium).filter(|_| !self.guests.contains_key(&medium));
+        let row = self.rows.get(&medium).filter(|_| self.guest_of(medium).is_none());
         let evidence = row.and_then(|row| {
             let drive = self.scheduler.drive_of(row);
             failure(row, drive.or_else(|| self.lately.get(&medium).cloned())?, error)
@@ -233,7 +247,12 @@ impl Owner {
             Effect::TakeLease(medium) => self.take_lease(medium),
             Effect::ReleaseLease(medium) => self.release_lease(medium),
             Effect::Grant(grant) => self.grant(grant),
-            Effect::Refuse { id, refusal, cause } => self.refuse(id, refusal, cause),
+            Effect::Refuse { id, refusal, cause } => {
+                self.refuse(id, refusal, cause);
+                let guest = self.guests.remove(&id).filter(|guest| guest.known == Known::No)?;
+                self.rows.remove(&guest.row.id);
+                return Some(Event::MediumGone(guest.row.id));
+            }
             Effect::Suspect { medium, why } => self.findings.push(Finding::Suspect(medium, why)),
             Effect::DriveOut { drive, why } => self.findings.push(Finding::DriveOut(drive, why)),
             Effect::AskYield(id) => {
@@ -286,7 +305,7 @@ impl Owner {
         if drive.library().is_some() {
             self.lately.insert(medium, drive.clone());
         }
-        if let Some(guest) = self.guests.get(&medium) {
+        if let Some(guest) = self.guest_of(medium) {
             let row = guest.row.clone();
             self.spawn(async move {
                 match bring(&context, &desk, &worker, &drive, row).await {
@@ -379,7 +398,11 @@ impl Owner {
     }
 
     fn take_lease(&mut self, medium: MediumId) {
-        if self.guests.get(&medium).is_some_and(|guest| guest.known == Known::No) {
+        if self
+            .guests
+            .values()
+            .any(|guest| guest.row.id == medium && guest.known == Known::No)
+        {
             let no_row = "the catalogue does not know it".to_owned();
             self.spawn(async move { Event::LeaseFailed(medium, no_row) });
             return;

@@ -4,6 +4,7 @@ use super::barcode;
 use super::error::{LibraryError, LibraryResult, Trouble};
 use super::spec::NewLibrary;
 use super::{Library, Make};
+use crate::ldm::changer::ElementKind;
 use crate::ldm::virt::{LibrarySpec, Technology, VirtualLibrary};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl Library {
             };
             if barcode::is_cleaning(barcode) {
                 return Err(Trouble::Cleaning(barcode.to_owned()));
+            }
+            let inventory = library.arm().look()?;
+            let away = inventory.of(ElementKind::Drive).filter(|drive| drive.full).count();
+            if inventory.free_slots().len() <= away {
+                let why = "no slot is free: those that are empty are the places of the cartridges in the drives";
+                return Err(Trouble::Refused(why.to_owned()));
             }
             model.insert(cartridge, barcode, technology)?;
             Ok(())
