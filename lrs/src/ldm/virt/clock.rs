@@ -30,6 +30,14 @@ impl Clock {
         }
     }
 
+    /// Another clock, which stands where this one does.
+    pub(super) fn standing(&self) -> Self {
+        Self {
+            pace: self.pace,
+            micros: Arc::new(AtomicU64::new(self.micros.load(Ordering::Relaxed))),
+        }
+    }
+
     /// How long the device has worked.
     pub fn now(&self) -> Duration {
         Duration::from_micros(self.micros.load(Ordering::Relaxed))

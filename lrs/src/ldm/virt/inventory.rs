@@ -130,6 +130,13 @@ pub(super) enum Place {
 
 impl Inventory {
     pub(super) fn new(spec: &LibrarySpec) -> LibraryResult<Self> {
+        // Serial numbers must differ between libraries of one host: changers and drives are matched by them.
+        let stem = uuid::Uuid::now_v7().simple().to_string()[26..].to_uppercase();
+        Self::with_stem(spec, &stem)
+    }
+
+    /// The same with serial numbers made of a stem, which no other library of this host has.
+    pub(super) fn with_stem(spec: &LibrarySpec, stem: &str) -> LibraryResult<Self> {
         let impossible = |why: &str| Err(LibraryError::Impossible(why.to_owned()));
         if spec.drives == 0 || spec.slots == 0 {
             return impossible("it needs a drive and a slot");
@@ -140,8 +147,6 @@ impl Inventory {
         if !spec.technology.has_drives() {
             return impossible("there are no drives of this technology");
         }
-        // Serial numbers must differ between libraries of one host: changers and drives are matched by them.
-        let stem = uuid::Uuid::now_v7().simple().to_string()[26..].to_uppercase();
         Ok(Self {
             technology: spec.technology,
             drives: (0..spec.drives).map(|number| format!("VD{stem}{number:02}")).collect(),

@@ -35,19 +35,20 @@ pub struct Rehearsal {
     pub pace: Pace,
 }
 
-/// A tape library in a folder.
+/// A tape library in a folder, or in memory alone.
 pub struct VirtualLibrary {
-    folder: PathBuf,
-    drives: Vec<Arc<Mutex<Drive>>>,
-    changer: Arc<Mutex<Changer>>,
+    /// None: all of it is in memory.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) drives: Vec<Arc<Mutex<Drive>>>,
+    pub(super) changer: Arc<Mutex<Changer>>,
     /// Held by whoever brings a cartridge in, which may take long: the arm moves meanwhile.
-    intake: Mutex<()>,
+    pub(super) intake: Mutex<()>,
 }
 
 /// What the changer and the library share: the inventory, the drives, the folder, and the cartridges in memory that are in
 /// no drive, by barcode.
 pub(super) struct Frame {
-    pub(super) folder: PathBuf,
+    pub(super) folder: Option<PathBuf>,
     pub(super) inventory: Inventory,
     pub(super) drives: Vec<Arc<Mutex<Drive>>>,
     pub(super) shelf: BTreeMap<String, Box<dyn Cartridge>>,
@@ -56,9 +57,17 @@ pub(super) struct Frame {
 impl Frame {
     /// Opens the folder of a cartridge.
     pub(super) fn open(&self, content: &Content) -> LibraryResult<Box<dyn Cartridge>> {
-        let path = cartridge_folder(&self.folder, &content.barcode);
+        let Some(folder) = &self.folder else {
+            return Err(LibraryError::Unknown(content.barcode.clone()));
+        };
+        let path = cartridge_folder(folder, &content.barcode);
         let opened = FolderCartridge::open(&path, &content.barcode, content.technology);
         Ok(Box::new(opened.map_err(|error| io(&path, error.into()))?))
+    }
+
+    /// Keeps what is where from now on.
+    pub(super) fn store(&self, next: &Inventory) -> LibraryResult<()> {
+        self.folder.as_ref().map_or(Ok(()), |folder| next.store(folder))
     }
 
     /// The slot for a cartridge that the library does not have.
@@ -93,7 +102,10 @@ impl VirtualLibrary {
 
     /// The same with faults, names and time.
     pub fn rehearse(folder: &Path, rehearsal: &Rehearsal) -> LibraryResult<Self> {
-        let inventory = Inventory::load(folder)?;
+        Self::of(Inventory::load(folder)?, Some(folder.to_owned()), rehearsal)
+    }
+
+    pub(super) fn of(inventory: Inventory, folder: Option<PathBuf>, rehearsal: &Rehearsal) -> LibraryResult<Self> {
         let name = if rehearsal.name.is_empty() {
             "library"
         } else {
@@ -111,7 +123,7 @@ impl VirtualLibrary {
         };
         let drives: Vec<_> = inventory.drives.iter().enumerate().map(drive).collect();
         let frame = Frame {
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             inventory,
             drives: drives.clone(),
             shelf: BTreeMap::new(),
@@ -123,7 +135,7 @@ impl VirtualLibrary {
         }
         let faults = Faults::of_library(rehearsal.faults.clone(), name);
         Ok(Self {
-            folder: folder.to_owned(),
+            folder,
             drives,
             changer: Arc::new(Mutex::new(Changer::new(name, frame, faults, rehearsal.pace))),
             intake: Mutex::new(()),
@@ -214,7 +226,10 @@ impl VirtualLibrary {
     /// The folder of a cartridge that has one.
     pub fn cartridge_path(&self, barcode: &str) -> LibraryResult<PathBuf> {
         match self.changer().frame.inventory.kept(barcode) {
-            Some(Kept::Folder) => Ok(cartridge_folder(&self.folder, barcode)),
+            Some(Kept::Folder) => match &self.folder {
+                Some(folder) => Ok(cartridge_folder(folder, barcode)),
+                None => Err(LibraryError::Unknown(barcode.to_owned())),
+            },
             Some(Kept::Memory) | None => Err(LibraryError::Unknown(barcode.to_owned())),
         }
     }
@@ -233,7 +248,7 @@ impl VirtualLibrary {
         }
     }
 
-    fn changer(&self) -> MutexGuard<'_, Changer> {
+    pub(super) fn changer(&self) -> MutexGuard<'_, Changer> {
         lock(&self.changer)
     }
 
@@ -244,9 +259,13 @@ impl VirtualLibrary {
         technology: Technology,
         make: impl FnOnce(&Path) -> LibraryResult<()>,
     ) -> LibraryResult<()> {
+        let Some(folder) = &self.folder else {
+            let why = "a library in memory keeps no folders of cartridges";
+            return Err(LibraryError::Impossible(why.to_owned()));
+        };
         let _alone = lock(&self.intake);
         self.changer().frame.room_for(barcode)?;
-        let cartridges = self.folder.join(CARTRIDGES);
+        let cartridges = folder.join(CARTRIDGES);
         intake::sweep(&cartridges)?;
         let draft = intake::draft(&cartridges, barcode);
         if let Err(error) = make(&draft) {
@@ -256,7 +275,7 @@ impl VirtualLibrary {
         }
         let mut changer = self.changer();
         let slot = changer.frame.room_for(barcode)?;
-        intake::name(&draft, &cartridge_folder(&self.folder, barcode), &cartridges)?;
+        intake::name(&draft, &cartridge_folder(folder, barcode), &cartridges)?;
         let content = Content {
             barcode: barcode.to_owned(),
             technology,
@@ -265,7 +284,7 @@ impl VirtualLibrary {
         };
         let mut next = changer.frame.inventory.clone();
         next.elements.insert(slot, content);
-        next.store(&self.folder)?;
+        next.store(folder)?;
         changer.frame.inventory = next;
         changer.tell_change();
         Ok(())

@@ -17,6 +17,7 @@ mod handle;
 mod intake;
 mod inventory;
 pub mod library;
+mod memory;
 mod reservation;
 mod sense;
 pub mod technology;

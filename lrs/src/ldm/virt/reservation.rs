@@ -36,7 +36,7 @@ const WRITE_EXCLUSIVE_ALL: u8 = 7;
 const EXCLUSIVE_ACCESS_ALL: u8 = 8;
 
 /// The initiators of one device, and what they hold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Initiators {
     count: u32,
     attentions: BTreeMap<Initiator, VecDeque<Say>>,
@@ -60,6 +60,12 @@ impl Initiators {
     pub(super) fn leave(&mut self, initiator: Initiator) {
         self.attentions.remove(&initiator);
         self.preventing.retain(|other| *other != initiator);
+    }
+
+    /// All of them go away, as those of a host that crashed.
+    pub(super) fn leave_all(&mut self) {
+        self.attentions.clear();
+        self.preventing.clear();
     }
 
     /// Tells all of them; each hears the same thing once.

@@ -57,6 +57,15 @@ pub trait Cartridge: Send {
     /// on: `power_cut` takes it away.
     fn flush(&mut self) -> CartridgeResult<()>;
 
+    /// Of what was written since the last flush at most so many blocks are durable now, the first ones: a drive writes out
+    /// its buffer whenever it likes. A storage that only makes all durable at once keeps what it had.
+    fn come_down(&mut self, _blocks: u64) {}
+
+    /// Another tape that is just like this one; None: it is no tape that can be copied so.
+    fn copy(&self) -> Option<Box<dyn Cartridge>> {
+        None
+    }
+
     /// Forgets what was written since the last flush.
     fn power_cut(&mut self);
 

@@ -8,17 +8,18 @@ use super::{Cartridge, CartridgeResult};
 use crate::ldm::drive::{Attribute, Position};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Content of blocks from a first one on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Content {
     /// So many synthetic records, the first of this seed, each next one of the next seed.
     Synthetic { count: u64, seed: u64 },
-    /// One record as it was written.
-    Whole(Vec<u8>),
+    /// One record as it was written. Copies of a cartridge share it.
+    Whole(Arc<[u8]>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Part {
     map: BlockMap,
     durable: u64,
@@ -26,7 +27,7 @@ struct Part {
 }
 
 /// A cartridge in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SparseCartridge {
     card: Card,
     parts: Vec<Part>,
@@ -133,7 +134,7 @@ impl Cartridge for SparseCartridge {
         part.map.push(BlockKind::Record(bytes), 1);
         let content = match seed_of(record) {
             Some(seed) => Content::Synthetic { count: 1, seed },
-            None => Content::Whole(record.to_vec()),
+            None => Content::Whole(record.into()),
         };
         part.put(at.block, content);
         Ok(())
@@ -156,6 +157,16 @@ impl Cartridge for SparseCartridge {
             part.durable = part.map.end();
         }
         Ok(())
+    }
+
+    fn come_down(&mut self, blocks: u64) {
+        for part in &mut self.parts {
+            part.durable = part.map.end().min(part.durable + blocks);
+        }
+    }
+
+    fn copy(&self) -> Option<Box<dyn Cartridge>> {
+        Some(Box::new(self.clone()))
     }
 
     fn power_cut(&mut self) {
@@ -257,5 +268,20 @@ mod tests {
         let mut record = [0; 4];
         tape.read(Position::at(0, 0), &mut record).unwrap();
         assert_eq!(&record, b"kept");
+    }
+
+    #[test]
+    fn a_part_of_the_buffer_may_have_come_down_and_only_its_beginning() {
+        let mut tape = SparseCartridge::new(Card::blank("A", Technology::Lto9));
+        for block in 0..4 {
+            tape.write(Position::at(0, block), b"record").unwrap();
+        }
+        let mut copy = tape.copy().unwrap();
+        copy.come_down(3);
+        copy.power_cut();
+        assert_eq!((copy.map(0).end(), tape.map(0).end()), (3, 4), "a copy is another tape");
+        tape.come_down(9);
+        tape.power_cut();
+        assert_eq!(tape.map(0).end(), 4);
     }
 }

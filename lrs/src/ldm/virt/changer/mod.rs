@@ -84,9 +84,25 @@ impl Changer {
         }
     }
 
+    /// A changer of another frame that is just like this one.
+    pub(super) fn copy(&self, frame: Frame) -> Self {
+        Self {
+            name: self.name.clone(),
+            frame,
+            faults: self.faults.clone(),
+            clock: self.clock.standing(),
+            initiators: self.initiators.clone(),
+        }
+    }
+
     /// How long the arm has worked.
     pub(super) fn time(&self) -> Duration {
         self.clock.now()
+    }
+
+    /// Its host is gone.
+    pub(super) fn host_ends(&mut self) {
+        self.initiators.leave_all();
     }
 
     /// Power on.

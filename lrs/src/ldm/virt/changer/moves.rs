@@ -48,7 +48,7 @@ impl Changer {
         let mut moved = content.clone();
         moved.source = Some(from);
         next.elements.insert(to, moved);
-        next.store(&self.frame.folder).map_err(|_| Say::MECHANICAL)?;
+        self.frame.store(&next).map_err(|_| Say::MECHANICAL)?;
         let removed = from_drive.and_then(|drive| lock(&self.frame.drives[drive]).remove());
         // One in memory is never opened anew: it is the one that was taken out, or lay on the shelf.
         let carried = match content.kept {

@@ -78,6 +78,69 @@ impl Drive {
         }
     }
 
+    /// The barcode of what is threaded.
+    pub(in crate::ldm::virt) fn threaded(&self) -> Option<String> {
+        self.barcode()
+    }
+
+    /// What is in it, if it is this one.
+    pub(in crate::ldm::virt) fn cartridge_named(&mut self, barcode: &str) -> Option<&mut dyn Cartridge> {
+        let held = match &mut self.bay {
+            Bay::Empty => return None,
+            Bay::Ejected(cartridge) | Bay::Refused(cartridge, _) | Bay::Loading(cartridge, _) => cartridge,
+            Bay::Ready(loaded) => &mut loaded.cartridge,
+        };
+        (held.card().barcode == barcode).then_some(held.as_mut())
+    }
+
+    /// Its host is gone.
+    pub(in crate::ldm::virt) fn host_ends(&mut self) {
+        self.initiators.leave_all();
+    }
+
+    /// How many blocks it has in its buffer.
+    pub(in crate::ldm::virt) fn blocks_in_buffer(&self) -> u64 {
+        self.buffered()
+    }
+
+    /// Its power goes after so many of the blocks in its buffer came down.
+    pub(in crate::ldm::virt) fn power_cut_after(&mut self, blocks: u64) {
+        if let Bay::Ready(loaded) = &mut self.bay {
+            loaded.cartridge.come_down(blocks);
+        }
+        self.power_cut();
+    }
+
+    /// Another drive that stands just like this one, with a copy of what is in it; None: that cannot be copied.
+    pub(in crate::ldm::virt) fn copy(&self) -> Option<Self> {
+        let bay = match &self.bay {
+            Bay::Empty => Bay::Empty,
+            Bay::Ejected(cartridge) => Bay::Ejected(cartridge.copy()?),
+            Bay::Loading(cartridge, until) => Bay::Loading(cartridge.copy()?, *until),
+            Bay::Refused(cartridge, say) => Bay::Refused(cartridge.copy()?, *say),
+            Bay::Ready(loaded) => Bay::Ready(Loaded {
+                cartridge: loaded.cartridge.copy()?,
+                access: loaded.access,
+                touched: loaded.touched,
+            }),
+        };
+        Some(Self {
+            identity: self.identity.clone(),
+            faults: self.faults.clone(),
+            clock: self.clock.standing(),
+            pace: self.pace,
+            bay,
+            position: self.position,
+            initiators: self.initiators.clone(),
+            modes: self.modes,
+            statistics: self.statistics.clone(),
+            deferred: self.deferred,
+            streaming: self.streaming,
+            overwrite_allowed: self.overwrite_allowed,
+            loading_since: self.loading_since,
+        })
+    }
+
     /// The drive fails to write what is in its buffer, and says so with the next command.
     pub(in crate::ldm::virt) fn lose_buffer(&mut self, say: Say) {
         if self.drop_buffer().is_ok() {

@@ -22,7 +22,7 @@ mod alert {
 }
 
 /// What a drive counts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Statistics {
     read_bytes: u64,
     written_bytes: u64,
