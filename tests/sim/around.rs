@@ -7,7 +7,8 @@ use crate::disk::SimDisk;
 use crate::universe::{Effect, Universe};
 use async_trait::async_trait;
 use dss::catalogue;
-use dss::model::{AdmState, ByteCount, Generation, Medium};
+use dss::model::{AdmState, ByteCount, Family, Generation, Medium};
+use lrs::core::DriveId;
 use lrs::ldm::disk::Disk;
 use lrs::ldm::fs::{Volume, dir};
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
@@ -125,26 +126,23 @@ impl Pace for Paces {
 /// Makes what a mount uses of the way to its platter.
 type Wrap = Arc<dyn Fn(SimDisk) -> Box<dyn Disk> + Send + Sync>;
 
-/// The disks of a universe, each below [`SHELF`].
+/// The disks of a universe, each below [`SHELF`], and its tapes, which respoold's own devices mount.
 pub struct Devices {
     pub universe: Arc<Universe>,
     pub disks: Wrap,
+    pub tapes: respool::daemon::devices::Devices,
 }
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
-        let generation = medium.generation;
-        let generations = match medium.adm_state {
-            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
-            _ => vec![generation],
-        };
-        let expected = dir::Expected {
-            medium: medium.id,
-            name: medium.name.clone(),
-            generations,
-            capacity: medium.capacity,
-        };
-        dir::mount(self.disk(&medium.name, Path::new(&medium.location.path))?, expected)
+    fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
+        match medium.family {
+            Family::Dir => self.mount_dir(medium),
+            Family::Tape => self.tapes.mount(medium, berth),
+        }
+    }
+
+    fn unmount(&self, drive: &DriveId) -> MediaResult<()> {
+        self.tapes.unmount(drive)
     }
 
     fn disk(&self, name: &str, path: &Path) -> MediaResult<Box<dyn Disk>> {
@@ -157,5 +155,22 @@ impl Mounter for Devices {
             fault: Fault::Io(Errno::ENOENT),
         })?;
         Ok((self.disks)(SimDisk::new(&self.universe, disk)))
+    }
+}
+
+impl Devices {
+    pub fn mount_dir(&self, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
+        let generation = medium.generation;
+        let generations = match medium.adm_state {
+            AdmState::Erasing => vec![generation, Generation(generation.0 - 1)],
+            _ => vec![generation],
+        };
+        let expected = dir::Expected {
+            medium: medium.id,
+            name: medium.name.clone(),
+            generations,
+            capacity: medium.capacity,
+        };
+        dir::mount(self.disk(&medium.name, Path::new(&medium.location.path))?, expected)
     }
 }

@@ -1,14 +1,16 @@
 //! Crashes a scene at every instant of its act, and every recovery from that once more: whatever was acknowledged is
 //! there, whatever was not is absent or whole, and everything that was begun comes to its end.
 //!
-//! An instant is a call on a disk or on the catalogue (before it; on the catalogue also after it), or a named step. Where
-//! nothing that outlives a process has changed since the instant before, a crash leaves the same and is not repeated.
+//! An instant is a call on a disk, a command to a tape drive or to the arm, a call on the catalogue (before it, and there
+//! also after it), or a named step. Where nothing that outlives a process has changed since the instant before, a crash
+//! leaves the same and is not repeated.
 
 use crate::around::Surroundings;
 use crate::chance::{Chance, mix};
 use crate::life::{Life, live_in};
 use crate::scene::{Scene, bytes_of, what_was_told_is_so};
 use crate::scenes::{Deletes, Format, Import, Puts, Quarantined, Repack, Restore, Staged};
+use crate::tapes::{TapePuts, TapeRepack, Way};
 use crate::universe::{Crash, Instant, Universe};
 use dss::model::Step;
 use std::collections::BTreeSet;
@@ -39,7 +41,7 @@ fn again() -> Again {
     }
 }
 
-fn live_as<T>(scene: &dyn Scene, universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
+pub fn live_as<T>(scene: &dyn Scene, universe: &Arc<Universe>, work: impl AsyncFnOnce(&Life) -> T) -> T {
     let mut around = Surroundings::calm(universe);
     scene.configure(&mut around.config);
     live_in(universe, around, work)
@@ -124,12 +126,12 @@ impl std::fmt::Display for Count {
 
 /// Collects what went wrong, so that one look tells whether a rule or an instant is at fault.
 #[derive(Default)]
-struct Failures(Vec<String>);
+pub struct Failures(Vec<String>);
 
 impl Failures {
-    fn run(&mut self, what: impl FnOnce() -> String, work: impl FnOnce() -> Vec<Instant>) -> Vec<Instant> {
+    pub fn run<T: Default>(&mut self, what: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
         match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(noted) => noted,
+            Ok(answer) => answer,
             Err(panic) => {
                 let words = panic.downcast_ref::<String>().cloned();
                 let words = words.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
@@ -137,12 +139,12 @@ impl Failures {
                 words.truncate(words.floor_char_boundary(600));
                 self.0.push(format!("{}: {words}", what()));
                 assert!(self.0.len() < 10, "too much fails:\n{}", self.0.join("\n"));
-                Vec::new()
+                T::default()
             }
         }
     }
 
-    fn must_be_none(&self) {
+    pub fn must_be_none(&self) {
         assert!(self.0.is_empty(), "{} failed:\n{}", self.0.len(), self.0.join("\n"));
     }
 }
@@ -239,6 +241,31 @@ fn e15_a_crash_at_any_instant_of_a_format_erases_nothing_else_and_the_format_end
 #[test]
 fn e15_a_crash_at_any_instant_of_an_import_forgets_nothing_and_the_import_ends() {
     crash_everywhere(&Import);
+}
+
+#[test]
+fn e15_e06_a_crash_before_any_command_of_a_repack_from_tape_to_tape_loses_nothing_and_the_repack_ends() {
+    crash_everywhere(&TapeRepack(Way::TapeToTape));
+}
+
+#[test]
+fn e15_x10_a_crash_before_any_command_of_a_staged_repack_in_one_drive_loses_nothing_and_the_repack_ends() {
+    crash_everywhere(&TapeRepack(Way::OneDrive));
+}
+
+#[test]
+fn e15_e06_a_crash_before_any_command_of_a_repack_from_disk_to_tape_loses_nothing_and_the_repack_ends() {
+    crash_everywhere(&TapeRepack(Way::DiskToTape));
+}
+
+#[test]
+fn e15_e06_a_crash_before_any_command_of_a_repack_from_tape_to_disk_loses_nothing_and_the_repack_ends() {
+    crash_everywhere(&TapeRepack(Way::TapeToDisk));
+}
+
+#[test]
+fn e15_e06_a_crash_before_any_command_of_a_put_to_tapes_keeps_what_was_acknowledged() {
+    crash_everywhere(&TapePuts);
 }
 
 /// A step before a commit is told within the transaction, and leaves what the call's beginning left.

@@ -3,6 +3,7 @@
 use crate::around::{Devices, SHELF, Surroundings};
 use crate::catalogue::Overheard;
 use crate::disk::SimDisk;
+use crate::robot;
 use crate::universe::Universe;
 use bytes::Bytes;
 use dss::catalogue::{ExtentFilter, MediumChange, NewMedium, Overwrite, Page, Severity};
@@ -12,12 +13,15 @@ use dss::model::{
     JobKind, JobSpec, Location, Medium, MediumId, Metadata, Oid, Quarantine, Revision, VerifyMode, Version,
 };
 use jiff::SignedDuration;
-use lrs::core::DriveId;
 use lrs::ldm::disk::{Disk, Role};
+use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::fs::{Label, dir};
-use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Settings};
+use lrs::ldm::library::Terms;
+use lrs::service::{AgeClock, Drives, Lrs, Settings};
 use respool::api::Problem;
 use respool::api::requests::{PutHeader, StreamEnd};
+use respool::daemon::devices;
+use respool::daemon::libraries::Libraries;
 use respool::engine::{self, Controls};
 use respool::host::Host;
 use respool::store::put::{PutFrame, PutOptions, PutResult, PutSession};
@@ -47,6 +51,7 @@ pub fn live_in<T>(universe: &Arc<Universe>, around: Surroundings, work: impl Asy
     runtime.block_on(async {
         universe.begin_life();
         let life = Life::begin(universe, around);
+        life.open_library().await;
         let answer = work(&life).await;
         universe.end_life();
         answer
@@ -64,6 +69,8 @@ pub enum Left {
 pub struct Life {
     pub universe: Arc<Universe>,
     pub host: Arc<Host>,
+    pub libraries: Arc<Libraries>,
+    devices: Arc<Devices>,
     holder: Holder,
 }
 
@@ -86,9 +93,11 @@ impl Life {
             drives: Drives::Tasks(pace),
         };
         let clock: Arc<dyn AgeClock> = universe.clone();
+        let libraries = Arc::new(Libraries::new(Terms::usual(robot::key())));
         let devices = Arc::new(Devices {
             universe: Arc::clone(universe),
             disks,
+            tapes: devices::Devices::new(FaultPlan::none(), Arc::clone(&libraries), (clock.clone(), universe.id)),
         });
         let catalogue = Arc::new(Overheard {
             catalogue: Arc::clone(&universe.catalogue),
@@ -96,7 +105,7 @@ impl Life {
         });
         let host = Host {
             catalogue: catalogue.clone(),
-            lrs: Lrs::start(settings, catalogue, devices, clock.clone()),
+            lrs: Lrs::start(settings, catalogue, devices.clone(), clock.clone()),
             clock,
             checkpoints: universe.checkpoints(),
             config: Arc::new(config),
@@ -107,6 +116,8 @@ impl Life {
         Self {
             universe: Arc::clone(universe),
             host: Arc::new(host),
+            libraries,
+            devices,
             holder,
         }
     }
@@ -263,7 +274,8 @@ impl Life {
     /// What the catalogue calls *sync* is on its medium, whole, at every instant: also before anything is recovered (I1,
     /// I5). Bytes of a medium that is being erased are nobody's any more.
     pub async fn what_is_sync_is_there(&self) {
-        for medium in self.host.catalogue.media().await.unwrap() {
+        self.what_is_sync_is_on_its_tape().await;
+        for medium in self.media_of(Family::Dir).await {
             let rows = self.extents(&medium).await.into_iter();
             for row in rows.filter(|row| row.state == ExtentState::Sync) {
                 let held = self.universe.content(&medium.name, &row.address.0);
@@ -291,12 +303,17 @@ impl Life {
             let rows = self.extents(&medium).await;
             let is_left = |row: &&Extent| match (row.state, left) {
                 (ExtentState::Sync, _) => false,
+                // A tape gains nothing by being swept: its orphans go when it is erased.
+                (ExtentState::Orphan, _) if medium.family == Family::Tape => false,
                 (ExtentState::Orphan, Left::HeldOrphans) => row.hold.is_over(now),
                 (ExtentState::Orphan | ExtentState::Pending, _) => true,
             };
             let left: Vec<&Extent> = rows.iter().filter(is_left).collect();
             assert!(left.is_empty(), "left on {}: {left:?}", medium.name);
-            self.holds_exactly(&medium, &rows);
+            match medium.family {
+                Family::Dir => self.holds_exactly(&medium, &rows),
+                Family::Tape => self.tape_holds(&medium, &rows).await,
+            }
         }
     }
 
@@ -322,15 +339,7 @@ impl Life {
                 medium.name
             );
         }
-        let devices = Devices {
-            universe: Arc::clone(&self.universe),
-            disks: Arc::new(|disk| Box::new(disk)),
-        };
-        let berth = Berth {
-            drive: DriveId::Own(medium.id),
-            durable_end: 0,
-        };
-        let mut volume = devices.mount(medium, &berth).unwrap();
+        let mut volume = self.devices.mount_dir(medium).unwrap();
         let indexed: BTreeSet<ExtentId> = volume.index().unwrap().map(|entry| entry.unwrap().tag.extent).collect();
         let ids: BTreeSet<ExtentId> = rows.iter().map(|row| row.id).collect();
         assert_eq!(indexed, ids, "index and rows of {} differ", medium.name);

@@ -4,6 +4,7 @@
 
 use crate::chance::{Chance, mix};
 use crate::platter::Platter;
+use crate::robot::{Hears, Robot, Then, words};
 use dss::mem::MemCatalogue;
 use dss::model::{CatalogueId, Checkpoints, Step};
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ pub struct Told {
 #[derive(Clone)]
 struct Matter {
     disks: BTreeMap<String, Platter>,
+    /// The tape library, where there is one.
+    robot: Option<Robot>,
     told: Told,
     /// The age clock, but for what passed in the present life.
     age: Duration,
@@ -79,6 +82,8 @@ struct Inner {
     /// Whether something changed since the last instant was noted.
     changed: bool,
     trace: Option<Vec<String>>,
+    /// So many commands to drives are still to come before one of them finds its drive reset.
+    reset: Option<usize>,
 }
 
 pub struct Universe {
@@ -108,6 +113,7 @@ impl Universe {
         let id = CatalogueId(Uuid::from_u128(u128::from(seed) | 7 << 76));
         let matter = Matter {
             disks: BTreeMap::new(),
+            robot: None,
             told: Told::default(),
             age: Duration::ZERO,
             seed,
@@ -132,6 +138,7 @@ impl Universe {
                 (name, left)
             })
             .collect();
+        matter.robot = matter.robot.map(|robot| robot.after(crash));
         Self::of(matter, instant.id, |steps| instant.catalogue.snapshot(steps))
     }
 
@@ -145,6 +152,7 @@ impl Universe {
                 noted: None,
                 changed: true,
                 trace: None,
+                reset: None,
             }),
         })
     }
@@ -183,6 +191,25 @@ impl Universe {
 
     pub fn add_disk(&self, name: &str) {
         self.inner().matter.disks.insert(name.to_owned(), Platter::default());
+    }
+
+    pub fn add_robot(&self, drives: u16) {
+        self.inner().matter.robot = Some(Robot::new(drives));
+    }
+
+    /// The tape library itself, if there is one.
+    pub fn robot(&self) -> Option<Robot> {
+        self.inner().matter.robot.as_ref().map(Robot::itself)
+    }
+
+    /// The power of the drive that gets the n-th command from now on goes before it, and comes back.
+    pub fn reset_before(&self, number: usize) {
+        self.inner().reset = Some(number);
+    }
+
+    /// Whether that has not happened.
+    pub fn awaits_reset(&self) -> bool {
+        self.inner().reset.is_some()
     }
 
     /// Brings a disk from another universe, as it lies there.
@@ -292,6 +319,28 @@ impl Universe {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command to a drive or to the arm may be the last one.
+impl Hears for Universe {
+    fn before(&self, device: &str, cdb: &[u8]) -> Then {
+        let mut inner = self.inner();
+        let what = || format!("{device}: {}", words(cdb));
+        inner.write(what);
+        self.note(&mut inner, what);
+        let effect = inner.matter.robot.as_ref().map(|robot| robot.effect(cdb));
+        inner.changed |= effect == Some(Effect::Change);
+        if let (Some(left), Some(number)) = (inner.reset, device.strip_prefix("drv")) {
+            inner.reset = left.checked_sub(1);
+            if let (0, Some(robot)) = (left, &inner.matter.robot) {
+                robot
+                    .model()
+                    .drive_power_cut(number.parse().expect("drives are numbered"));
+                inner.write(|| format!("{device}: its power goes, and comes back"));
+            }
+        }
+        Then::GoOn
     }
 }
 

@@ -30,6 +30,24 @@ pub enum Kind {
     DiskGone,
     OtherDisk,
     ClientGone,
+    /// The power of a drive goes and comes back: 6/29, and what was in its buffer is lost.
+    DriveReset,
+    /// A drive says that its cartridge may be another one (6/28).
+    MaybeChanged,
+    /// A record cannot be read this time (3/11).
+    TapeRead,
+    /// A record is not taken (3/0C).
+    TapeWrite,
+    /// A drive fails to write its buffer out, and says so with the next command.
+    LostBuffer,
+    /// A drive does not load or let go (4/53).
+    StuckInDrive,
+    /// The arm is jammed, and did not move (4/15).
+    Jam,
+    /// The arm moved, and says that it is jammed.
+    JamAfterAll,
+    /// The door was opened: elements may have changed (6/28/01).
+    Door,
 }
 
 impl Kind {
@@ -60,6 +78,19 @@ impl Kind {
         Self::ClientGone,
     ];
 
+    /// What only a library knows, in the order in which a run that has one decides on them, after all others.
+    const OF_LIBRARIES: [Self; 9] = [
+        Self::DriveReset,
+        Self::MaybeChanged,
+        Self::TapeRead,
+        Self::TapeWrite,
+        Self::LostBuffer,
+        Self::StuckInDrive,
+        Self::Jam,
+        Self::JamAfterAll,
+        Self::Door,
+    ];
+
     /// How many calls pass between two of them, at least about.
     fn rarity(self) -> usize {
         match self {
@@ -76,6 +107,10 @@ impl Kind {
             | Self::DiskGone
             | Self::OtherDisk
             | Self::ClientGone => 1,
+            Self::DriveReset | Self::MaybeChanged => 400,
+            Self::TapeRead | Self::TapeWrite => 40,
+            Self::LostBuffer | Self::StuckInDrive | Self::Jam | Self::JamAfterAll => 8,
+            Self::Door => 20,
             Self::ReadError | Self::FlippedRead | Self::WriteError | Self::NoSpace | Self::FailedName => 30,
         }
     }
@@ -117,6 +152,16 @@ impl Trouble {
             calm: true,
             once: None,
             histogram: BTreeMap::new(),
+        }
+    }
+
+    /// A run with a library decides on what only libraries know.
+    pub fn add_library(&mut self) {
+        let of_eight = self.chance.below(8);
+        for kind in Kind::OF_LIBRARIES {
+            if self.chance.below(16) < of_eight {
+                self.rates.insert(kind, kind.rarity() * (1 + self.chance.below(6)));
+            }
         }
     }
 

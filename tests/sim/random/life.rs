@@ -8,15 +8,21 @@ use super::scenario::Actor;
 use super::world::World;
 use crate::catalogue::Overheard;
 use crate::chance::{Chance, mix};
+use crate::robot;
 use crate::universe::Crash;
 use dss::mint;
-use dss::model::{AdmState, Generation, Holder, HolderId, Medium};
+use dss::model::{AdmState, Family, Generation, Holder, HolderId, Medium};
+use lrs::core::DriveId;
 use lrs::ldm::disk::Disk;
+use lrs::ldm::faults::FaultPlan;
 use lrs::ldm::fs::{Volume, dir};
+use lrs::ldm::library::Terms;
 use lrs::ldm::{Fault, MediaError, MediaResult, Op};
 use lrs::service::{AgeClock, Berth, Drives, Lrs, Mounter, Pace, Settings};
 use respool::config::Config;
 use respool::daemon::activity::Activity;
+use respool::daemon::devices;
+use respool::daemon::libraries::Libraries;
 use respool::daemon::runner::Runner;
 use respool::daemon::upkeep;
 use respool::engine;
@@ -35,20 +41,32 @@ pub struct Life {
     pub world: Arc<World>,
     pub host: Arc<Host>,
     pub jobs: Runner,
+    pub libraries: Arc<Libraries>,
     holder: Holder,
 }
 
-struct Devices(Arc<World>);
+struct Devices {
+    world: Arc<World>,
+    /// Respoold's own, for tapes.
+    tapes: devices::Devices,
+}
 
 impl Mounter for Devices {
-    fn mount(&self, medium: &Medium, _berth: &Berth) -> MediaResult<Box<dyn Volume>> {
-        mount(&self.0, medium)
+    fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
+        match medium.family {
+            Family::Dir => mount(&self.world, medium),
+            Family::Tape => self.tapes.mount(medium, berth),
+        }
+    }
+
+    fn unmount(&self, drive: &DriveId) -> MediaResult<()> {
+        self.tapes.unmount(drive)
     }
 
     fn disk(&self, _name: &str, path: &Path) -> MediaResult<Box<dyn Disk>> {
         let path = path.to_string_lossy();
         let slot = path.rsplit('/').next().unwrap_or_default();
-        Ok(Box::new(disk_at(&self.0, slot, &path)?))
+        Ok(Box::new(disk_at(&self.world, slot, &path)?))
     }
 }
 
@@ -61,7 +79,7 @@ fn disk_at(world: &Arc<World>, name: &str, path: &str) -> MediaResult<ShakyDisk>
     })
 }
 
-/// Mounts a medium as respoold does.
+/// Mounts a disk as respoold does.
 pub fn mount(world: &Arc<World>, medium: &Medium) -> MediaResult<Box<dyn Volume>> {
     let generation = medium.generation;
     let generations = match medium.adm_state {
@@ -126,7 +144,11 @@ impl Life {
             catalogue: Arc::clone(&world.catalogue),
             ear: Arc::new(Line::new(world, Chance::new(mix(world.seed, 20_000 + lives)))),
         });
-        let devices = Arc::new(Devices(Arc::clone(world)));
+        let libraries = Arc::new(Libraries::new(Terms::usual(robot::key())));
+        let devices = Arc::new(Devices {
+            world: Arc::clone(world),
+            tapes: devices::Devices::new(FaultPlan::none(), Arc::clone(&libraries), (clock.clone(), world.id)),
+        });
         let host = Arc::new(Host {
             catalogue: catalogue.clone(),
             lrs: Lrs::start(settings, catalogue, devices, clock.clone()),
@@ -141,6 +163,7 @@ impl Life {
             world: Arc::clone(world),
             jobs: Runner::new(Arc::clone(&host), Activity::new()),
             host,
+            libraries,
             holder,
         }
     }
@@ -162,6 +185,7 @@ impl Life {
     }
 
     async fn take_over(&self) -> Result<(), respool::api::Problem> {
+        self.open_library().await?;
         engine::take_over(&self.host, &self.holder).await?;
         for job in engine::unfinished(&self.host).await? {
             self.jobs.start(job);

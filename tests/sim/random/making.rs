@@ -4,6 +4,7 @@ use super::actors;
 use super::disk::ShakyDisk;
 use super::life;
 use super::scenario::Scenario;
+use super::tapes;
 use super::world::{Slot, There, World};
 use crate::chance::mix;
 use crate::platter::Platter;
@@ -76,6 +77,9 @@ pub fn world(seed: u64, trace: bool, scenario: &mut Scenario) -> Arc<World> {
                 .change_medium(id, change, now)
                 .await
                 .expect("a new medium");
+        }
+        if let Some(plan) = &scenario.library {
+            tapes::make(life, plan).await;
         }
         world.inner().seen.making = false;
         let life = Arc::new(life.clone());

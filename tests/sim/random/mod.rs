@@ -2,7 +2,8 @@
 //! then nothing goes wrong any more, and everything must come to rest and be what was told. `FAULTS.md` says which
 //! trouble is fair.
 //!
-//! `SIM_SEEDS=n SIM_FROM=s` runs n seeds from s on, `SIM_SEED=s SIM_TRACE=1` one with every call and answer.
+//! `SIM_SEEDS=n SIM_FROM=s` runs n seeds from s on, `SIM_SEED=s SIM_TRACE=1` one with every call and answer. A seed is a run
+//! with disks alone, and every odd one is a second run, with a tape library; `SIM_KIT=library` or `disks` chooses one kind.
 
 mod actors;
 mod cases;
@@ -17,13 +18,14 @@ mod operators;
 mod report;
 mod rules;
 mod scenario;
+mod tapes;
 mod verdict;
 mod world;
 
-use crate::chance::{Chance, mix};
+use crate::chance::mix;
 use crate::universe::Crash;
 use report::{Outcome, Report};
-use scenario::Scenario;
+use scenario::{Kit, Scenario};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,11 +85,11 @@ fn hear_panics() {
 }
 
 /// Runs one seed to its end.
-fn run(seed: u64, trace: bool) -> Outcome {
+fn run((kit, seed): (Kit, u64), trace: bool) -> Outcome {
     hear_panics();
     RUNNING.set(true);
     PANICS.take();
-    let answer = catch_unwind(AssertUnwindSafe(|| play(seed, trace)));
+    let answer = catch_unwind(AssertUnwindSafe(|| play(kit, seed, trace)));
     RUNNING.set(false);
     let panics = PANICS.take();
     let mut outcome = answer.unwrap_or_default();
@@ -97,8 +99,8 @@ fn run(seed: u64, trace: bool) -> Outcome {
     outcome
 }
 
-fn play(seed: u64, trace: bool) -> Outcome {
-    let mut scenario = Scenario::new(Chance::new(mix(seed, 1)));
+fn play(kit: Kit, seed: u64, trace: bool) -> Outcome {
+    let mut scenario = Scenario::of(kit, seed);
     let mut world = making::world(seed, trace, &mut scenario);
     let config = scenario.config.clone();
     for _ in 0..scenario.lives() {
@@ -133,8 +135,8 @@ fn play(seed: u64, trace: bool) -> Outcome {
     Outcome::of(&world)
 }
 
-/// The seeds that the environment asks for; None: those of every suite.
-fn asked() -> Option<Vec<u64>> {
+/// The runs that the environment asks for; None: those of every suite.
+fn asked() -> Option<Vec<(Kit, u64)>> {
     let number = |name: &str| -> Option<u64> {
         let text = std::env::var(name).ok()?;
         Some(
@@ -143,11 +145,31 @@ fn asked() -> Option<Vec<u64>> {
         )
     };
     if let Some(seed) = number("SIM_SEED") {
-        return Some(vec![seed]);
+        return Some(vec![(kit().unwrap_or(Kit::Disks), seed)]);
     }
     let count = number("SIM_SEEDS")?;
     let from = number("SIM_FROM").unwrap_or(1);
-    Some((from..from + count).collect())
+    Some(runs(from..from + count))
+}
+
+/// What `SIM_KIT` asks for; None: everything.
+fn kit() -> Option<Kit> {
+    match std::env::var("SIM_KIT").as_deref() {
+        Ok("disks") => Some(Kit::Disks),
+        Ok("library") => Some(Kit::Library),
+        Ok(other) => panic!("SIM_KIT={other} means nothing; it is 'disks' or 'library'"),
+        Err(_) => None,
+    }
+}
+
+/// These seeds with disks alone, and every odd one once more with a library; or all of them with what was asked for.
+fn runs(seeds: impl Iterator<Item = u64>) -> Vec<(Kit, u64)> {
+    let both = |seed: u64| match kit() {
+        Some(kit) => vec![(kit, seed)],
+        None if seed % 2 == 1 => vec![(Kit::Disks, seed), (Kit::Library, seed)],
+        None => vec![(Kit::Disks, seed)],
+    };
+    seeds.flat_map(both).collect()
 }
 
 /// E-15 and I1 to I11 under everything that may go wrong at once.
@@ -166,16 +188,24 @@ fn seeds() {
     println!("fresh seeds: {fresh} to {}", fresh + FRESH - 1);
     FOUND.iter().for_each(|(seed, what)| println!("seed {seed}: {what}"));
     let found = FOUND.iter().map(|(seed, _)| *seed);
-    let seeds: Vec<u64> = FIXED.chain(found).chain(fresh..fresh + FRESH).collect();
+    let found = found.map(|seed| (Kit::Disks, seed));
+    let seeds: Vec<_> = runs(FIXED)
+        .into_iter()
+        .chain(found)
+        .chain(runs(fresh..fresh + FRESH))
+        .collect();
     all(&seeds, trace);
 }
 
+/// A run, and since when it runs.
+type Begun = ((Kit, u64), Instant);
+
 /// Runs seeds on every core, each on one thread of its own, and collects what fails.
-fn all(seeds: &[u64], trace: bool) {
+fn all(seeds: &[(Kit, u64)], trace: bool) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if trace { 1 } else { cores.min(seeds.len()).max(1) };
     let (next, report, begun) = (AtomicU64::new(0), Mutex::new(Report::default()), Instant::now());
-    let at: Vec<Mutex<Option<(u64, Instant)>>> = (0..threads).map(|_| Mutex::new(None)).collect();
+    let at: Vec<Mutex<Option<Begun>>> = (0..threads).map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
         let workers: Vec<_> = at
             .iter()
@@ -196,7 +226,7 @@ fn all(seeds: &[u64], trace: bool) {
                 if let Some((seed, since)) = *mine.lock().unwrap()
                     && since.elapsed() > STUCK
                 {
-                    eprintln!("seed {seed} is stuck: {}", report::replay(seed));
+                    eprintln!("seed {} is stuck: {}", seed.1, report::replay(seed));
                     std::process::abort();
                 }
             }
@@ -209,7 +239,14 @@ fn all(seeds: &[u64], trace: bool) {
 
 #[test]
 fn e15_a_random_run_is_the_same_run_again() {
-    for seed in 1..=3 {
-        assert_eq!(run(seed, false), run(seed, false), "seed {seed}");
+    for seed in [
+        (Kit::Disks, 1),
+        (Kit::Disks, 2),
+        (Kit::Disks, 3),
+        (Kit::Library, 1),
+        (Kit::Library, 2),
+        (Kit::Library, 3),
+    ] {
+        assert_eq!(run(seed, false), run(seed, false), "seed {seed:?}");
     }
 }

@@ -5,7 +5,9 @@ use super::rules::look;
 use super::scenario::{Repack, Wish};
 use super::world::There;
 use dss::catalogue::{Catalogue, MediumChange};
-use dss::model::{AdmState, Health, Holder, HolderId, JobKind, JobSpec, Presence, Quarantine, Resource, VerifyMode};
+use dss::model::{
+    AdmState, Family, Health, Holder, HolderId, JobKind, JobSpec, Presence, Quarantine, Resource, VerifyMode,
+};
 use lrs::service::AgeClock;
 use respool::api::Problem;
 use respool::daemon::control;
@@ -78,9 +80,14 @@ pub async fn job(life: &Arc<Life>, wish: Wish, which: u64) {
 }
 
 pub async fn trust(life: &Arc<Life>, medium: &str) {
+    let row = look(life.world.catalogue.medium(medium)).expect("a medium of this run");
+    let presence = match row.family {
+        Family::Dir => Presence::Attached,
+        Family::Tape => Presence::Near,
+    };
     let change = MediumChange {
         health: Some(Health::Ok),
-        presence: Some(Presence::Attached),
+        presence: Some(presence),
         why: "the operator trusts it".to_owned(),
         ..MediumChange::default()
     };

@@ -1,5 +1,6 @@
 //! What came of many runs.
 
+use super::scenario::Kit;
 use super::world::World;
 use dss::model::JobState;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ impl Outcome {
 #[derive(Default)]
 pub struct Report {
     sum: Outcome,
-    pub failures: Vec<(u64, Vec<String>)>,
+    pub failures: Vec<((Kit, u64), Vec<String>)>,
 }
 
 fn add(to: &mut BTreeMap<String, u64>, from: BTreeMap<String, u64>) {
@@ -63,12 +64,16 @@ fn add(to: &mut BTreeMap<String, u64>, from: BTreeMap<String, u64>) {
 }
 
 /// How one seed is run again, with all that happens in it.
-pub fn replay(seed: u64) -> String {
-    format!("scripts/sim --seed {seed} --trace")
+pub fn replay((kit, seed): (Kit, u64)) -> String {
+    let kit = match kit {
+        Kit::Disks => "",
+        Kit::Library => " --tape",
+    };
+    format!("scripts/sim --seed {seed}{kit} --trace")
 }
 
 impl Report {
-    pub fn add(&mut self, seed: u64, outcome: Outcome) {
+    pub fn add(&mut self, seed: (Kit, u64), outcome: Outcome) {
         add(&mut self.sum.faults, outcome.faults);
         add(&mut self.sum.crashes, outcome.crashes);
         add(&mut self.sum.endings, outcome.endings);
@@ -79,10 +84,11 @@ impl Report {
         }
     }
 
-    pub fn told(&self, seeds: &[u64], took: Duration) -> String {
-        let (first, last) = (seeds.first().copied().unwrap_or(0), seeds.last().copied().unwrap_or(0));
+    pub fn told(&self, seeds: &[(Kit, u64)], took: Duration) -> String {
+        let [first, last] = [seeds.first(), seeds.last()].map(|seed| seed.map_or(0, |(_, seed)| *seed));
+        let tapes = seeds.iter().filter(|(kit, _)| *kit == Kit::Library).count();
         let mut text = format!(
-            "{} seeds from {first} to {last} in {:.1} s: {} lives, {} effects, {} failures\n",
+            "{} runs, {tapes} of them with a tape library, of seeds {first} to {last} in {:.1} s: {} lives, {} effects, {} failures\n",
             seeds.len(),
             took.as_secs_f64(),
             self.sum.lives,
@@ -105,7 +111,7 @@ impl Report {
     pub fn failed(&self) -> String {
         let mut text = format!("{} seeds fail:\n", self.failures.len());
         for (seed, violations) in self.failures.iter().take(TOLD) {
-            let _ = writeln!(text, "seed {seed} ({}):", replay(*seed));
+            let _ = writeln!(text, "seed {} ({}):", seed.1, replay(*seed));
             for what in violations.iter().take(4) {
                 let _ = writeln!(text, "  {what}");
             }

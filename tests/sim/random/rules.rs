@@ -2,6 +2,7 @@
 //! removed is an orphan, what is *sync* is durable, what was read back is there, and nobody touches what is not his.
 
 use super::world::{There, World};
+use crate::tape;
 use dss::catalogue::{Catalogue, CatalogueError, ExtentFilter, Page};
 use dss::model::{
     AdmState, Blake3, Extent, ExtentId, ExtentState, FsState, Job, JobId, JobState, Medium, MediumId, MoveState,
@@ -72,6 +73,14 @@ impl World {
     /// Whether the device of a medium holds an extent for sure.
     pub fn held(&self, medium: &str, extent: &Extent) -> Bytes {
         let inner = self.inner();
+        if !inner.matter.slots.contains_key(medium) {
+            let robot = inner.matter.robot.as_ref().expect("a medium that is no disk is a tape");
+            // No tape is struck without a word.
+            return match tape::has(robot, medium, extent) {
+                true => Bytes::Good,
+                false => Bytes::Wrong,
+            };
+        }
         let platter = &inner.matter.slots[medium].platter;
         let Some(held) = platter.durable(&extent.address.0) else {
             return Bytes::Wrong;

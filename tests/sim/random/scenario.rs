@@ -2,7 +2,8 @@
 //! life. All of it is decided before the life begins; only who meets whom is left to the run.
 
 use super::faults::{Kind, Trouble};
-use crate::chance::Chance;
+use crate::chance::{Chance, mix};
+use crate::tape::ROOMY;
 use crate::universe::Crash;
 use dss::model::{ByteCount, Quarantine, VerifyMode};
 use respool::config::Config;
@@ -19,6 +20,29 @@ pub struct MediumPlan {
     pub capacity: Option<ByteCount>,
     /// All the room of its file system.
     pub room: u64,
+}
+
+/// What a run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kit {
+    /// Disks.
+    Disks,
+    /// Two disks, and a tape library.
+    Library,
+}
+
+/// A tape of a run, and all that it holds in bytes.
+#[derive(Clone, Debug)]
+pub struct TapePlan {
+    pub name: String,
+    pub capacity: u64,
+}
+
+/// The library of a run.
+#[derive(Clone, Debug, Default)]
+pub struct LibraryPlan {
+    pub drives: u16,
+    pub tapes: Vec<TapePlan>,
 }
 
 /// One object on its way in.
@@ -96,6 +120,7 @@ pub struct LifePlan {
 pub struct Scenario {
     pub chance: Chance,
     pub media: Vec<MediumPlan>,
+    pub library: Option<LibraryPlan>,
     pub victim: String,
     pub config: Config,
     contents: u64,
@@ -130,13 +155,48 @@ impl Scenario {
         Self {
             chance,
             media,
+            library: None,
             victim,
             config,
             contents: 0,
         }
     }
 
+    /// The same with a library beside two of its disks. Some tapes are so small that they fill up.
+    pub fn of(kit: Kit, seed: u64) -> Self {
+        let mut scenario = Self::new(Chance::new(mix(seed, 1)));
+        if kit == Kit::Library {
+            let mut chance = Chance::new(mix(seed, 3));
+            scenario.media.truncate(2);
+            scenario.victim = scenario.media[chance.below(2)].name.clone();
+            let small = chance.below(3) == 0;
+            let tapes = (0..2 + chance.below(2)).map(|number| TapePlan {
+                name: format!("t{number}"),
+                capacity: match small {
+                    true => 1_800_000 + 100_000 * chance.below(20) as u64,
+                    false => ROOMY,
+                },
+            });
+            let tapes = tapes.collect();
+            let drives = 1 + u16::from(chance.below(4) > 0);
+            scenario.library = Some(LibraryPlan { drives, tapes });
+        }
+        scenario
+    }
+
+    /// Any medium of the run.
     fn medium(&mut self) -> String {
+        let tapes = self.library.as_ref().map_or(0, |library| library.tapes.len());
+        let number = self.chance.below(self.media.len() + tapes);
+        match (self.media.get(number), &self.library) {
+            (None, Some(library)) => library.tapes[number - self.media.len()].name.clone(),
+            (Some(medium), _) => medium.name.clone(),
+            (None, None) => unreachable!("it has no tapes"),
+        }
+    }
+
+    /// Any disk of the run.
+    fn disk(&mut self) -> String {
         let number = self.chance.below(self.media.len());
         self.media[number].name.clone()
     }
@@ -242,7 +302,7 @@ impl Scenario {
                     15 => Act::Lock(self.medium(), self.chance.quarters(2)),
                     16 => Act::Trust(self.medium()),
                     17 => Act::Serve(self.medium()),
-                    18 => Act::Import(self.medium(), self.chance.quarters(2)),
+                    18 => Act::Import(self.disk(), self.chance.quarters(2)),
                     _ => Act::AcceptClock,
                 };
                 (pause, act)
@@ -295,7 +355,10 @@ impl Scenario {
                 continue;
             }
             let pause = self.pause();
-            let medium = self.medium();
+            let medium = match kind {
+                Kind::DiskGone | Kind::OtherDisk => self.disk(),
+                _ => self.medium(),
+            };
             let act = match kind {
                 Kind::DiskGone => Act::Gone(medium, seconds(&mut self.chance, 60)),
                 Kind::OtherDisk => Act::Swapped(medium, seconds(&mut self.chance, 60)),

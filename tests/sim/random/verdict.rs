@@ -5,9 +5,10 @@ use super::ledger::Row;
 use super::life::{Life, mount};
 use super::operators::trust;
 use super::rules::{Bytes, look};
+use super::tapes;
 use super::world::{There, World};
 use dss::catalogue::{Catalogue, MediumChange, ObjectFilter, Severity};
-use dss::model::{AdmState, Blake3, ExtentId, ExtentState, Health, Job, JobState, Medium, ObjectDetail, Presence};
+use dss::model::{AdmState, Blake3, ExtentId, ExtentState, Family, Health, Job, JobState, Medium, ObjectDetail};
 use lrs::service::AgeClock;
 use respool::api::jobs::exit_code;
 use respool::daemon::control;
@@ -25,7 +26,7 @@ const GLANCE: Duration = Duration::from_secs(10);
 pub fn every_file_has_a_row(world: &World) {
     let media = world.media();
     let mut strangers = Vec::new();
-    for medium in &media {
+    for medium in media.iter().filter(|medium| medium.family == Family::Dir) {
         let rows: BTreeSet<String> = world
             .extents(Some(medium.id))
             .into_iter()
@@ -39,6 +40,7 @@ pub fn every_file_has_a_row(world: &World) {
             }
         }
     }
+    strangers.extend(tapes::strangers(world));
     strangers.into_iter().for_each(|what| world.broken(what));
 }
 
@@ -57,7 +59,7 @@ pub async fn comes_to_rest(life: &Arc<Life>) {
         if medium.locked {
             unlock(life, &medium).await;
         }
-        if medium.health != Health::Ok || medium.presence != Presence::Attached {
+        if medium.health != Health::Ok || !medium.in_reach() {
             trust(life, &medium.name).await;
         }
     }
@@ -171,8 +173,12 @@ pub async fn is_sound(life: &Arc<Life>) {
         }
     }
     for medium in media.values() {
-        indexes_agree(life, medium);
+        match medium.family {
+            Family::Dir => indexes_agree(life, medium),
+            Family::Tape => {}
+        }
     }
+    tapes::are_sound(world);
     objects_are_there(life, &good).await;
 }
 

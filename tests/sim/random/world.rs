@@ -5,6 +5,7 @@ use super::faults::{Kind, Trouble};
 use super::ledger::Ledger;
 use crate::chance::{Chance, mix};
 use crate::platter::Platter;
+use crate::robot::Robot;
 use crate::universe::Crash;
 use dss::mem::MemCatalogue;
 use dss::model::{CatalogueId, Checkpoints, NoDrill, Step};
@@ -46,6 +47,8 @@ pub struct Slot {
 #[derive(Clone)]
 pub struct Matter {
     pub slots: BTreeMap<String, Slot>,
+    /// The tape library, where there is one.
+    pub robot: Option<Robot>,
     pub ledger: Ledger,
     /// The age clock, in milliseconds, but for what passed in the present life.
     pub age: i64,
@@ -121,6 +124,7 @@ impl World {
         let id = CatalogueId(Uuid::from_u128(u128::from(mix(seed, 90)) | 1 << 100));
         let matter = Matter {
             slots,
+            robot: None,
             ledger: Ledger::default(),
             age: 0,
             ids: 0,
@@ -258,6 +262,7 @@ impl World {
             };
             slot.visits += 1;
         }
+        matter.robot = matter.robot.map(|robot| robot.after(left.crash));
         matter.ledger.hung_up();
         // Another respoold that held a medium leaves its lease to end by itself.
         let mut seen = seen;
