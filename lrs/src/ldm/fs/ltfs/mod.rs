@@ -6,6 +6,7 @@
 
 pub mod attributes;
 pub mod coherency;
+mod faults;
 pub mod finding;
 pub mod foreign;
 pub mod index;

@@ -1,10 +1,10 @@
 //! The drive in which such a volume lies, and how what it answers becomes errors that name the medium.
 
-use crate::ldm::drive::{Drive, DriveError, DriveFault, DriveResult, Tenure};
-use crate::ldm::fs::ltfs::medium::SharedDrive;
-use crate::ldm::fs::ltfs::volume::{LtfsError, LtfsResult, ReadError};
+use crate::ldm::drive::{Drive, DriveFault, DriveResult, Tenure};
+use crate::ldm::fs::ltfs::faults::{SharedDrive, locked, of_drive, of_volume};
+use crate::ldm::fs::ltfs::volume::{LtfsResult, ReadError};
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 /// A drive and the name of the medium in it. Whoever else takes the drive up ends what was known of the cartridge here.
 pub(super) struct Seat {
@@ -79,28 +79,5 @@ impl Seat {
             ReadError::Extents(words) => Fault::NotThisExtent(words),
         };
         self.fault(Op::Read, Some(path), fault)
-    }
-}
-
-fn locked(drive: &SharedDrive) -> MutexGuard<'_, dyn Drive + 'static> {
-    // A panic between two commands leaves nothing here half changed.
-    drive.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn of_drive(error: DriveError) -> Fault {
-    Fault::Drive(Box::new(error))
-}
-
-fn of_volume(error: LtfsError) -> Fault {
-    match error {
-        LtfsError::Drive(error) => of_drive(error),
-        LtfsError::Unformatted | LtfsError::NotLtfs(_) => Fault::Unlabelled(error.to_string()),
-        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::RecordsTooLong { .. } | LtfsError::Refused(_) => {
-            Fault::Unfit(error.to_string())
-        }
-        LtfsError::LabelDamaged(_) | LtfsError::LabelsDisagree(_) | LtfsError::NoIndex(_) | LtfsError::Moved { .. } => {
-            Fault::Damaged(error.to_string())
-        }
-        LtfsError::Full(_) => Fault::NoSpace,
     }
 }

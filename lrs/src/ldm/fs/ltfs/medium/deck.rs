@@ -2,12 +2,10 @@
 //! name the medium.
 
 use crate::ldm::drive::{Drive, DriveError, DriveFault, DriveResult, Position, Tenure};
-use crate::ldm::fs::ltfs::volume::{LtfsError, LtfsResult, ReadError};
+use crate::ldm::fs::ltfs::faults::{SharedDrive, locked, of_drive, of_volume};
+use crate::ldm::fs::ltfs::volume::{LtfsResult, ReadError};
 use crate::ldm::{Fault, MediaError, MediaResult, Op};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A drive that outlives what is mounted in it.
-pub type SharedDrive = Arc<Mutex<dyn Drive>>;
+use std::sync::{Arc, MutexGuard};
 
 /// A drive and the name of the medium in it. One thread works with it at a time. Whoever else takes the drive up, or
 /// hears of a loss in our place, ends everything here: what was known of the cartridge and of the position is not any more.
@@ -86,28 +84,5 @@ impl Deck {
             ReadError::Extents(words) => Fault::NotThisExtent(words),
         };
         self.fault(Op::Read, Some(at), fault)
-    }
-}
-
-fn locked(drive: &SharedDrive) -> MutexGuard<'_, dyn Drive + 'static> {
-    // A panic between two commands leaves nothing here half changed.
-    drive.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn of_drive(error: DriveError) -> Fault {
-    Fault::Drive(Box::new(error))
-}
-
-fn of_volume(error: LtfsError) -> Fault {
-    match error {
-        LtfsError::Drive(error) => of_drive(error),
-        LtfsError::Unformatted | LtfsError::NotLtfs(_) => Fault::Unlabelled(error.to_string()),
-        LtfsError::Newer(_) | LtfsError::NotWritable(_) | LtfsError::RecordsTooLong { .. } | LtfsError::Refused(_) => {
-            Fault::Unfit(error.to_string())
-        }
-        LtfsError::LabelDamaged(_) | LtfsError::LabelsDisagree(_) | LtfsError::NoIndex(_) | LtfsError::Moved { .. } => {
-            Fault::Damaged(error.to_string())
-        }
-        LtfsError::Full(_) => Fault::NoSpace,
     }
 }

@@ -1,7 +1,8 @@
 //! Makes a medium of a blank tape, and finds one again. A tape that holds anything is never made a medium to make room.
 
+use super::SharedDrive;
 use super::condition::Condition;
-use super::deck::{Deck, SharedDrive};
+use super::deck::Deck;
 use super::notes::{self, Content, Newest, creator};
 use super::shelf::Shelf;
 use super::sync::commit_all;

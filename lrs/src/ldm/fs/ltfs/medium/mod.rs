@@ -25,7 +25,7 @@ mod tree;
 mod volume;
 mod writing;
 
-pub use deck::SharedDrive;
+pub use crate::ldm::fs::ltfs::faults::SharedDrive;
 pub use format::{Shape, format, mount, read_label};
 
 use dss::model::{CatalogueId, Generation, MediumId};
