@@ -16,7 +16,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(60);
 pub struct Doing {
     /// What is done, e.g. `formatting 000001L9`.
     pub what: String,
-    /// How long that may be, e.g. `up to an hour`.
+    /// How long that may be, e.g. `up to two hours`.
     pub takes: &'static str,
 }
 
@@ -65,7 +65,7 @@ mod tests {
     async fn who_waits_is_told_at_once_and_then_every_minute_what_for() {
         let doing = Doing {
             what: "formatting A\u{1b}1".to_owned(),
-            takes: "up to an hour",
+            takes: "up to two hours",
         };
         let lines = RefCell::new(Vec::new());
         let answer = async {
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(
             lines.into_inner(),
             [
-                r"formatting A\u{1b}1 (this may take up to an hour)",
+                r"formatting A\u{1b}1 (this may take up to two hours)",
                 r"still formatting A\u{1b}1, for 1 min",
                 r"still formatting A\u{1b}1, for 2 min",
             ]

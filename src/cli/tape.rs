@@ -16,7 +16,7 @@ use clap::ValueHint;
 /// How long a cartridge takes that is fetched and brought back.
 const MINUTES: &str = "minutes";
 /// LTO-9 cartridges are measured when they are formatted for the first time.
-const FORMAT: &str = "up to an hour";
+const FORMAT: &str = "up to two hours";
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Tape {

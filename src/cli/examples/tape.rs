@@ -107,7 +107,7 @@ pub const TEXTS: &[Words] = &[
         "tape add",
         &[
             "As `respool dir add` does of an empty directory: the cartridge is loaded, looked at and formatted with LTFS. One \
-             that is not blank is refused and not written to. It takes up to an hour, since drives measure some cartridges \
+             that is not blank is refused and not written to. It takes up to two hours, since drives measure some cartridges \
              when they are first formatted.",
             "Examples:
   respool tape add A00001L9
@@ -119,7 +119,7 @@ pub const TEXTS: &[Words] = &[
         &[
             "A tape that the catalogue knows is erased as `respool medium format` does, under the same conditions, which \
              `respool medium check-erase` tells. Of a cartridge that it does not know a medium is made, as `respool tape \
-             add` does: one that is not blank is refused and not written to. It takes up to an hour.",
+             add` does: one that is not blank is refused and not written to. It takes up to two hours.",
             "Examples:
   respool tape format A00001L9
   respool tape format A00001L9 --name vault-1 --tags offsite",
