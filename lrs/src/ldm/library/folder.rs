@@ -43,7 +43,7 @@ impl Library {
             }
             let inventory = library.arm().look()?;
             let away = inventory.of(ElementKind::Drive).filter(|drive| drive.full).count();
-            if inventory.free_slots().len() <= away {
+            if away > 0 && inventory.free_slots().len() <= away {
                 let why = "no slot is free: those that are empty are the places of the cartridges in the drives";
                 return Err(Trouble::Refused(why.to_owned()));
             }
