@@ -15,6 +15,8 @@ mod folder_drive;
 mod format;
 #[path = "tape/library.rs"]
 mod library;
+#[path = "tape/overtaken.rs"]
+mod overtaken;
 #[path = "tape/paths.rs"]
 mod paths;
 #[path = "tape/rigged.rs"]

@@ -159,7 +159,8 @@ fn a_path_that_is_taken_gives_way_to_one_beside_it_on_the_tape() {
 }
 
 /// Other software writes this tree, as an index of its own.
-fn rewritten(reel: &Reel, change: impl FnOnce(&mut Vec<Entry>)) {
+/// Other software changes the tree, and adds an index.
+pub fn rewritten(reel: &Reel, change: impl FnOnce(&mut Vec<Entry>)) {
     let mut drive = Rigged::open(reel.folder(), reel.capacity);
     let mut mounted = ltfs::mount(&mut drive).unwrap();
     change(&mut mounted.tree.root.contents);

@@ -1,13 +1,15 @@
-//! The log behind the last index of the data partition: what was made durable since. Found from the end of data backwards,
-//! read along its chain, and believed only where every part fits the others. Nothing is written.
+//! The log behind an index of the data partition: what was made durable since. Found from the end of what follows the index
+//! backwards, read along its chain, and believed only where every part fits the others. Nothing is written.
 
-use super::notes::SEAL_MAX;
+use super::notes::{Newest, SEAL_MAX};
+use super::stretch::{Files, Stretch};
 use super::tag::{Record, Seal, Sealed};
 use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
 use crate::ldm::fs::Label;
-use crate::ldm::fs::ltfs::volume::{LtfsResult, Mounted, of_block};
+use crate::ldm::fs::ltfs::volume::{Labels, LtfsResult, Mounted, of_block};
+use std::ops::Range;
 
-/// What was found behind the last index.
+/// What was found behind an index.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     /// Every change, in its order.
@@ -22,32 +24,63 @@ pub(super) struct Log {
     pub(super) dead: u64,
 }
 
-/// Which volume a seal must be of.
+impl Log {
+    /// This log, and what was made durable before it.
+    fn after(self, earlier: Self) -> Self {
+        Self {
+            changes: earlier.changes.into_iter().chain(self.changes).collect(),
+            bytes: earlier.bytes + self.bytes,
+            damage: earlier.damage.or(self.damage),
+            ..self
+        }
+    }
+}
+
+/// Which volume a seal must be of, and behind which index.
 #[derive(Clone, Copy)]
 pub(super) struct Proof<'a> {
-    pub(super) mounted: &'a Mounted,
+    pub(super) labels: &'a Labels,
     pub(super) label: &'a Label,
+    pub(super) stretch: Stretch,
 }
 
 /// Records that are read at once on the way back, to begin with. Each step reads twice as many: what was not synced when
 /// the power went is at most some minutes of writing.
 const FIRST_STEP: u64 = 1;
 
-/// Reads the log of a volume.
-pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
-    let mut log = Log::default();
-    let data = &proof.mounted.data;
-    let Some(index) = &data.last else {
-        return Ok(log);
+/// Reads the log of a volume: behind its last index and, where that one is of other software, behind respool's last one too.
+pub(super) fn read(drive: &mut dyn Drive, mounted: &Mounted, newest: &Newest) -> LtfsResult<Log> {
+    let Some(stretch) = Stretch::last(mounted) else {
+        return Ok(Log::default());
     };
-    if data.lost_end.is_some() {
-        return Ok(damaged(log, "where it ends cannot be found".to_owned()));
+    if mounted.data.lost_end.is_some() {
+        return Ok(damaged(Log::default(), "where it ends cannot be found".to_owned()));
     }
-    log.dead = data.end - index.end;
-    let Some(last) = last_seal(drive, proof, index.end, &mut log)? else {
+    let proof = Proof {
+        labels: &mounted.labels,
+        label: &newest.label,
+        stretch,
+    };
+    let log = behind(drive, proof, &Files::default())?;
+    let Some(stretch) = newest.overtaken else {
         return Ok(log);
     };
-    log.dead = data.end - last.at - 1;
+    let files = Files::of(&mounted.tree.root, &mounted.labels);
+    let earlier = behind(drive, Proof { stretch, ..proof }, &files)?;
+    Ok(log.after(earlier))
+}
+
+/// Reads the log in a stretch. What these files are made of holds no part of its end.
+fn behind(drive: &mut dyn Drive, proof: Proof<'_>, files: &Files) -> LtfsResult<Log> {
+    let Stretch { first, end, .. } = proof.stretch;
+    let mut log = Log {
+        dead: end - first,
+        ..Log::default()
+    };
+    let Some(last) = last_seal(drive, proof, files, &mut log)? else {
+        return Ok(log);
+    };
+    log.dead = end - last.at - 1;
     log.last = Some(last);
     let mut windows = Vec::new();
     let mut next = Some(last);
@@ -61,7 +94,7 @@ pub(super) fn read(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<Log> {
         }
         next = match (seal.after, seal.number) {
             (None, 1) => None,
-            (Some(block), number) if index.end <= block && block < seal.first && number > 1 => {
+            (Some(block), number) if first <= block && block < seal.first && number > 1 => {
                 match seal_at(drive, proof, block)? {
                     Some(before) if before.number == number - 1 && before.index == seal.index => Some(before),
                     Some(_) | None => {
@@ -101,17 +134,18 @@ pub(super) fn confirm(drive: &mut dyn Drive, proof: Proof<'_>, seals: &[Seal]) -
 }
 
 fn damaged(log: Log, words: String) -> Log {
-    let damage = Some(format!("the log behind its last index: {words}"));
+    let damage = Some(format!("the log behind its index: {words}"));
     Log { damage, ..log }
 }
 
-/// The last seal between a block and the end of data.
-fn last_seal(drive: &mut dyn Drive, proof: Proof<'_>, base: u64, log: &mut Log) -> LtfsResult<Option<Seal>> {
-    let (mut upper, mut step) = (proof.mounted.data.end, FIRST_STEP);
+/// The last seal of a stretch.
+fn last_seal(drive: &mut dyn Drive, proof: Proof<'_>, files: &Files, log: &mut Log) -> LtfsResult<Option<Seal>> {
+    let base = proof.stretch.first;
+    let (mut upper, mut step) = (proof.stretch.end, FIRST_STEP);
     let mut unreadable = None;
     while upper > base {
         let from = base.max(upper.saturating_sub(step));
-        let found = scan(drive, proof, from, upper)?;
+        let found = scan(drive, proof, files, from..upper)?;
         // What cannot be read behind a seal may have been a later one.
         unreadable = unreadable.or(found.unreadable);
         if found.last.is_some() || from == base {
@@ -131,13 +165,16 @@ struct Scanned {
     unreadable: Option<u64>,
 }
 
-fn scan(drive: &mut dyn Drive, proof: Proof<'_>, from: u64, upper: u64) -> LtfsResult<Scanned> {
-    let partition = proof.mounted.labels.data;
-    let mut buffer = vec![0; proof.mounted.labels.label.block_size as usize];
-    let index = proof.mounted.data.generation().unwrap_or_default();
+fn scan(drive: &mut dyn Drive, proof: Proof<'_>, files: &Files, blocks: Range<u64>) -> LtfsResult<Scanned> {
+    let partition = proof.labels.data;
+    let mut buffer = vec![0; proof.labels.label.block_size as usize];
     let mut found = Scanned::default();
     let mut stands = false;
-    for block in from..upper {
+    for block in blocks {
+        if files.hold(block) {
+            stands = false;
+            continue;
+        }
         if !stands {
             drive.locate(Position { partition, block })?;
         }
@@ -145,7 +182,7 @@ fn scan(drive: &mut dyn Drive, proof: Proof<'_>, from: u64, upper: u64) -> LtfsR
             Ok(ReadOutcome::Record(length)) => {
                 stands = true;
                 match proved(&buffer[..length], proof, block) {
-                    Some(seal) if seal.index == index => {
+                    Some(seal) if seal.index == proof.stretch.index => {
                         found = Scanned {
                             last: Some(seal),
                             unreadable: None,
@@ -180,24 +217,18 @@ fn proved(record: &[u8], proof: Proof<'_>, block: u64) -> Option<Seal> {
     let Some(Record::Seal(seal)) = Record::from_line(record) else {
         return None;
     };
-    let index = proof.mounted.data.last.as_ref()?;
     // A snapshot without its index is of a commit that did not come to its end, and says nothing that the log does not.
     let ours = seal.of == Sealed::Window
         && seal.at == block
-        && seal.volume == proof.mounted.labels.label.volume
+        && seal.volume == proof.labels.label.volume
         && seal.medium == proof.label.medium
         && seal.generation == proof.label.generation
-        && (index.end..=block).contains(&seal.first);
+        && (proof.stretch.first..=block).contains(&seal.first);
     ours.then_some(seal)
 }
 
 /// The records of a run as bytes; None: one of them is none, or cannot be read.
-fn bytes(
-    drive: &mut dyn Drive,
-    partition: Partition,
-    blocks: std::ops::Range<u64>,
-    most: usize,
-) -> LtfsResult<Option<Vec<u8>>> {
+fn bytes(drive: &mut dyn Drive, partition: Partition, blocks: Range<u64>, most: usize) -> LtfsResult<Option<Vec<u8>>> {
     let mut all = Vec::new();
     let mut buffer = vec![0; most];
     let block = blocks.start;
@@ -216,14 +247,14 @@ fn bytes(
 }
 
 fn seal_at(drive: &mut dyn Drive, proof: Proof<'_>, block: u64) -> LtfsResult<Option<Seal>> {
-    let labels = &proof.mounted.labels;
+    let labels = proof.labels;
     let read = bytes(drive, labels.data, block..block + 1, labels.label.block_size as usize)?;
     Ok(read.and_then(|record| proved(&record, proof, block)))
 }
 
 /// The lines that a seal seals.
 fn window(drive: &mut dyn Drive, proof: Proof<'_>, seal: &Seal) -> LtfsResult<Result<Vec<Record>, String>> {
-    let labels = &proof.mounted.labels;
+    let labels = proof.labels;
     let Some(text) = bytes(
         drive,
         labels.data,

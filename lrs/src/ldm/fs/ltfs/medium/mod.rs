@@ -19,6 +19,7 @@ mod reading;
 mod removal;
 mod room;
 mod shelf;
+mod stretch;
 mod sync;
 mod tag;
 mod tree;

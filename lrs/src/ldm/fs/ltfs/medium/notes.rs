@@ -3,6 +3,7 @@
 //! An index without one is of other software. What is read here is believed only where every part fits the others.
 
 use super::shelf::Shelf;
+use super::stretch::Stretch;
 use super::tag::{LONGEST_LINE, Record, Seal, Sealed, Spent, Stamped};
 use crate::ldm::drive::{Drive, Position, ReadOutcome};
 use crate::ldm::fs::Label;
@@ -19,6 +20,8 @@ pub(super) struct Newest {
     pub(super) label: Label,
     /// Why there should be newer ones, and are not.
     pub(super) damage: Option<String>,
+    /// What lies between their index and the next one, where that one is of other software.
+    pub(super) overtaken: Option<Stretch>,
 }
 
 /// What notes say beside the extents.
@@ -66,14 +69,17 @@ fn proved(record: &[u8], labels: &Labels, block: u64) -> Option<Seal> {
     }
 }
 
+/// How the creator of everything begins that respool writes.
+const RESPOOL: &str = "respool ";
+
 /// Who writes, as an index says it: product - platform - program - reason.
 pub(super) fn creator(reason: &str) -> String {
-    format!("respool {} - Linux - respoold - {reason}", env!("CARGO_PKG_VERSION"))
+    format!("{RESPOOL}{} - Linux - respoold - {reason}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Whether an index says that it was written with notes before it. A format's first one has none.
 fn has_notes(head: &Head) -> bool {
-    head.generation > 1 && head.creator.starts_with("respool ") && head.creator.contains(" - respoold - ")
+    head.generation > 1 && head.creator.starts_with(RESPOOL) && head.creator.contains(" - respoold - ")
 }
 
 /// Whether respool wrote a volume, or may have.
@@ -90,10 +96,14 @@ enum Before {
 }
 
 /// Finds the newest snapshot, from the last index on along the pointers to those before. `Ok(Err(..))`: no index has one;
-/// and why, if some should have.
+/// and why, if some should have. A volume that respool did not label has none, and none of its indexes is read.
 pub(super) fn find(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Result<Newest, Option<String>>> {
     let labels = &mounted.labels;
+    if !labels.label.creator.starts_with(RESPOOL) {
+        return Ok(Err(None));
+    }
     let mut damage = None;
+    let mut newer = None;
     let mut next = match &mounted.data.last {
         Some(last) => Some((last.head.location, Some(last.head.clone()))),
         None => mounted.tree.head.previous.map(|location| (location, None)),
@@ -103,7 +113,16 @@ pub(super) fn find(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Resul
         let lost = match before(drive, labels, location, generation)? {
             Before::Notes(found) => {
                 let (seal, label) = *found;
-                return Ok(Ok(Newest { seal, label, damage }));
+                let overtaken = match newer {
+                    Some(newer) => overtaken(drive, labels, location, newer, &mut damage)?,
+                    None => None,
+                };
+                return Ok(Ok(Newest {
+                    seal,
+                    label,
+                    damage,
+                    overtaken,
+                }));
             }
             Before::Lost(why) => Some(why),
             Before::Nothing => None,
@@ -121,9 +140,34 @@ pub(super) fn find(drive: &mut dyn Drive, mounted: &Mounted) -> LtfsResult<Resul
         }
         let previous = head.and_then(|head| head.previous);
         let previous = previous.filter(|to| to.partition == labels.label.data && to.block < location.block);
+        newer = Some(location);
         next = previous.map(|location| (location, None));
     }
     Ok(Err(damage))
+}
+
+/// What lies between an index and the next one. Where the index cannot be read any more, nobody knows where that begins.
+fn overtaken(
+    drive: &mut dyn Drive,
+    labels: &Labels,
+    index: Location,
+    next: Location,
+    damage: &mut Option<String>,
+) -> LtfsResult<Option<Stretch>> {
+    // A filemark opens the next one.
+    let end = next.block.saturating_sub(1);
+    let read = read_index(drive, labels, index, Keep::Head)?;
+    let stretch = read.ok().map(|(_, found)| Stretch {
+        index: found.head.generation,
+        first: found.end,
+        end,
+    });
+    if stretch.is_none() {
+        damage.get_or_insert_with(|| {
+            format!("the index at {index} cannot be read, nor is it known what was synced after it")
+        });
+    }
+    Ok(stretch.filter(|stretch| stretch.first < stretch.end))
 }
 
 /// The notes before the filemark that opens the index at a place.

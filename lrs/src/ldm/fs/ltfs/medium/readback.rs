@@ -4,6 +4,7 @@
 use super::condition::Condition;
 use super::log::{self, Proof};
 use super::notes;
+use super::stretch::Stretch;
 use super::tag::Seal;
 use super::volume::{LtfsVolume, survey};
 use crate::ldm::fs::ltfs::volume::mount;
@@ -55,9 +56,13 @@ impl LtfsVolume {
     }
 
     fn confirm_log(&self, seals: &[Seal]) -> MediaResult<Result<(), String>> {
+        let Some(stretch) = Stretch::last(&self.mounted) else {
+            return Ok(Err("the log is behind no index".to_owned()));
+        };
         let proof = Proof {
-            mounted: &self.mounted,
+            labels: &self.mounted.labels,
             label: &self.label,
+            stretch,
         };
         self.deck.work(Op::Read, |drive| log::confirm(drive, proof, seals))
     }

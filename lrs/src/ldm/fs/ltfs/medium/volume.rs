@@ -2,7 +2,7 @@
 
 use super::condition::{Condition, judge};
 use super::deck::Deck;
-use super::log::{self, Log, Proof};
+use super::log::{self, Log};
 use super::notes::{self, Newest};
 use super::readback::ReadBack;
 use super::reading::Reading;
@@ -123,11 +123,7 @@ pub(super) fn survey(
     mut newest: Newest,
     least_end: u64,
 ) -> LtfsResult<Survey> {
-    let proof = Proof {
-        mounted: &mounted,
-        label: &newest.label,
-    };
-    let mut log = log::read(drive, proof)?;
+    let mut log = log::read(drive, &mounted, &newest)?;
     let mut shelf = Shelf::default();
     let read = notes::read(drive, &mounted.labels, &newest, &mut shelf)?.unwrap_or_else(|why| {
         newest.damage.get_or_insert_with(|| format!("its notes: {why}"));
