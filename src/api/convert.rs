@@ -110,11 +110,13 @@ fn media_advice(fault: &Fault) -> &'static str {
             "look at the file on the medium; other copies are not concerned"
         }
         Fault::NoSpace => "add a medium, or repack one to regain its dead bytes",
-        Fault::WrongMedium { .. } => "mount the right disk there; whatever lies there now was left as it is",
+        Fault::WrongMedium { .. } => "put the right medium there; whatever lies there now was left as it is",
         Fault::ErasedSince { .. } => {
             "the catalogue was restored from an older backup: run `respool medium import NAME --reconcile`"
         }
-        Fault::Unlabelled(_) => "mount the disk, or correct its path with `respool medium set`",
+        Fault::Unlabelled(_) => {
+            "put the medium in its place (mount the disk), or correct its path with `respool medium set`"
+        }
         Fault::Damaged(_) => "keep the medium as it is and repack what reads; `respool check` tells what depends on it",
         Fault::NeedsReopen => "repeat the request: the medium is opened anew",
         Fault::Miswritten => "do not trust this medium or its connection; what was written does not count",
@@ -144,7 +146,7 @@ impl From<Refusal> for Problem {
         let message = refusal.to_string();
         match refusal {
             Refusal::Unusable { medium, .. } => Self::refused("medium_unusable", medium, message)
-                .next("`respool medium show` tells its state; attach or unlock it"),
+                .next("`respool medium show` tells its state; bring it back, or unlock it"),
             Refusal::NoTarget { missing, .. } => Self::refused(
                 "no_target",
                 "media",

@@ -74,8 +74,10 @@ fn find(daemon: &Daemon, typed: &str) -> Result<(Arc<Library>, String), Problem>
     let not_found = |message: String| {
         Problem::refused("not_found", typed, message).next("`respool drive list` shows the drives; nothing was changed")
     };
-    if let Some(Opened::Away(why)) = of.and_then(|name| daemon.libraries.opened(name)) {
-        return Err(not_found(format!("library {}: {why}", of.unwrap_or_default())));
+    if let Some(name) = of
+        && let Some(Opened::Away(_)) = daemon.libraries.opened(name)
+    {
+        daemon.libraries.get(name)?;
     }
     let ready = daemon.libraries.ready();
     let mut having = ready.into_iter().filter(|library| {

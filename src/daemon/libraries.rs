@@ -24,8 +24,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 pub enum Opened {
     /// It is driven by this process.
     Ready(Arc<Library>),
-    /// It cannot be used now; why, in words.
-    Away(String),
+    /// It cannot be used now; why.
+    Away(Box<Trouble>),
 }
 
 /// All libraries of this host.
@@ -61,16 +61,19 @@ impl Libraries {
         }
     }
 
-    /// Opens every library of the catalogue, and tells the scheduler of their drives. One that cannot be opened is no
-    /// reason not to start: it is told wherever somebody needs it, and tried again by a scan.
+    /// Opens every library of the catalogue, all at the same time as each may take minutes, and tells the scheduler of their
+    /// drives. One that cannot be opened is no reason not to start: it is told wherever somebody needs it, and tried again
+    /// by a scan.
     pub async fn open_all(
         self: &Arc<Self>,
         catalogue: &dyn Catalogue,
         lrs: &Lrs,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        for known in catalogue.libraries().await? {
-            match self.open(&known).await? {
+        let all = catalogue.libraries().await?;
+        let opened = futures_util::future::join_all(all.iter().map(|known| self.open(known))).await;
+        for (known, opened) in all.iter().zip(opened) {
+            match opened? {
                 Ok(library) => {
                     self.announce(catalogue, lrs, &library).await?;
                     self.note_presence(catalogue, lrs, (&library, now)).await?;
@@ -93,7 +96,7 @@ impl Libraries {
             .map(Arc::new);
         let kept = match &opened {
             Ok(library) => Opened::Ready(Arc::clone(library)),
-            Err(error) => Opened::Away(error.trouble.to_string()),
+            Err(error) => Opened::Away(Box::new(error.trouble.clone())),
         };
         self.keep(&known.name, Some((spec, kept)));
         Ok(opened)
@@ -148,14 +151,14 @@ impl Libraries {
     /// # Errors
     /// It is not known, or cannot be used now.
     pub fn get(&self, name: &str) -> LibraryResult<Arc<Library>> {
-        let why = match self.opened(name) {
+        let trouble = match self.opened(name) {
             Some(Opened::Ready(library)) => return Ok(library),
-            Some(Opened::Away(why)) => why,
-            None => "respoold does not know it".to_owned(),
+            Some(Opened::Away(trouble)) => *trouble,
+            None => Trouble::Unusable("respoold does not know it".to_owned()),
         };
         Err(LibraryError {
             library: name.to_owned(),
-            trouble: Trouble::Unusable(why),
+            trouble,
         })
     }
 

@@ -306,7 +306,7 @@ impl GetStream {
             true => Problem::integrity("extent_corrupt", "extent", object.oid.as_str(), message)
                 .next("look at these media with `respool medium show`; attach another that holds a copy"),
             false => Problem::environment("extent_unreadable", "medium", object.oid.as_str(), message)
-                .next("attach, unlock or repair one of these media, then repeat the get"),
+                .next("bring back, unlock or repair one of these media, then repeat the get"),
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn library_view(libraries: &Libraries, known: &Known, beside: &Beside<'_>) -
     };
     match libraries.opened(&known.name) {
         Some(Opened::Ready(library)) => fill(&mut view, &library, beside),
-        Some(Opened::Away(why)) => view.trouble = Some(why),
+        Some(Opened::Away(trouble)) => view.trouble = Some(trouble.to_string()),
         None => view.trouble = Some("it was not opened".to_owned()),
     }
     view

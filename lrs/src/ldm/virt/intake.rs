@@ -98,6 +98,7 @@ fn copy(from: &Path, to: &Path) -> LibraryResult<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
             return Err(not_one(from, "it is no folder"));
         }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_one(from, "there is none")),
         Err(error) => return Err(io(from, error)),
     };
     std::fs::create_dir(to).map_err(|source| io(to, source))?;
