@@ -25,6 +25,17 @@ need_rust() {
   missing "Rust 1.$rust_minimum or later is needed, and this is $version." "$rustup"
 }
 
+# Refuses what would fill the disk half-way: with less room the tests fail in ways that say nothing of the program.
+need_room() { # MIB, FOLDER, WHAT
+  local free folder=$2
+  while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
+  free=$(df --output=avail -m "$folder" | tail -n 1 | tr -d ' ')
+  [ "$free" -ge "$1" ] && return
+  printf '%s needs %s MiB in %s, and there are %s.\nMake room, or set CARGO_TARGET_DIR to a folder on another disk, then run this again.\n' \
+    "$3" "$1" "$folder" "$free" >&2
+  exit 3
+}
+
 need_linker() {
   command -v cc >/dev/null && return
   if command -v dnf >/dev/null; then
