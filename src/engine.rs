@@ -7,6 +7,7 @@
 //! `recognise` compares media with a catalogue that may be older than they are (E-16), `unread` looks after what earlier jobs did not read back.
 
 mod because;
+mod decide;
 mod planning;
 mod prepare;
 mod read_back;
@@ -26,6 +27,7 @@ mod unread;
 mod waiting;
 mod window;
 
+pub use decide::decide;
 pub use planning::{PlanStep, Planned, Staying, Steps, named_stays, plan};
 pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
 pub use recognise::{recognise, recognise_unseen};

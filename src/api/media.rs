@@ -193,7 +193,11 @@ pub fn out_of_quarantine(medium: &Medium, jobs: &[Job]) -> String {
             medium.name,
             minute(until)
         ),
-        (Some(_) | None, None) => format!(
+        (Some(_), None) => format!(
+            "its old bytes are kept until an operator decides: `respool repack {} --quarantine 0` erases it, {back}",
+            medium.name
+        ),
+        (None, None) => format!(
             "its old bytes are kept until an operator decides: {back}, and `respool repack {} --quarantine 0` then \
              moves them again and erases it",
             medium.name
@@ -279,7 +283,7 @@ mod tests {
         let kept = quarantined(None);
         let told = out_of_quarantine(&kept, &[job_of(&kept)]);
         assert!(
-            told.contains("until an operator decides") && told.contains("`respool job restore 3`"),
+            told.contains("`respool repack a --quarantine 0` erases it, `respool job restore 3`"),
             "{told}"
         );
     }

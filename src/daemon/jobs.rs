@@ -118,8 +118,16 @@ async fn accept(daemon: &Daemon, kind: JobKind, spec: JobSpec) -> Answer<JobRepo
 }
 
 async fn repack(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Answer<JobReport> {
+    let asked = request.quarantine.map(none_or_some);
     let spec = spec(&daemon.host, request).await?;
-    accept(&daemon, JobKind::Repack, spec).await
+    let Some(kept) = engine::decide(&daemon.host, &spec, asked).await? else {
+        return accept(&daemon, JobKind::Repack, spec).await;
+    };
+    for due in engine::reclaim_due(&daemon.host).await? {
+        daemon.jobs.start(due);
+    }
+    let job = daemon.host.catalogue.job(kept.id).await?;
+    Ok(Json(report(&daemon.host, &job).await?))
 }
 
 async fn migrate(State(daemon): State<Arc<Daemon>>, Json(request): Json<MigrateRequest>) -> Answer<JobReport> {

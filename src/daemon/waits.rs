@@ -77,7 +77,8 @@ pub async fn in_quarantine(host: &Host, job: &Job) -> Result<Option<WaitingFor>,
     }
     let text = match clock_in_doubt(host).await? {
         _ if kept => format!(
-            "an operator: its sources are kept until `respool job restore {}`",
+            "an operator: `respool repack` of its sources with `--quarantine 0` erases them, `respool job restore {}` goes \
+             back to their bytes",
             job.id
         ),
         Some(doubt) => doubt,

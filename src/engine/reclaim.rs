@@ -35,7 +35,7 @@ pub enum Erased {
 }
 
 /// The hold that a quarantine asked for means, from now.
-fn hold_for(quarantine: Quarantine, now: Timestamp) -> Hold {
+pub(super) fn hold_for(quarantine: Quarantine, now: Timestamp) -> Hold {
     match quarantine {
         Quarantine::None => Hold::Until(now),
         Quarantine::Seconds(seconds) => {

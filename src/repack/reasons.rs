@@ -111,7 +111,7 @@ impl Against {
             Self::Standing(standing) => told(NoTarget::Standing(*standing), medium),
             Self::Away(presence) => told(NoTarget::Presence(*presence), medium),
             Self::Quarantined(Some(job), None, _) => format!(
-                "`respool job restore {job}` goes back to its bytes; nothing else is needed of them but to wait"
+                "`respool repack {medium} --quarantine 0` erases it, `respool job restore {job}` goes back to its bytes"
             ),
             Self::Quarantined(Some(job), Some(_), _) => format!(
                 "nothing: it is erased then, and takes extents again; until then `respool job restore {job}` goes back \

@@ -78,6 +78,38 @@ fn e08_a_kept_source_is_never_erased_by_itself() {
     all_is_well(&site, &held);
 }
 
+/// What is kept for ever is kept until somebody says otherwise, in so many words: a repack that does not say how long is
+/// refused as before, and sources that were emptied together are erased together.
+#[test]
+fn e08_what_is_kept_is_erased_when_an_operator_says_so() {
+    let site = site(&["a", "b", "c"]);
+    let mut held = fill(&site, "one", &mixed(4), &["--tags", "a"]);
+    held.extend(fill(&site, "two", &mixed(4), &["--tags", "b"]));
+    let before = generation(&site, "a");
+    let job = job_of(&site.ok(&["repack", "a", "b", "--to", "c", "--keep-source"]));
+    let refused = site.run(&["repack", "a", "b"]).expect(2);
+    assert!(refused.to_string().contains("`respool repack"), "{refused:#}");
+    let refused = site.run(&["repack", "a", "--quarantine", "0"]).expect(2);
+    assert!(refused.to_string().contains("together or not at all"), "{refused:#}");
+    site.run(&["repack", "a", "b", "--keep-source"]).expect(2);
+    for source in ["a", "b"] {
+        assert_eq!(site.medium(source)["adm_state"], "quarantined");
+        assert_eq!(site.medium(source)["quarantined_until"], Value::Null);
+    }
+    let done = site.ok(&["repack", "b", "a", "--quarantine", "0"]);
+    assert_eq!((job_of(&done), &done["state"]), (job, &"done".into()));
+    for source in ["a", "b"] {
+        let medium = site.medium(source);
+        assert_eq!(
+            (&medium["adm_state"], &medium["fs_state"]),
+            (&"in_service".into(), &"empty".into())
+        );
+        assert!(site.files(source).is_empty());
+    }
+    assert_eq!(generation(&site, "a"), before + 1);
+    all_is_well(&site, &held);
+}
+
 #[test]
 fn e08_without_quarantine_the_source_is_empty_and_usable_at_once() {
     let site = site(&["a", "b"]);
