@@ -8,6 +8,7 @@
 
 mod because;
 mod decide;
+mod measure;
 mod planning;
 mod prepare;
 mod read_back;
@@ -28,6 +29,7 @@ mod waiting;
 mod window;
 
 pub use decide::decide;
+pub use measure::measure;
 pub use planning::{PlanStep, Planned, Staying, Steps, named_stays, plan};
 pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
 pub use recognise::{recognise, recognise_unseen};

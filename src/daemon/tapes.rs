@@ -12,15 +12,15 @@ use crate::api::library::{
 use crate::api::media::MediumView;
 use crate::api::requests::MediumRequest;
 use crate::api::{Problem, exit};
+use crate::engine;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::{MediumChange, NewMedium};
 use dss::model::{ByteCount, Family, FsState, Location, Medium, MediumId, Presence};
-use lrs::core::{Priority, Request};
 use lrs::ldm::changer::{Element, ElementKind};
+use lrs::ldm::fs::Label;
 use lrs::ldm::fs::ltfs::medium::{FORMAT, Shape};
-use lrs::ldm::fs::{Label, Space};
 use lrs::ldm::library::{Checked, Found, Holds, Library, Writing, barcode};
 use std::sync::Arc;
 
@@ -255,29 +255,7 @@ async fn finish(daemon: &Daemon, id: MediumId) -> Result<MediumView, Problem> {
     };
     host.catalogue.change_medium(id, labelled, host.clock.now()).await?;
     host.lrs.medium_changed(id).await?;
-    let space = room(daemon, id).await?;
-    let measured = MediumChange {
-        capacity: Some(Some(space.capacity)),
-        why: "it told its capacity".to_owned(),
-        ..MediumChange::default()
-    };
-    let medium = host.catalogue.change_medium(id, measured, host.clock.now()).await?;
-    host.lrs.medium_changed(id).await?;
-    media::shown(host, medium).await
-}
-
-async fn room(daemon: &Daemon, id: MediumId) -> Result<Space, Problem> {
-    let request = Request {
-        purpose: "measuring a new tape".to_owned(),
-        priority: Priority::Put,
-        reads: vec![id],
-        writes: vec![],
-        exclusive: vec![],
-    };
-    let allocation = daemon.host.lrs.allocate(request).await?;
-    let space = allocation.volume(id).run(|volume| volume.space()).await;
-    allocation.release().await;
-    Ok(space??)
+    media::shown(host, engine::measure(host, id).await?).await
 }
 
 // ------------------------------------------------------------------------------------------------------ check, unload

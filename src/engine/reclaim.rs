@@ -2,6 +2,7 @@
 //! *erasing* is erased again and nothing else is done with it.
 
 use super::Run;
+use super::measure::measure;
 use super::recognise::unknown_extents;
 use super::unread::{is_due, unread};
 use crate::api::{Problem, exit};
@@ -10,8 +11,8 @@ use crate::repack::job::{JobEvent, next};
 use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, ClockVerdict, ExtentFilter, Fence, Page};
 use dss::model::{
-    AdmState, Checkpoints, Extent, ExtentId, ExtentState, FsState, Generation, Health, Hold, Job, JobError, JobId,
-    JobState, Medium, MediumFormat, MediumId, Presence, Quarantine, Step,
+    AdmState, Checkpoints, Extent, ExtentId, ExtentState, Family, FsState, Generation, Health, Hold, Job, JobError,
+    JobId, JobState, Medium, MediumFormat, MediumId, Presence, Quarantine, Step,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{Priority, Request};
@@ -128,6 +129,11 @@ pub async fn erase(host: &Arc<Host>, id: MediumId, job: Option<&Job>) -> Result<
     let noticed = host.lrs.medium_changed(id).await;
     let erased = result?;
     noticed?;
+    // One of other software is a medium of respool's only now.
+    let is_new = erased == Erased::Done && medium.family == Family::Tape && medium.capacity.is_none();
+    if is_new && let Err(problem) = measure(host, id).await {
+        tracing::warn!(medium = %medium.name, %problem, "it is asked for its room when it is written to");
+    }
     Ok(erased)
 }
 

@@ -325,6 +325,10 @@ fn e11_two_foreign_tapes_are_merged_onto_one_and_erased() {
         (&json!("respool"), &json!("in_service"), &json!("empty")),
         "{erased:#}"
     );
+    assert!(
+        erased["capacity_bytes"].as_u64() > Some(0),
+        "it told how much it takes: {erased:#}"
+    );
     assert_eq!(site.ok(&["check"])["ok"], true);
     site.put("new", b"bytes", &["--tags", "reuse"]);
     assert_eq!(media_of(&site, "new"), ["first"], "it takes extents again");
