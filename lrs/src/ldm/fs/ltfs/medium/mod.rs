@@ -12,6 +12,7 @@ mod format;
 mod log;
 pub(super) mod mark;
 pub(super) mod notes;
+mod need;
 mod packed;
 mod paths;
 mod readback;

@@ -2,9 +2,9 @@
 //! voids the window.
 
 use super::condition::Condition;
+use super::need::{DIRECTORY, growth, noted};
 use super::notes::{self, Content, creator};
 use super::readback::ReadBack;
-use super::room::{DIRECTORY, growth, noted};
 use super::tag::{Record, Seal, Sealed, Stamped};
 use super::tree;
 use super::volume::{LogEnd, LtfsVolume};

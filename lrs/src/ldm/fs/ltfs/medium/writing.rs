@@ -1,8 +1,8 @@
 //! Writing extents: a path nobody had, bytes behind the end of data, every one of them counted and digested on its way.
 
 use super::condition::Condition;
+use super::need::{DIRECTORY, Need};
 use super::paths::{self, Shape};
-use super::room::{DIRECTORY, Need};
 use super::tag::{self, LONGEST_LINE, Record};
 use super::volume::LtfsVolume;
 use super::{entry, mark, sync};
