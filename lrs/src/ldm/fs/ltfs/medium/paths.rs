@@ -167,6 +167,16 @@ impl Paths {
     pub(super) fn add_directory(&mut self, path: &str) {
         self.directories.insert(key(path));
     }
+    /// Whether a path is a directory, or is to become one.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        self.directories.contains(&key(path))
+    }
+
+    /// How many of them there are.
+    pub(super) fn directories(&self) -> u64 {
+        self.directories.len() as u64
+    }
+
 
     /// There is a file of somebody else's.
     pub(super) fn add_stranger(&mut self, path: &str) {

@@ -185,7 +185,8 @@ impl LtfsVolume {
         self.log = LogEnd::default();
         self.condition = Condition::Whole;
         self.read_back = ReadBack::Index;
-        (self.unindexed, self.estimate) = (0, None);
+        let to_come = tree::to_come(&self.mounted.tree, &self.shelf.paths);
+        (self.unindexed, self.estimate) = (to_come * DIRECTORY, None);
         (self.noted, self.written_with) = (seal.bytes, seal.index);
         self.revision = revision;
         self.stamp = stamp;
