@@ -11,7 +11,7 @@ use lrs::ldm::fs::ltfs::volume::{self as ltfs, Commit, Mounted};
 use std::collections::BTreeMap;
 
 /// What came from a tape of other software.
-fn imported(path: &str, kind: LtfsKind, bytes: u64) -> ExtentTag {
+pub fn imported(path: &str, kind: LtfsKind, bytes: u64) -> ExtentTag {
     let mut tag = tag("imported", bytes);
     tag.header.metadata.ltfs = Some(LtfsAttributes {
         path: path.to_owned(),

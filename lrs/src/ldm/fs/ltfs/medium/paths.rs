@@ -42,11 +42,15 @@ impl Shape {
     }
 }
 
+/// Whether something in a directory can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    rules::check(name).is_ok() && !name.contains(REFUSED)
+}
+
 /// Whether an index can have something at this path, beside what is respool's own.
 fn is_legal(path: &str) -> bool {
-    let part = |name: &str| rules::check(name).is_ok() && !name.contains(REFUSED);
     let mut parts = path.split('/');
-    path == ROOT || parts.clone().next() != Some(HOME) && parts.clone().count() <= PARTS_MAX && parts.all(part)
+    path == ROOT || parts.clone().next() != Some(HOME) && parts.clone().count() <= PARTS_MAX && parts.all(is_name)
 }
 
 /// The path in an address; None: it could mean anything but an entry of the tree.
@@ -163,10 +167,6 @@ impl Paths {
         self.lost.insert(key(path));
     }
 
-    /// There is a directory.
-    pub(super) fn add_directory(&mut self, path: &str) {
-        self.directories.insert(key(path));
-    }
     /// Whether a path is a directory, or is to become one.
     pub(super) fn is_directory(&self, path: &str) -> bool {
         self.directories.contains(&key(path))
@@ -177,6 +177,10 @@ impl Paths {
         self.directories.len() as u64
     }
 
+    /// There is a directory.
+    pub(super) fn add_directory(&mut self, path: &str) {
+        self.directories.insert(key(path));
+    }
 
     /// There is a file of somebody else's.
     pub(super) fn add_stranger(&mut self, path: &str) {
