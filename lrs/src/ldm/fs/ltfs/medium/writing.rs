@@ -202,7 +202,8 @@ impl LtfsVolume {
             self.void_window();
             return self.heed(taken);
         };
-        self.used += bytes.len() as u64;
+        // What it was before stood on the tape.
+        self.used = self.used.saturating_add(bytes.len() as u64);
         let writing = self.writing.get_mut(&handle).expect("it was there just now");
         writing.crc.update(bytes);
         writing.written += bytes.len() as u64;
