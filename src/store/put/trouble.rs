@@ -123,7 +123,8 @@ impl Trouble {
                 | Fault::NotThisExtent(_)
                 | Fault::Miswritten
                 | Fault::ErasedSince { .. }
-                | Fault::Unfit(_) => {
+                | Fault::Unfit(_)
+                | Fault::Unrepresentable(_) => {
                     // The catalogue knows of a medium that is to blame; where its drive is, the medium is not.
                     match host.lrs.report(target.grant.medium, error).await {
                         Reported::Medium(_) | Reported::Drive(_) => return,

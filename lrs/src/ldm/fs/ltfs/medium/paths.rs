@@ -268,6 +268,18 @@ mod tests {
         assert_eq!(claimed(&mut paths, &tag("d")), "d@1.0.0");
     }
 
+    /// A generation in which every name was given tells so, and gives none twice.
+    #[test]
+    fn there_is_no_path_when_every_attempt_was_made() {
+        let (mut paths, tag) = (Paths::default(), tag("a"));
+        assert_eq!(paths.choose(&tag).as_deref(), Some("a"));
+        paths.spend("a");
+        // Beside its own path, and in the root, which are the same for an object without a path above it.
+        let attempts = (1..=MOST_ATTEMPTS).map(|number| name::attempt("a@1.0.0", number));
+        attempts.for_each(|path| paths.spend(&path));
+        assert_eq!(paths.choose(&tag), None);
+    }
+
     #[test]
     fn an_address_is_one_entry_of_the_tree() {
         let of = |text: &str| of_address(&Address(text.to_owned())).map(str::to_owned);
