@@ -1,7 +1,11 @@
 //! The engine on real directories, over the catalogue in memory: repack, read-back, quarantine, restore, reclaim.
 
+#[path = "engine/choosy.rs"]
+mod choosy;
 #[path = "engine/ends.rs"]
 mod ends;
+#[path = "engine/misfits.rs"]
+mod misfits;
 #[path = "engine/overlap.rs"]
 mod overlap;
 #[path = "engine/read_back.rs"]

@@ -17,6 +17,8 @@ mod disk;
 mod house;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/misfits.rs"]
+mod misfits;
 #[path = "sim/named.rs"]
 mod named;
 #[path = "sim/platter.rs"]

@@ -5,6 +5,8 @@
 mod get;
 #[path = "store/import.rs"]
 mod import;
+#[path = "store/misfits.rs"]
+mod misfits;
 #[path = "store/put.rs"]
 mod put;
 #[path = "store/volume.rs"]

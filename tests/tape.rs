@@ -16,6 +16,8 @@ mod import;
 mod indexes;
 #[path = "tape/killed.rs"]
 mod killed;
+#[path = "tape/misfits.rs"]
+mod misfits;
 #[path = "tape/names.rs"]
 mod names;
 #[path = "tape/scheduling.rs"]

@@ -13,6 +13,8 @@ mod disasters;
 mod folder_drive;
 #[path = "tape/format.rs"]
 mod format;
+#[path = "tape/hostile.rs"]
+mod hostile;
 #[path = "tape/library.rs"]
 mod library;
 #[path = "tape/overtaken.rs"]

@@ -91,12 +91,16 @@ fn media_code(fault: &Fault) -> &'static str {
         Fault::NotThisExtent(_) => "not_this_extent",
         Fault::Miswritten => "miswritten",
         Fault::Unfit(_) => "unfit",
+        Fault::Unrepresentable(_) => "unrepresentable",
     }
 }
 
 /// What helps a host that ran out of what it lends to processes.
 pub const HOST_ADVICE: &str = "raise the limit of file handles (`ulimit -n` before respoold is started, LimitNOFILE in the \
      service's unit) or free memory, as the message says; then repeat";
+
+/// What helps an object of which more is said than its medium can keep.
+pub const UNREPRESENTABLE_ADVICE: &str = "repeat it without what the message names, or onto a medium of another kind: a directory keeps what no tape can say";
 
 fn media_advice(fault: &Fault) -> &'static str {
     match fault {
@@ -121,6 +125,7 @@ fn media_advice(fault: &Fault) -> &'static str {
         Fault::NeedsReopen => "repeat the request: the medium is opened anew",
         Fault::Miswritten => "do not trust this medium or its connection; what was written does not count",
         Fault::Unfit(_) => "choose another one: an empty directory of its own, or a blank cartridge",
+        Fault::Unrepresentable(_) => UNREPRESENTABLE_ADVICE,
     }
 }
 
@@ -133,7 +138,7 @@ impl From<MediaError> for Problem {
         );
         let (subject, message) = (error.medium.clone(), error.to_string());
         let problem = match (&error.fault, error.is_integrity()) {
-            (Fault::Unfit(_), _) => Self::refused(code, subject, message),
+            (Fault::Unfit(_) | Fault::Unrepresentable(_), _) => Self::refused(code, subject, message),
             (_, true) => Self::integrity(code, blame, subject, message),
             (_, false) => Self::environment(code, blame, subject, message),
         };

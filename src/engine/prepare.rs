@@ -5,7 +5,7 @@ use super::round::Round;
 use super::substitute::substitution;
 use crate::api::Problem;
 use crate::host::Host;
-use crate::mover::Item;
+use crate::mover::{Item, Misfit};
 use crate::repack::plan::Assigned;
 use crate::repack::substitute::Doubt;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
@@ -61,6 +61,17 @@ pub(super) struct Ahead {
     pub(super) items: Vec<Item>,
     /// Its extents that nothing references any more.
     pub(super) unneeded: Vec<ExtentId>,
+    /// Those that were given no name.
+    pub(super) misfits: Vec<Misfit>,
+}
+
+/// What was recorded of a window.
+#[derive(Default)]
+pub(super) struct Recording {
+    /// What is to be copied.
+    pub(super) items: Vec<Item>,
+    /// What got no row, as its target cannot keep what is said of it.
+    pub(super) misfits: Vec<Misfit>,
 }
 
 /// Why a window could not be recorded.
@@ -94,13 +105,13 @@ impl Desk<'_> {
         }
         let prepared = async {
             let (chosen, unneeded) = choose(self.host, self.round, steps).await?;
-            let items = match chosen.is_empty() {
-                true => vec![],
+            let recording = match chosen.is_empty() {
+                true => Recording::default(),
                 false => self.record(chosen, transactions).await?,
             };
-            Ok::<_, Hindrance>((items, unneeded))
+            Ok::<_, Hindrance>((recording, unneeded))
         };
-        let (items, unneeded) = match prepared.await {
+        let (Recording { items, misfits }, unneeded) = match prepared.await {
             Ok(prepared) => prepared,
             Err(hindrance) => {
                 tracing::info!(job = %self.job, ?hindrance, "the next window is prepared when it is its turn");
@@ -120,11 +131,12 @@ impl Desk<'_> {
             end: self.round.next + steps.len(),
             items,
             unneeded,
+            misfits,
         })
     }
 
     /// Names on the targets, then one transaction that inserts the new extents *pending*.
-    pub(super) async fn record(&self, chosen: Vec<Chosen>, transactions: &mut u64) -> Result<Vec<Item>, Hindrance> {
+    pub(super) async fn record(&self, chosen: Vec<Chosen>, transactions: &mut u64) -> Result<Recording, Hindrance> {
         let grants: BTreeMap<MediumId, &WriteGrant> = self
             .allocation
             .grant()
@@ -133,11 +145,17 @@ impl Desk<'_> {
             .map(|grant| (grant.medium, grant))
             .collect();
         let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
+        let (mut chosen, mut misfits) = (chosen, vec![]);
         for attempt in 1.. {
-            let addresses = reserve(self.allocation, &chosen).await?;
+            let names = reserve(self.allocation, &chosen).await?;
+            let named;
+            (named, chosen) = sort_out(chosen, names, &mut misfits);
+            if chosen.is_empty() {
+                return Ok(Recording { items: vec![], misfits });
+            }
             let intents = chosen
                 .iter()
-                .zip(addresses)
+                .zip(named)
                 .map(|(one, (id, address))| MoveIntent {
                     old: one.extent.id,
                     new: new_extent(one, id, address, grants[&one.target].generation),
@@ -156,7 +174,8 @@ impl Desk<'_> {
                     if !noted.is_empty() {
                         self.host.catalogue.note_substitutions(self.job, &noted).await?;
                     }
-                    return Ok(items(chosen, recorded));
+                    let items = items(chosen, recorded);
+                    return Ok(Recording { items, misfits });
                 }
                 // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
                 Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
@@ -228,23 +247,48 @@ async fn others_now(
     Ok(Some(ids.iter().filter_map(pair).collect()))
 }
 
+/// A name on a target, or why it has none for this extent alone.
+type Named = MediaResult<(ExtentId, Address)>;
+
+/// Those that were given a name, with it; the others are put aside.
+fn sort_out(
+    chosen: Vec<Chosen>,
+    names: Vec<Named>,
+    misfits: &mut Vec<Misfit>,
+) -> (Vec<(ExtentId, Address)>, Vec<Chosen>) {
+    let mut named = Vec::with_capacity(chosen.len());
+    for (one, name) in chosen.into_iter().zip(names) {
+        match name {
+            Ok(name) => named.push((name, one)),
+            Err(error) => misfits.push(Misfit {
+                old: one.extent.id,
+                oid: one.extent.origin.oid,
+                error,
+            }),
+        }
+    }
+    named.into_iter().unzip()
+}
+
 /// Identifies every target and takes names on it; one trip to each drive's thread.
-async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(ExtentId, Address)>, Hindrance> {
+async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<Named>, Hindrance> {
     let mut wanted: BTreeMap<MediumId, Vec<(usize, ExtentTag)>> = BTreeMap::new();
     for (position, one) in chosen.iter().enumerate() {
         let tag = one.tag(ExtentId::fresh());
         wanted.entry(one.target).or_default().push((position, tag));
     }
-    let mut addresses: Vec<Option<(ExtentId, Address)>> = vec![None; chosen.len()];
+    let mut addresses: Vec<Option<Named>> = vec![None; chosen.len()];
     for (medium, names) in wanted {
         let taken = allocation
             .volume(medium)
-            .run(move |volume| -> MediaResult<Vec<(usize, ExtentId, Address)>> {
+            .run(move |volume| -> MediaResult<Vec<(usize, Named)>> {
                 volume.identify()?;
-                names
-                    .into_iter()
-                    .map(|(position, tag)| Ok((position, tag.extent, volume.reserve(&tag)?)))
-                    .collect()
+                let name = |(position, tag): (usize, ExtentTag)| match volume.reserve(&tag) {
+                    Ok(address) => Ok((position, Ok((tag.extent, address)))),
+                    Err(error) if error.fault.is_of_extent() => Ok((position, Err(error))),
+                    Err(error) => Err(error),
+                };
+                names.into_iter().map(name).collect()
             })
             .await
             .map_err(|gone| Hindrance::Target {
@@ -257,13 +301,13 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<(Exte
                 error: Problem::from(error.clone()).into(),
                 answer: Some(error),
             })?;
-        for (position, id, address) in taken {
-            addresses[position] = Some((id, address));
+        for (position, name) in taken {
+            addresses[position] = Some(name);
         }
     }
     Ok(addresses
         .into_iter()
-        .map(|address| address.expect("every step was given a name"))
+        .map(|address| address.expect("every step was given a name, or refused one"))
         .collect())
 }
 

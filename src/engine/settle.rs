@@ -72,7 +72,8 @@ impl Run<'_> {
         }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
         let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
-        let put_aside = self.refuse(copied.refused).await? + self.doubt(blamed.bad).await?;
+        let left_out = self.leave_out(copied.misfits).await?;
+        let put_aside = left_out + self.refuse(copied.refused).await? + self.doubt(blamed.bad).await?;
         self.give_up(&lost).await?;
         // What follows is recorded already, and copied while this is swapped.
         let follows = self.ahead.is_some() && !replan && exhausted.is_none();
@@ -298,6 +299,7 @@ impl Run<'_> {
                     self.target_out(target, &failure).await?;
                 }
             }
+            self.leave_out(copied.misfits).await?;
             self.refuse(copied.refused).await?;
             self.doubt(blamed.bad).await
         };

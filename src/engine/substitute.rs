@@ -1,10 +1,11 @@
-//! Extents that could not be read: blamed, then read from another copy (E-12), or skipped with every reason.
+//! Extents that could not be read: blamed, then read from another copy (E-12), or skipped with every reason. Those that no
+//! target can keep are skipped with theirs.
 
 use super::Run;
 use super::round::Round;
 use super::targets::{Reads, Targets};
 use crate::api::Problem;
-use crate::mover::ReadFailure;
+use crate::mover::{Misfit, ReadFailure};
 use crate::repack::manifest::Manifest;
 use crate::repack::substitute::{Doubt, Other, Resort, against_reading, next_reader, resort};
 use dss::model::event::NewEvent;
@@ -121,6 +122,43 @@ impl Run<'_> {
             });
         }
         self.distrust(skips.iter().map(|skip| skip.medium).collect()).await?;
+        let count = skips.len() as u64;
+        self.skip(skips).await?;
+        Ok(count)
+    }
+
+    /// What their targets cannot keep, for what is said of them: every other tape would refuse them as well, and nothing is
+    /// wrong with the bytes, wherever they lie. They stay there, each with its reason. Answers how many.
+    pub(super) async fn leave_out(&mut self, misfits: Vec<Misfit>) -> Result<u64, Problem> {
+        if misfits.is_empty() {
+            return Ok(0);
+        }
+        let olds: Vec<ExtentId> = misfits.iter().map(|one| one.old).collect();
+        let rows = self.host.catalogue.extents_by_id(&olds).await?;
+        let mut skips = vec![];
+        for Misfit { old, oid, error } in misfits {
+            if let Some(spool) = &mut self.spool {
+                spool.forget(old);
+            }
+            // Its own bytes may have been bad as well.
+            let (reason, integrity) = match self.doubts.remove(&old) {
+                Some(doubt) => (format!("{}; {error}", doubt.reason), doubt.integrity),
+                None => (error.to_string(), false),
+            };
+            // One that is gone by now is nobody's trouble any more.
+            let Some(medium) = rows.get(&old).map(|row| row.medium) else {
+                continue;
+            };
+            self.note_bad("extent.unrepresentable", old, &oid, medium, &reason)
+                .await?;
+            skips.push(Skip {
+                extent: old,
+                oid,
+                medium,
+                reason,
+                integrity,
+            });
+        }
         let count = skips.len() as u64;
         self.skip(skips).await?;
         Ok(count)

@@ -2,11 +2,11 @@
 //! and swaps it. Where windows are small, one is swapped and the next one recorded while another is copied.
 
 use super::Run;
-use super::prepare::{Ahead, Desk, Hindrance, choose};
+use super::prepare::{Ahead, Desk, Hindrance, Recording, choose};
 use super::settle::swap_now;
 use super::spooling::spool_problem;
 use crate::api::Problem;
-use crate::mover::{Copied, CopyStop, Item, Reads, Ring, Spool, copy};
+use crate::mover::{Copied, CopyStop, Item, Misfit, Reads, Ring, Spool, copy};
 use crate::repack::batch::{WindowBounds, next_window};
 use crate::repack::machine::{Event, Stop};
 use crate::repack::plan::Assigned;
@@ -156,7 +156,7 @@ impl Run<'_> {
         let recorded = self.desk().record(chosen, &mut transactions).await;
         self.tally.transactions += transactions;
         match recorded {
-            Ok(items) => Ok(Taken::Window { items, left }),
+            Ok(Recording { items, misfits }) => self.taken(items, misfits, left).await,
             Err(Hindrance::Target { medium, error, .. }) => {
                 let allocation = self.allocation.as_ref().expect("a window is copied under a grant");
                 allocation.distrust(medium);
@@ -179,11 +179,18 @@ impl Run<'_> {
         if ahead.items.is_empty() {
             // The next window may be a large one, and would be one too many beside what waits for its swap.
             self.swap_due().await?;
-            return Ok(Taken::Nothing(self.after_window(left)));
         }
-        Ok(Taken::Window {
-            items: ahead.items,
-            left,
+        self.taken(ahead.items, ahead.misfits, left).await
+    }
+
+    /// A recorded window, but for those that its targets cannot keep: they are listed, and the others go on.
+    async fn taken(&mut self, items: Vec<Item>, misfits: Vec<Misfit>, left: u64) -> Result<Taken, Problem> {
+        let left_out = self.leave_out(misfits).await?;
+        self.turns.settled(left_out);
+        let left = left + left_out;
+        Ok(match items.is_empty() {
+            true => Taken::Nothing(self.after_window(left)),
+            false => Taken::Window { items, left },
         })
     }
 

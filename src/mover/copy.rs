@@ -85,6 +85,17 @@ pub enum Failure {
     TargetDrive(DriveGone),
 }
 
+/// An extent that its target cannot keep, for what is said of it. Nothing is wrong with the target, nor with its bytes.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The extent that was to be copied.
+    pub old: ExtentId,
+    /// Of which object.
+    pub oid: Oid,
+    /// What cannot be kept.
+    pub error: MediaError,
+}
+
 /// What became of a window. Every item is in exactly one list.
 #[derive(Debug, Default)]
 pub struct Copied {
@@ -96,6 +107,8 @@ pub struct Copied {
     pub unfinished: Vec<(ExtentId, MediumId, Failure)>,
     /// Evidence that did not fit together: an integrity failure.
     pub refused: Vec<(ExtentId, Oid, String)>,
+    /// Not written, for what is said of them.
+    pub misfits: Vec<Misfit>,
     /// Not begun, because a stop was asked for, or because their target took nothing more.
     pub not_begun: Vec<Item>,
 }

@@ -22,7 +22,7 @@ pub mod verifier;
 mod whole;
 mod writer;
 
-pub use copy::{Copied, CopyStop, Failure, Item, copy};
+pub use copy::{Copied, CopyStop, Failure, Item, Misfit, copy};
 pub use fill::{Filled, Sought, fill};
 pub use hashes::Hashes;
 pub use intake::taken;
@@ -31,4 +31,4 @@ pub use reader::{ReadFailure, Reads};
 pub use ring::Ring;
 pub use spool::Spool;
 pub use sync::{SyncFailure, sync};
-pub use whole::{NotTaken, Whole, write_each};
+pub use whole::{NotTaken, Tried, Whole, write_each};

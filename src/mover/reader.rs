@@ -100,7 +100,8 @@ impl ReadFailure {
                 | Fault::ErasedSince { .. }
                 | Fault::Unlabelled(_)
                 | Fault::NeedsReopen
-                | Fault::Unfit(_) => false,
+                | Fault::Unfit(_)
+                | Fault::Unrepresentable(_) => false,
             },
             Self::Drive(_) | Self::Spool(_) | Self::GivenUp => false,
         }

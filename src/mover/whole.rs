@@ -66,18 +66,25 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
-/// Does the same with each on the drive's thread, until one is not taken. Answers those that were, and why one was not.
+/// What became of each that was tried: taken, or not for what is said of it.
+pub type Tried = Vec<Result<WriteReceipt, MediaError>>;
+
+/// Does the same with each on the drive's thread, until the medium takes no more. Answers what became of those before, and
+/// why it did not take the next one.
 pub fn write_each<B: AsRef<[u8]>>(
     volume: &mut dyn Volume,
     work: Vec<Whole<B>>,
     middle: impl Fn(),
-) -> (Vec<WriteReceipt>, Option<NotTaken>) {
-    let mut receipts = Vec::with_capacity(work.len());
+) -> (Tried, Option<NotTaken>) {
+    let mut tried = Vec::with_capacity(work.len());
     for whole in work {
         match whole.write(volume, &middle) {
-            Ok(receipt) => receipts.push(receipt),
-            Err(why) => return (receipts, Some(why)),
+            Ok(receipt) => tried.push(Ok(receipt)),
+            Err(NotTaken::Failed(error) | NotTaken::Unended(error)) if error.fault.is_of_extent() => {
+                tried.push(Err(error));
+            }
+            Err(why) => return (tried, Some(why)),
         }
     }
-    (receipts, None)
+    (tried, None)
 }

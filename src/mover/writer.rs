@@ -1,9 +1,9 @@
 //! Writes extents on their targets' threads, in the order they come.
 
-use super::copy::{Copied, Failure, Item};
+use super::copy::{Copied, Failure, Item, Misfit, Rest};
 use super::reader::{Message, ReadFailure};
 use super::ring::Buffer;
-use super::whole::{NotTaken, TOGETHER, Whole, write_each};
+use super::whole::{NotTaken, TOGETHER, Tried, Whole, write_each};
 use dss::model::evidence::{DigestReceipt, WriteReceipt};
 use dss::model::{Checkpoints, Digests, MediumId, Step, Verified, Written};
 use lrs::ldm::fs::{Accepted, WriteHandle};
@@ -76,6 +76,8 @@ enum Under {
     Open(WriteHandle),
     /// The target does not take it; the rest of its bytes is let go.
     Lost(Failure),
+    /// The same, for what is said of it: the target takes the next one.
+    Misfit(MediaError),
     /// Its target took none after an earlier extent of this window, for the reason told there.
     Shut,
 }
@@ -130,22 +132,25 @@ impl Writer {
     }
 
     /// Puts each of a group into its list.
-    fn account(
-        &mut self,
-        group: Vec<(Item, DigestReceipt)>,
-        written: Result<(Vec<WriteReceipt>, Option<NotTaken>), DriveGone>,
-    ) {
-        let (receipts, mut why) = match written {
+    fn account(&mut self, group: Vec<(Item, DigestReceipt)>, written: Result<(Tried, Option<NotTaken>), DriveGone>) {
+        let (tried, mut why) = match written {
             Ok(written) => written,
             Err(gone) => (vec![], Some(NotTaken::Gone(gone))),
         };
-        let mut receipts = receipts.into_iter();
+        let mut tried = tried.into_iter();
         for (item, digests) in group {
-            match receipts.next() {
-                Some(receipt) => self.accept(item, digests, receipt),
+            match tried.next() {
+                Some(Ok(receipt)) => self.accept(item, digests, receipt),
+                Some(Err(error)) => self.leave_out(item.into_parts().1, error),
                 None => self.refuse(item, why.take()),
             }
         }
+    }
+
+    /// One of which more is said than its target can keep. The others go on.
+    fn leave_out(&mut self, rest: Rest, error: MediaError) {
+        let Rest { old, oid, .. } = rest;
+        self.copied.misfits.push(Misfit { old, oid, error });
     }
 
     fn accept(&mut self, item: Item, digests: DigestReceipt, receipt: WriteReceipt) {
@@ -197,7 +202,7 @@ impl Writer {
     }
 
     async fn bytes(&mut self, item: &Item, under: Under, buffer: Buffer) -> Under {
-        if matches!(under, Under::Lost(_) | Under::Shut) {
+        if matches!(under, Under::Lost(_) | Under::Misfit(_) | Under::Shut) {
             return under;
         }
         let target = self.targets[&item.target].clone();
@@ -206,10 +211,12 @@ impl Writer {
             .run(move |volume| -> MediaResult<Option<WriteHandle>> {
                 let handle = match under {
                     Under::Open(handle) => handle,
-                    Under::NotCreated | Under::Lost(_) | Under::Shut => match volume.create(tag, &address)? {
-                        Some(handle) => handle,
-                        None => return Ok(None),
-                    },
+                    Under::NotCreated | Under::Lost(_) | Under::Misfit(_) | Under::Shut => {
+                        match volume.create(tag, &address)? {
+                            Some(handle) => handle,
+                            None => return Ok(None),
+                        }
+                    }
                 };
                 checkpoints.reach(Step::WriteMiddle);
                 match volume.write(handle, buffer.bytes()) {
@@ -232,6 +239,7 @@ impl Writer {
         let failure = match written {
             Ok(Ok(Some(handle))) => return Under::Open(handle),
             Ok(Ok(None)) => Failure::NoRoom,
+            Ok(Err(error)) if error.fault.is_of_extent() => return Under::Misfit(error),
             Ok(Err(error)) => Failure::Target(error),
             Err(gone) => Failure::TargetDrive(gone),
         };
@@ -247,6 +255,7 @@ impl Writer {
         let handle = match under {
             Under::Open(handle) => handle,
             Under::Lost(failure) => return self.copied.failed.push((item, failure)),
+            Under::Misfit(error) => return self.leave_out(item.into_parts().1, error),
             Under::Shut => return self.copied.not_begun.push(item),
             Under::NotCreated => unreachable!("an empty extent was created just now"),
         };
@@ -267,6 +276,7 @@ impl Writer {
                 }
                 Err(error) => self.copied.refused.push((rest.old, rest.oid, error.to_string())),
             },
+            Err(Failure::Target(error)) if error.fault.is_of_extent() => self.leave_out(rest, error),
             Err(failure) => {
                 self.closed.insert(rest.target);
                 self.copied.unfinished.push((rest.old, rest.target, failure));

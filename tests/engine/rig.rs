@@ -1,5 +1,6 @@
 //! A host whose media are real directories, with a drill's faults below them.
 
+use crate::choosy::{Choosy, Refusals};
 use bytes::Bytes;
 use dss::catalogue::{Catalogue, ExtentFilter, MediumChange, NewMedium, Overwrite, Page};
 use dss::mem::MemCatalogue;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 struct Devices {
     faults: FaultPlan,
+    refusals: Refusals,
 }
 
 impl Mounter for Devices {
@@ -46,7 +48,8 @@ impl Mounter for Devices {
             generations,
             capacity: medium.capacity,
         };
-        dir::mount(Box::new(FaultyDisk::new(disk, faults, &medium.name)), expected)
+        let volume = dir::mount(Box::new(FaultyDisk::new(disk, faults, &medium.name)), expected)?;
+        Ok(Box::new(Choosy::new(volume, self.refusals.clone())))
     }
 }
 
@@ -83,6 +86,8 @@ impl Checkpoints for Hooks {
 
 pub struct Rig {
     pub clock: Arc<Ticking>,
+    /// What media refuse for what is said of it.
+    pub refusals: Refusals,
     pub hooks: Arc<Hooks>,
     pub host: Arc<Host>,
     pub catalogue: Arc<MemCatalogue>,
@@ -91,7 +96,7 @@ pub struct Rig {
 
 fn start(
     catalogue: &Arc<MemCatalogue>,
-    faults: FaultPlan,
+    (faults, refusals): (FaultPlan, Refusals),
     clock: Arc<dyn AgeClock>,
     config: Arc<Config>,
     catalogue_id: CatalogueId,
@@ -109,7 +114,10 @@ fn start(
     let lrs = Lrs::start(
         settings,
         catalogue.clone(),
-        Arc::new(Devices { faults: faults.clone() }),
+        Arc::new(Devices {
+            faults: faults.clone(),
+            refusals,
+        }),
         clock.clone(),
     );
     Arc::new(Host {
@@ -133,9 +141,10 @@ impl Rig {
         let catalogue = Arc::new(MemCatalogue::new(id, true, Arc::new(NoDrill)));
         let clock = Arc::new(Ticking::default());
         let hooks = Arc::new(Hooks::default());
+        let refusals = Refusals::default();
         let host = start(
             &catalogue,
-            FaultPlan::none(),
+            (FaultPlan::none(), refusals.clone()),
             clock.clone(),
             Arc::new(config),
             id,
@@ -144,6 +153,7 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let rig = Self {
             clock,
+            refusals,
             hooks,
             host,
             catalogue,
@@ -161,15 +171,18 @@ impl Rig {
         let faults = FaultPlan::parse(toml, "drill.toml").unwrap();
         let Self {
             clock,
+            refusals,
             hooks,
             host,
             catalogue,
             folder,
         } = self;
         let (config, id) = (host.config.clone(), host.catalogue_id);
-        let host = start(&catalogue, faults, clock.clone(), config, id, hooks.clone());
+        let faulty = (faults, refusals.clone());
+        let host = start(&catalogue, faulty, clock.clone(), config, id, hooks.clone());
         Self {
             clock,
+            refusals,
             hooks,
             host,
             catalogue,

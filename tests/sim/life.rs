@@ -191,7 +191,7 @@ impl Life {
     pub async fn put(&self, objects: &[(&str, Vec<u8>)], copies: u8) {
         let mut session = PutSession::begin(&self.host, PutOptions::default());
         for (name, bytes) in objects {
-            for frame in frames(name, bytes, copies) {
+            for frame in frames(header(name, bytes, copies), bytes) {
                 self.hear(session.feed(frame).await.unwrap());
             }
         }
@@ -350,8 +350,9 @@ pub fn oid(name: &str) -> Oid {
     Oid::new(name).unwrap()
 }
 
-fn frames(name: &str, bytes: &[u8], copies: u8) -> Vec<PutFrame> {
-    let header = PutHeader {
+/// What a client says of an object of which there is nothing to say.
+pub fn header(name: &str, bytes: &[u8], copies: u8) -> PutHeader {
+    PutHeader {
         oid: oid(name),
         bytes: ByteCount(bytes.len() as u64),
         copies: Some(copies),
@@ -359,7 +360,11 @@ fn frames(name: &str, bytes: &[u8], copies: u8) -> Vec<PutFrame> {
         tags: BTreeSet::new(),
         grouping: None,
         metadata: Metadata::default(),
-    };
+    }
+}
+
+/// What a client sends.
+pub fn frames(header: PutHeader, bytes: &[u8]) -> Vec<PutFrame> {
     let mut frames = vec![PutFrame::Begin(Box::new(header))];
     let pieces = bytes.chunks(16 << 10).map(Bytes::copy_from_slice);
     frames.extend(pieces.map(PutFrame::Data));

@@ -12,6 +12,17 @@ use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// When a medium says that it cannot keep what is said of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When it is to be named.
+    Named,
+    /// Before its first byte.
+    Begun,
+    /// When it has all bytes.
+    Ended,
+}
+
 /// What is on the medium, and what it is to do wrong.
 #[derive(Default)]
 pub struct Platter {
@@ -26,6 +37,8 @@ pub struct Platter {
     pub fail_index: bool,
     /// Extents that cannot be read.
     pub unreadable: BTreeSet<ExtentId>,
+    /// Objects that it cannot keep.
+    pub misfits: BTreeMap<String, When>,
     /// How many bytes it takes before it says it is full, whatever `space` says.
     pub room: Option<u64>,
     pub syncs: u32,
@@ -96,6 +109,15 @@ impl MemVolume {
         }
     }
 
+    fn may(&self, tag: &ExtentTag, when: When) -> MediaResult<()> {
+        match self.platter().misfits.get(tag.origin.oid.as_str()) {
+            Some(at) if *at == when => {
+                Err(self.fault(Op::Write, Fault::Unrepresentable("a key occurs twice".to_owned())))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn handle(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -133,6 +155,7 @@ impl Volume for MemVolume {
     }
 
     fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
+        self.may(tag, When::Named)?;
         let (origin, extent) = (&tag.origin, tag.extent);
         Ok(Address(format!(
             "{}@{}.{}.{}-{extent}",
@@ -144,6 +167,7 @@ impl Volume for MemVolume {
         if self.broken {
             return Err(self.fault(Op::Write, Fault::NeedsReopen));
         }
+        self.may(&tag, When::Begun)?;
         let full = self.platter().room == Some(0) && tag.bytes.0 > 0;
         if full || tag.bytes > self.space()?.free {
             return Ok(None);
@@ -178,6 +202,7 @@ impl Volume for MemVolume {
 
     fn finish(&mut self, handle: WriteHandle, digests: Digests) -> MediaResult<WriteReceipt> {
         let writing = self.writing.remove(&handle.0).unwrap();
+        self.may(&writing.tag, When::Ended)?;
         assert_eq!(
             Digests::of(&writing.bytes),
             digests,

@@ -4,6 +4,7 @@ use super::house::{
     RESPOOL, all_readable, barcode, cartridge, fill, fixtures, independent_check, loft, media_of, mixed, refused, tapes,
 };
 use respool_test_support::Site;
+use respool_test_support::site::QUICK;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,15 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A volume of other software and what its manifest says.
-struct Fixture {
+pub struct Fixture {
     name: String,
     manifest: Value,
-    cartridge: PathBuf,
+    pub cartridge: PathBuf,
     room: tempfile::TempDir,
 }
 
 /// Unpacks a fixture; None, and says so, where there are none.
-fn fixture(name: &str) -> Option<Fixture> {
+pub fn fixture(name: &str) -> Option<Fixture> {
     let Some(folder) = fixtures() else {
         println!("not run: no fixtures");
         return None;
@@ -43,7 +44,7 @@ fn fixture(name: &str) -> Option<Fixture> {
 }
 
 impl Fixture {
-    fn entries(&self) -> &[Value] {
+    pub fn entries(&self) -> &[Value] {
         self.manifest["entries"].as_array().unwrap()
     }
 
@@ -63,7 +64,7 @@ impl Fixture {
     }
 
     /// Puts the cartridge into the library.
-    fn insert(&self, site: &Site, barcode: &str) {
+    pub fn insert(&self, site: &Site, barcode: &str) {
         let folder = self.cartridge.display().to_string();
         site.ok(&[
             "library",
@@ -87,7 +88,7 @@ impl Fixture {
     }
 
     /// The same of a volume that was imported under its own names: one by one.
-    fn unlike_alone(&self, site: &Site) -> BTreeSet<String> {
+    pub fn unlike_alone(&self, site: &Site) -> BTreeSet<String> {
         self.differing(|path| site.try_get(&oid(path)).ok())
     }
 
@@ -99,8 +100,13 @@ impl Fixture {
 }
 
 /// A site with a library of so many drives and blank cartridges, and room for more.
-fn room(drives: u16, cartridges: u16) -> Site {
-    let site = Site::new(RESPOOL);
+pub fn room(drives: u16, cartridges: u16) -> Site {
+    room_with(QUICK, drives, cartridges)
+}
+
+/// The same with another config.
+pub fn room_with(config: &str, drives: u16, cartridges: u16) -> Site {
+    let site = Site::with_config(RESPOOL, config);
     let folder = site.root().join("lib0").display().to_string();
     let (drives, cartridges) = (drives.to_string(), cartridges.to_string());
     site.ok(&[
@@ -282,7 +288,7 @@ fn e05_e11_every_fixture_that_lost_nothing_is_compacted_to_what_its_manifest_say
 }
 
 /// The records of a cartridge, by name. What a drive keeps beside them is no part of it.
-fn folder_sums(folder: &Path) -> BTreeMap<String, String> {
+pub fn folder_sums(folder: &Path) -> BTreeMap<String, String> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap());
     let records = entries.filter(|entry| entry.file_type().is_file());
     let sum = |entry: walkdir::DirEntry| {

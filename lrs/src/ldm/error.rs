@@ -109,6 +109,10 @@ pub enum Fault {
     /// It is not empty, not a directory, or otherwise unfit to become a medium.
     #[error("{0}")]
     Unfit(String),
+    /// What is said of one extent cannot be kept there: that one is left out. The medium is as good as before, and takes
+    /// every other one.
+    #[error("{0}")]
+    Unrepresentable(String),
 }
 
 impl Fault {
@@ -118,6 +122,28 @@ impl Fault {
         match self {
             Self::Io(errno) => matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN),
             Self::Drive(_)
+            | Self::Short { .. }
+            | Self::NoSpace
+            | Self::Absent
+            | Self::WrongMedium { .. }
+            | Self::ErasedSince { .. }
+            | Self::Unlabelled(_)
+            | Self::Damaged(_)
+            | Self::NeedsReopen
+            | Self::NotThisExtent(_)
+            | Self::Miswritten
+            | Self::Unfit(_)
+            | Self::Unrepresentable(_) => false,
+        }
+    }
+
+    /// Whether it is about what is said of one extent, and speaks neither against the medium nor against anything else
+    /// that was written to it.
+    pub fn is_of_extent(&self) -> bool {
+        match self {
+            Self::Unrepresentable(_) => true,
+            Self::Io(_)
+            | Self::Drive(_)
             | Self::Short { .. }
             | Self::NoSpace
             | Self::Absent
@@ -210,7 +236,9 @@ impl MediaError {
             (Fault::Drive(error), _) => error.blame(),
             (Fault::Miswritten, _) => Blame::Us,
             (fault, _) if fault.is_of_host() => Blame::Us,
-            (Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_), _) => Blame::Extent,
+            (Fault::Short { .. } | Fault::Absent | Fault::NotThisExtent(_) | Fault::Unrepresentable(_), _) => {
+                Blame::Extent
+            }
             (Fault::Io(_), Op::Read | Op::Open | Op::Delete | Op::Locate) => Blame::Extent,
             (Fault::Io(_), Op::Load | Op::Unload) => Blame::Drive,
             (
@@ -250,7 +278,8 @@ impl MediaError {
             | Fault::WrongMedium { .. }
             | Fault::Unlabelled(_)
             | Fault::NeedsReopen
-            | Fault::Unfit(_) => false,
+            | Fault::Unfit(_)
+            | Fault::Unrepresentable(_) => false,
         }
     }
 }
@@ -287,5 +316,25 @@ mod tests {
             let error = error(op, Errno::EIO);
             assert!(!error.fault.is_of_host() && error.blame() != Blame::Us, "{error}");
         }
+    }
+
+    /// whatever was done with it, it costs that extent and no other one, and nothing says that bytes are wrong.
+    #[test]
+    fn x01_what_cannot_be_said_of_an_extent_is_no_fault_of_its_medium() {
+        for op in [Op::Write, Op::Sync, Op::Delete] {
+            let error = MediaError {
+                fault: Fault::Unrepresentable("a key occurs twice".to_owned()),
+                ..error(op, Errno::EIO)
+            };
+            assert_eq!((error.blame(), error.disposition()), (Blame::Extent, Disposition::Skip));
+            assert!(error.fault.is_of_extent() && !error.fault.is_of_host() && !error.is_integrity());
+            assert!(error.to_string().ends_with(": a key occurs twice"), "{error}");
+        }
+        let others = [
+            Fault::Unfit("it is read-only".to_owned()),
+            Fault::NoSpace,
+            Fault::Absent,
+        ];
+        assert!(others.iter().all(|fault| !fault.is_of_extent()));
     }
 }

@@ -210,6 +210,7 @@ fn is_absent(fault: &Fault) -> bool {
         | Fault::NotThisExtent(_)
         | Fault::Miswritten
         | Fault::ErasedSince { .. }
-        | Fault::Unfit(_) => false,
+        | Fault::Unfit(_)
+        | Fault::Unrepresentable(_) => false,
     }
 }

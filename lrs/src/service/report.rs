@@ -76,7 +76,8 @@ fn trouble(error: &MediaError) -> Option<Trouble> {
             | Fault::NeedsReopen
             | Fault::NotThisExtent(_)
             | Fault::Miswritten
-            | Fault::Unfit(_),
+            | Fault::Unfit(_)
+            | Fault::Unrepresentable(_),
             _,
         ) => None,
     }

@@ -381,13 +381,14 @@ fn metadata_that_no_index_takes_is_refused_and_harms_no_other_extent() {
         .user
         .insert("note".to_owned(), "x".repeat(17 << 20));
     let address = volume.reserve(&large).unwrap();
-    let handle = volume.create(large, &address).unwrap().unwrap();
-    volume.write(handle, b"2").unwrap();
-    let refused = volume.finish(handle, Digests::of(b"2")).unwrap_err();
+    let end = reel.end();
+    let refused = volume.create(large, &address).unwrap_err();
     assert!(
-        matches!(refused.fault, Fault::Unfit(_)) && refused.op == Op::Write,
+        matches!(&refused.fault, Fault::Unrepresentable(why) if why.contains("the notes of a tape take"))
+            && refused.op == Op::Write,
         "{refused}"
     );
+    assert_eq!(reel.end(), end, "no byte of it was written");
     let mut odd = tag("odd", 1);
     odd.header
         .metadata

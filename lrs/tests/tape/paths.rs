@@ -11,7 +11,7 @@ use lrs::ldm::fs::ltfs::volume::{self as ltfs, Commit, Mounted};
 use std::collections::BTreeMap;
 
 /// What came from a tape of other software.
-fn imported(path: &str, kind: LtfsKind, bytes: u64) -> ExtentTag {
+pub fn imported(path: &str, kind: LtfsKind, bytes: u64) -> ExtentTag {
     let mut tag = tag("imported", bytes);
     tag.header.metadata.ltfs = Some(LtfsAttributes {
         path: path.to_owned(),
@@ -293,7 +293,7 @@ fn notes_that_cannot_be_read_are_damage_and_no_extent_is_lost() {
     assert_eq!(entries(&mut *reel.mounted()).len(), 40);
 }
 
-/// What no index can say is refused where it is begun, and takes no other extent along.
+/// what no index can say is refused where it is begun, and takes no other extent along.
 #[test]
 fn attributes_that_no_index_takes_are_refused_before_a_byte_is_written() {
     let mut reel = Reel::formatted();
@@ -311,11 +311,12 @@ fn attributes_that_no_index_takes_are_refused_before_a_byte_is_written() {
         let address = volume.reserve(&tag).unwrap();
         let refused = volume.create(tag, &address).unwrap_err();
         assert!(
-            matches!(&refused.fault, Fault::Unfit(why) if why.contains("no index of a tape")),
+            matches!(&refused.fault, Fault::Unrepresentable(why) if why.contains("no index of a tape")),
             "{refused}"
         );
     }
     assert_eq!(reel.end(), end);
+    put(&mut *volume, "as good as before", b"2").unwrap();
     volume.commit_index(STAMP).unwrap();
     drop(volume);
     judged(reel.folder());

@@ -1,6 +1,6 @@
 //! Rules of writing: what is synced is there, and nothing else.
 
-use super::puts::{ROOM, SERIAL};
+use super::puts::{ROOM, SERIAL, STAMP};
 use super::{Maker, Measure, Put, again, entries, get, is_covered, mounted, pattern, put, tag};
 use dss::model::evidence::WriteReceipt;
 use dss::model::{ByteCount, Digests, ExtentId};
@@ -131,6 +131,34 @@ pub fn other_bytes_than_were_meant_are_refused(maker: &mut dyn Maker) {
     volume.abandon(handle);
     volume.sync().unwrap();
     assert!(entries(&mut *volume).is_empty());
+}
+
+/// more is said of one than any index takes. It is not there, which is told as its own fault; those before and after
+/// it are, and the sync between covers them.
+pub fn x01_what_cannot_be_said_of_an_extent_is_its_own_fault_and_harms_no_other(maker: &mut dyn Maker) {
+    let (label, mut volume) = mounted(maker);
+    let before = put(&mut *volume, "before", b"1").unwrap();
+    let mut large = tag("large", 1);
+    let user = &mut large.header.metadata.user;
+    user.insert("note".to_owned(), "x".repeat(17 << 20));
+    let address = volume.reserve(&large).unwrap();
+    let refused = match volume.create(large, &address) {
+        Ok(handle) => {
+            let handle = handle.expect("there is room");
+            volume.write(handle, b"2").unwrap();
+            volume.finish(handle, Digests::of(b"2")).unwrap_err()
+        }
+        Err(refused) => refused,
+    };
+    assert!(refused.fault.is_of_extent(), "{refused}");
+    let after = put(&mut *volume, "after", b"3").unwrap();
+    volume.sync().unwrap();
+    volume.commit_index(STAMP).unwrap();
+    volume = again(maker, volume);
+    assert_eq!(entries(&mut *volume).len(), 2);
+    for put in [before, after] {
+        assert_eq!(get(&mut *volume, &put.wanted(label.generation)).unwrap(), put.bytes);
+    }
 }
 
 /// Two that are written in turns, and a third that is synced in between.

@@ -48,6 +48,9 @@ impl PutSession {
                 self.oldest.get_or_insert_with(Instant::now);
             }
             done.landed.into_iter().for_each(|landed| self.window.push(landed));
+            for (ticket, problem) in done.refused {
+                self.order.settle(ticket, Err(PutFailure::last(problem)));
+            }
             let Some(halt) = done.halt else {
                 assert!(done.left.is_empty(), "what is left was left for a reason");
                 return;

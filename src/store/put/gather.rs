@@ -1,17 +1,19 @@
 //! Small objects on their way in: held in memory until there are enough, then recorded in one transaction and written in
-//! one go. A failure of one medium costs them nothing: their bytes can be had again.
+//! one go. A failure of one medium costs them nothing: their bytes can be had again. What a medium cannot keep for what is
+//! said of it is refused alone.
 
-use super::draft::{Announced, Draft, Landed, places};
-use super::record::{Slot, record};
+use super::draft::{Announced, Draft, Landed, Ticket, places};
+use super::record::{Recording, Slot, record};
+use super::sent::unrepresentable;
 use super::stream::{Halt, Tools};
 use super::trouble::Trouble;
-use crate::mover::{NotTaken, Whole, taken, write_each};
+use crate::api::Problem;
+use crate::mover::{NotTaken, Tried, Whole, taken, write_each};
 use bytes::Bytes;
-use dss::model::evidence::WriteReceipt;
 use dss::model::object::Place;
 use dss::model::{ByteCount, Digests, ExtentId, Oid, Owner, Recorded, Written};
-use lrs::ldm::Fault;
 use lrs::ldm::fs::ExtentTag;
+use lrs::ldm::{Fault, MediaError};
 use lrs::worker::DriveHandle;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,6 +92,8 @@ pub struct Batch {
     pub landed: Vec<Landed>,
     /// To be written elsewhere.
     pub left: Vec<Loaded>,
+    /// Not to be written: some medium cannot keep them.
+    pub refused: Vec<(Ticket, Problem)>,
     /// Why.
     pub halt: Option<Halt>,
 }
@@ -111,23 +115,26 @@ pub async fn write(batch: Vec<Loaded>, tools: &Tools<'_>) -> Batch {
         .flat_map(|(object, loaded)| slots(object, &loaded.draft))
         .collect();
     let only: Vec<Slot<'_>> = slots.iter().map(|(_, slot)| *slot).collect();
-    let recorded = match record(tools.host, tools.session, tools.targets, &only).await {
-        Ok(recorded) => recorded,
+    let Recording { rows, misfits } = match record(tools.host, tools.session, tools.targets, &only).await {
+        Ok(recording) => recording,
         Err(halt) => {
             drop(slots);
             return Batch {
                 landed: Vec::new(),
                 left: batch,
+                refused: Vec::new(),
                 halt: Some(halt),
             };
         }
     };
-    let errands = slots.iter().zip(recorded).map(|((object, slot), recorded)| Errand {
-        object: *object,
-        place: slot.place,
-        target: slot.target,
-        recorded,
-        tag: slot.draft.tag(slot.id, slot.place),
+    let errands = slots.iter().zip(rows).filter_map(|((object, slot), row)| {
+        Some(Errand {
+            object: *object,
+            place: slot.place,
+            target: slot.target,
+            recorded: row?,
+            tag: slot.draft.tag(slot.id, slot.place),
+        })
     });
     let mut by_target: BTreeMap<usize, Vec<Errand>> = BTreeMap::new();
     for errand in errands {
@@ -140,7 +147,11 @@ pub async fn write(batch: Vec<Loaded>, tools: &Tools<'_>) -> Batch {
         taken.extend(lane);
         halt = halt.or(trouble);
     }
-    sort_out(batch, taken, halt, tools).await
+    let (batch, given_up) = sort_out(batch, taken, misfits, halt);
+    if !given_up.is_empty() {
+        super::give_up(tools.host, Owner::Put(tools.session), Some(&given_up)).await;
+    }
+    batch
 }
 
 fn slots(object: usize, draft: &Draft) -> impl Iterator<Item = (usize, Slot<'_>)> {
@@ -157,14 +168,21 @@ fn slots(object: usize, draft: &Draft) -> impl Iterator<Item = (usize, Slot<'_>)
 }
 
 type Taken = (usize, Place, usize, Written);
-type Refused = (usize, ExtentId);
+
+/// An extent that its medium did not take.
+struct Left {
+    object: usize,
+    extent: ExtentId,
+    /// What of it the medium cannot keep; None: it took none at all any more.
+    why: Option<MediaError>,
+}
 
 /// Writes one medium's part; answers what it took, and why it took no more.
 async fn write_on(
     errands: Vec<Errand>,
     batch: &[Loaded],
     tools: &Tools<'_>,
-) -> (Vec<Result<Taken, Refused>>, Option<Halt>) {
+) -> (Vec<Result<Taken, Left>>, Option<Halt>) {
     let number = errands[0].target;
     let work: Vec<Whole<Bytes>> = errands
         .iter()
@@ -175,37 +193,41 @@ async fn write_on(
             digests: batch[errand.object].digests.clone(),
         })
         .collect();
-    let (receipts, trouble) = write_all(&tools.targets.list[number].drive, work).await;
-    let mut receipts = receipts.into_iter();
+    let (tried, trouble) = write_all(&tools.targets.list[number].drive, work).await;
+    let mut tried = tried.into_iter();
     let lane = errands
         .into_iter()
-        .map(|errand| match receipts.next() {
-            Some(receipt) => {
+        .map(|errand| match tried.next().transpose() {
+            Ok(Some(receipt)) => {
                 let digests = batch[errand.object].digests.clone();
                 let written = taken(errand.recorded, digests, receipt);
                 let written = written.expect("a volume answers for the extent it was given");
                 Ok((errand.object, errand.place, number, written))
             }
-            None => Err((errand.object, errand.tag.extent)),
+            untaken => Err(Left {
+                object: errand.object,
+                extent: errand.tag.extent,
+                why: untaken.err(),
+            }),
         })
         .collect();
     (lane, trouble.map(|trouble| Halt::Target(number, trouble)))
 }
 
 /// In bounded pieces of work: whoever reads the medium waits no longer than one takes.
-async fn write_all(drive: &DriveHandle, mut work: Vec<Whole<Bytes>>) -> (Vec<WriteReceipt>, Option<Trouble>) {
-    let mut receipts = Vec::with_capacity(work.len());
+async fn write_all(drive: &DriveHandle, mut work: Vec<Whole<Bytes>>) -> (Tried, Option<Trouble>) {
+    let mut tried = Vec::with_capacity(work.len());
     while !work.is_empty() {
         let rest = work.split_off(work.len().min(TOGETHER));
         let piece = std::mem::replace(&mut work, rest);
         let written = drive.run(move |volume| write_each(volume, piece, || {})).await;
-        let (taken, why) = written.unwrap_or_else(|gone| (vec![], Some(NotTaken::Gone(gone))));
-        receipts.extend(taken);
+        let (piece, why) = written.unwrap_or_else(|gone| (vec![], Some(NotTaken::Gone(gone))));
+        tried.extend(piece);
         if let Some(why) = why {
-            return (receipts, Some(trouble(why)));
+            return (tried, Some(trouble(why)));
         }
     }
-    (receipts, None)
+    (tried, None)
 }
 
 /// Why a medium took no more.
@@ -218,37 +240,47 @@ fn trouble(why: NotTaken) -> Trouble {
     }
 }
 
-/// An object landed when every copy of it was taken. The rows of the others are given up; their bytes are kept.
-async fn sort_out(
+/// An object landed when every copy of it was taken. Answers as well the rows of the others, which are given up; their
+/// bytes are kept, but for those that some medium cannot keep.
+fn sort_out(
     batch: Vec<Loaded>,
-    taken: Vec<Result<Taken, Refused>>,
+    taken: Vec<Result<Taken, Left>>,
+    mut misfits: BTreeMap<Ticket, MediaError>,
     halt: Option<Halt>,
-    tools: &Tools<'_>,
-) -> Batch {
+) -> (Batch, Vec<ExtentId>) {
     let mut given_up: Vec<ExtentId> = Vec::new();
     let mut extents: BTreeMap<usize, Vec<(Place, usize, Written)>> = BTreeMap::new();
     for one in taken {
         match one {
             Ok((object, place, target, written)) => extents.entry(object).or_default().push((place, target, written)),
-            Err((_, extent)) => given_up.push(extent),
-        }
-    }
-    let (mut landed, mut left) = (Vec::new(), Vec::new());
-    for (object, loaded) in batch.into_iter().enumerate() {
-        let extents = extents.remove(&object).unwrap_or_default();
-        match extents.len() == loaded.draft.copies() {
-            true => landed.push(Landed {
-                draft: loaded.draft,
-                extents,
-            }),
-            false => {
-                given_up.extend(extents.iter().map(|(_, _, written)| written.extent().id));
-                left.push(loaded);
+            Err(Left { object, extent, why }) => {
+                given_up.push(extent);
+                misfits.extend(why.map(|why| (batch[object].draft.ticket, why)));
             }
         }
     }
-    if !given_up.is_empty() {
-        super::give_up(tools.host, Owner::Put(tools.session), Some(&given_up)).await;
+    let (mut landed, mut left, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (object, loaded) in batch.into_iter().enumerate() {
+        let extents = extents.remove(&object).unwrap_or_default();
+        let (draft, misfit) = (&loaded.draft, misfits.remove(&loaded.draft.ticket));
+        if misfit.is_none() && extents.len() == draft.copies() {
+            landed.push(Landed {
+                draft: loaded.draft,
+                extents,
+            });
+            continue;
+        }
+        given_up.extend(extents.iter().map(|(_, _, written)| written.extent().id));
+        match misfit {
+            Some(error) => refused.push((draft.ticket, unrepresentable(&draft.object.oid, &error))),
+            None => left.push(loaded),
+        }
     }
-    Batch { landed, left, halt }
+    let batch = Batch {
+        landed,
+        left,
+        refused,
+        halt,
+    };
+    (batch, given_up)
 }

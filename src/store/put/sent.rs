@@ -1,8 +1,10 @@
-//! What a client sent, against what it announced and read.
+//! What a client sent, against what it announced and read, and against what its media can keep.
 
+use crate::api::convert::UNREPRESENTABLE_ADVICE;
 use crate::api::requests::StreamEnd;
 use crate::api::{Problem, exit};
 use dss::model::{Blake3, ByteCount, Oid};
+use lrs::ldm::MediaError;
 
 /// What came, what was announced and what the client read must be the same.
 pub(super) fn agrees(
@@ -29,6 +31,12 @@ pub(super) fn agrees(
 pub(super) fn changed(oid: &Oid, what: &str) -> Problem {
     let message = format!("'{oid}' changed while it was read: {what}; nothing of it counts");
     Problem::refused("changed_while_read", oid.as_str(), message).next("put it again when nobody writes to the file")
+}
+
+/// A medium cannot keep what is said of it. Neither the medium nor any other object is concerned.
+pub(super) fn unrepresentable(oid: &Oid, error: &MediaError) -> Problem {
+    let message = format!("{error}; nothing of '{oid}' counts");
+    Problem::refused("unrepresentable", oid.as_str(), message).next(UNREPRESENTABLE_ADVICE)
 }
 
 /// The client gave it up. Its word is passed on: only it knows whether its file changed or its disk failed.

@@ -4,6 +4,7 @@
 use super::draft::{Draft, Landed, places};
 use super::lane::Lane;
 use super::record::{Slot, record};
+use super::sent::unrepresentable;
 use super::targets::Targets;
 use super::trouble::Trouble;
 use crate::api::Problem;
@@ -11,7 +12,7 @@ use crate::host::Host;
 use crate::mover::ring::{Buffer, Ring};
 use dss::catalogue::CatalogueError;
 use dss::model::object::Place;
-use dss::model::{Blake3, Digester, ExtentId, SessionId, Written};
+use dss::model::{Blake3, Digester, ExtentId, Oid, SessionId, Written};
 use std::sync::Arc;
 
 /// Why a streamed object does not land.
@@ -20,8 +21,18 @@ pub enum Halt {
     Target(usize, Trouble),
     /// The targets may not be used any more: fenced, or their lease went to somebody else.
     Ousted(Problem),
-    /// The catalogue or the scheduler failed.
+    /// The catalogue or the scheduler failed, or the object is one that its media cannot keep.
     Problem(Problem),
+}
+
+impl Halt {
+    /// Of a target that did not take an object of this name. One that cannot keep what is said of it takes the next one.
+    fn of(number: usize, trouble: Trouble, oid: &Oid) -> Self {
+        match trouble {
+            Trouble::Media(error) if error.fault.is_of_extent() => Self::Problem(unrepresentable(oid, &error)),
+            trouble @ (Trouble::Full | Trouble::Media(_) | Trouble::Drive(_)) => Self::Target(number, trouble),
+        }
+    }
 }
 
 impl From<CatalogueError> for Halt {
@@ -110,9 +121,13 @@ impl Streaming {
             })
             .collect::<Vec<_>>();
         self.recorded.extend(slots.iter().map(|slot| slot.id));
-        let recorded = record(tools.host, tools.session, tools.targets, &slots).await?;
+        let recording = record(tools.host, tools.session, tools.targets, &slots).await?;
+        let oid = &self.draft.object.oid;
+        if let Some(error) = recording.misfits.values().next() {
+            return Err(Halt::Problem(unrepresentable(oid, error)));
+        }
         let mut begun = Vec::new();
-        for (slot, recorded) in slots.iter().zip(recorded) {
+        for (slot, recorded) in slots.iter().zip(recording.rows.into_iter().flatten()) {
             let target = &tools.targets.list[slot.target];
             let tag = slot.draft.tag(slot.id, slot.place);
             match Lane::begin(slot.place, slot.target, target, recorded, tag).await {
@@ -122,7 +137,7 @@ impl Streaming {
                     for lane in begun {
                         lane.abandon().await;
                     }
-                    return Err(Halt::Target(number, trouble));
+                    return Err(Halt::of(number, trouble, oid));
                 }
             }
         }
@@ -210,7 +225,8 @@ impl Streaming {
         }
         let Some(number) = failed else { return Ok(()) };
         let lane = self.lanes.remove(number);
-        Err(Halt::Target(lane.target, lane.failure().await))
+        let target = lane.target;
+        Err(Halt::of(target, lane.failure().await, &self.draft.object.oid))
     }
 
     /// Ends the extent under way on every copy; its rows stay pending until the window is synced.
@@ -226,7 +242,7 @@ impl Streaming {
             match (&halt, lane) {
                 (None, lane) => match lane.finish(digests.clone()).await {
                     Ok(written) => self.done.push((place, target, written)),
-                    Err(trouble) => halt = Some(Halt::Target(target, trouble)),
+                    Err(trouble) => halt = Some(Halt::of(target, trouble, &self.draft.object.oid)),
                 },
                 (Some(_), lane) => lane.abandon().await,
             }

@@ -35,7 +35,8 @@ impl Trouble {
     pub fn spares_the_window(&self) -> bool {
         match self {
             Self::Full => true,
-            Self::Media(_) | Self::Drive(_) => false,
+            Self::Media(error) => error.fault.is_of_extent(),
+            Self::Drive(_) => false,
         }
     }
 
@@ -103,7 +104,7 @@ impl Trouble {
                 why: "a put came to its end".to_owned(),
                 ..MediumChange::default()
             },
-            Self::Media(_) if self.is_of_host() => return,
+            Self::Media(error) if self.is_of_host() || error.fault.is_of_extent() => return,
             // Whoever met what broke the mount has told of that.
             Self::Media(error) if error.fault == Fault::NeedsReopen => return,
             Self::Media(error) => match error.fault {
@@ -123,7 +124,8 @@ impl Trouble {
                 | Fault::NotThisExtent(_)
                 | Fault::Miswritten
                 | Fault::ErasedSince { .. }
-                | Fault::Unfit(_) => {
+                | Fault::Unfit(_)
+                | Fault::Unrepresentable(_) => {
                     // The catalogue knows of a medium that is to blame; where its drive is, the medium is not.
                     match host.lrs.report(target.grant.medium, error).await {
                         Reported::Medium(_) | Reported::Drive(_) => return,

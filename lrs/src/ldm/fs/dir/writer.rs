@@ -92,7 +92,7 @@ impl Writer {
     pub(super) fn append(&mut self, op: Op, record: &Record) -> MediaResult<At> {
         let line = to_line(record);
         if line.len() > LONGEST_LINE {
-            let fault = Fault::Unfit(format!(
+            let fault = Fault::Unrepresentable(format!(
                 "its metadata takes {} bytes, too many for the index",
                 line.len()
             ));

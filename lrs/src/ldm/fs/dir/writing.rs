@@ -73,7 +73,7 @@ impl DirVolume {
             self.index.claim(&name, extent);
             return Ok(address);
         }
-        let fault = Fault::Unfit(format!("{MOST_ATTEMPTS} attempts at this extent lie here already"));
+        let fault = Fault::Unrepresentable(format!("{MOST_ATTEMPTS} attempts at this extent lie here already"));
         Err(self.ground.fault(Op::Write, Some(&base), fault))
     }
 
@@ -227,7 +227,7 @@ impl DirVolume {
     /// A failure that leaves the window's lines or files unknown: it is void as after a failed sync. Metadata that no
     /// line can hold is the extent's own trouble.
     fn give_up_window(&mut self, error: MediaError) -> MediaError {
-        if !matches!(error.fault, Fault::Unfit(_)) {
+        if !error.fault.is_of_extent() {
             self.void_window();
         }
         error

@@ -2,8 +2,9 @@
 //! is begun.
 
 use super::super::rig::{TAPE, To};
-use super::bench::{Ledger, expected, formatted, label, mounted};
-use dss::model::ByteCount;
+use super::bench::{Ledger, expected, formatted, label, mounted, stamp};
+use super::puts::tag;
+use dss::model::{ByteCount, Digests};
 use lrs::ldm::fs::ltfs::medium::Erasing;
 
 /// An eighth of it is the index partition, which a drive tells in whole megabytes.
@@ -81,6 +82,35 @@ fn large_extents_leave_room_for_the_log_and_the_indexes() {
         // And no room is wasted but for one extent, the coarse word of the drive, and what log and indexes took.
         let least = SMALL / 8 * 7 - 2_500_000 - longest - count as u64 * 7000;
         assert!(bytes > least, "{bytes} of {least}");
+    }
+}
+
+/// paths that were given before a commit and are written behind it bring their directories into the next index.
+#[test]
+fn x15_directories_of_paths_given_before_a_commit_leave_room_for_the_index_behind_it() {
+    // An index partition takes the directories of two such paths, and not those of sixty.
+    for (given, most) in [(2, 2), (60, 6)] {
+        let label = label();
+        let rig = formatted(SMALL, &label);
+        let (mut volume, drive, _) = mounted(&rig, 0, expected(&label, Erasing::No));
+        let deep = |number| tag(&format!("{number}/{}f", "d/".repeat(300)), 1);
+        let reserved: Vec<_> = (0..given)
+            .map(deep)
+            .map(|tag| (volume.reserve(&tag).unwrap(), tag))
+            .collect();
+        volume.commit_index(stamp(5)).unwrap();
+        let mut taken = 0;
+        for (address, tag) in reserved {
+            let Some(handle) = volume.create(tag, &address).unwrap() else {
+                continue;
+            };
+            volume.write(handle, b"1").unwrap();
+            volume.finish(handle, Digests::of(b"1")).unwrap();
+            taken += 1;
+        }
+        volume.commit_index(stamp(6)).unwrap();
+        assert!(taken <= most && (given > most || taken == given), "{taken} of {given}");
+        drop((volume, drive));
     }
 }
 

@@ -142,24 +142,6 @@ pub(super) fn of(note: &IndexEntry, labels: &Labels) -> Result<Entry, String> {
     }
 }
 
-/// The file in which an extent's bytes are kept out of the way.
-pub(super) fn kept(note: &IndexEntry, name: &str, labels: &Labels) -> Option<File> {
-    let put = Time::from(note.tag.header.created_at);
-    let meta = Meta {
-        name: name.to_owned(),
-        readonly: true,
-        times: Times::all(put),
-        ..Meta::default()
-    };
-    let (length, extents) = (note.tag.bytes.0, tag::placed(note, labels)?);
-    Some(File {
-        meta,
-        length,
-        extents,
-        ..File::default()
-    })
-}
-
 /// Whether a file or link in a tree is the one that a note tells of. Who renames, shortens or moves it makes another one.
 pub(super) fn is_file(note: &IndexEntry, file: &File, labels: &Labels) -> bool {
     let placed = || tag::span(&file.extents, labels) == Some(note.span.clone().unwrap_or_default());

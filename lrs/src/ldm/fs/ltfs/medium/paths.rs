@@ -42,11 +42,15 @@ impl Shape {
     }
 }
 
+/// Whether something in a directory can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    rules::check(name).is_ok() && !name.contains(REFUSED)
+}
+
 /// Whether an index can have something at this path, beside what is respool's own.
 fn is_legal(path: &str) -> bool {
-    let part = |name: &str| rules::check(name).is_ok() && !name.contains(REFUSED);
     let mut parts = path.split('/');
-    path == ROOT || parts.clone().next() != Some(HOME) && parts.clone().count() <= PARTS_MAX && parts.all(part)
+    path == ROOT || parts.clone().next() != Some(HOME) && parts.clone().count() <= PARTS_MAX && parts.all(is_name)
 }
 
 /// The path in an address; None: it could mean anything but an entry of the tree.
@@ -163,6 +167,16 @@ impl Paths {
         self.lost.insert(key(path));
     }
 
+    /// Whether a path is a directory, or is to become one.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        self.directories.contains(&key(path))
+    }
+
+    /// How many of them there are.
+    pub(super) fn directories(&self) -> u64 {
+        self.directories.len() as u64
+    }
+
     /// There is a directory.
     pub(super) fn add_directory(&mut self, path: &str) {
         self.directories.insert(key(path));
@@ -252,6 +266,18 @@ mod tests {
         assert!(paths.spent().contains(&key("l")));
         paths.add_directory("d");
         assert_eq!(claimed(&mut paths, &tag("d")), "d@1.0.0");
+    }
+
+    /// A generation in which every name was given tells so, and gives none twice.
+    #[test]
+    fn there_is_no_path_when_every_attempt_was_made() {
+        let (mut paths, tag) = (Paths::default(), tag("a"));
+        assert_eq!(paths.choose(&tag).as_deref(), Some("a"));
+        paths.spend("a");
+        // Beside its own path, and in the root, which are the same for an object without a path above it.
+        let attempts = (1..=MOST_ATTEMPTS).map(|number| name::attempt("a@1.0.0", number));
+        attempts.for_each(|path| paths.spend(&path));
+        assert_eq!(paths.choose(&tag), None);
     }
 
     #[test]

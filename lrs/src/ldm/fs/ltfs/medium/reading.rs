@@ -4,7 +4,7 @@
 use super::condition::Condition;
 use super::volume::LtfsVolume;
 use super::{shelf, tag};
-use crate::ldm::fs::ltfs::index::File;
+use crate::ldm::fs::ltfs::index::{Bounds, File};
 use crate::ldm::fs::ltfs::volume::{FileReader, ReadError};
 use crate::ldm::fs::name::Owner;
 use crate::ldm::fs::{ReadHandle, Wanted};
@@ -32,15 +32,7 @@ impl LtfsVolume {
             };
             return Err(self.deck.fault(Op::Open, Some(&wanted.address.0), fault));
         }
-        // Bytes that are in memory only are on the tape before they are read.
-        let mut bounds = self.mounted.bounds();
-        let end = self.end() + u64::from(self.appender.as_ref().is_some_and(|appender| appender.waiting() > 0));
-        for (id, limit) in &mut bounds.ends {
-            if *id == self.mounted.data.id && self.mounted.data.lost_end.is_none() {
-                *limit = Some(end);
-            }
-        }
-        let file = FileReader::within(&self.mounted.labels, &bounds, Cow::Owned(file))
+        let file = FileReader::within(&self.mounted.labels, &self.bounds(), Cow::Owned(file))
             .map_err(|error| self.deck.unread(&wanted.address.0, wanted.bytes.0, 0, error))?;
         let handle = ReadHandle(self.next_handle());
         let reading = Reading {
@@ -50,6 +42,18 @@ impl LtfsVolume {
         };
         self.reading.insert(handle, reading);
         Ok(handle)
+    }
+
+    /// Where bytes can be. Those that are in memory only are on the tape before they are read.
+    pub(super) fn bounds(&self) -> Bounds {
+        let mut bounds = self.mounted.bounds();
+        let end = self.end() + u64::from(self.appender.as_ref().is_some_and(|appender| appender.waiting() > 0));
+        for (id, limit) in &mut bounds.ends {
+            if *id == self.mounted.data.id && self.mounted.data.lost_end.is_none() {
+                *limit = Some(end);
+            }
+        }
+        bounds
     }
 
     /// The file of an extent.

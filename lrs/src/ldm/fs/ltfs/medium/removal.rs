@@ -1,15 +1,18 @@
 //! Taking extents away: only those that the catalogue means, by index, name and generation. Nothing of the tape gets free.
 
+use super::isolation;
 use super::tag::{Deletion, Isolation, Record};
 use super::volume::LtfsVolume;
-use crate::ldm::fs::{Deleted, Wanted, name};
+use crate::ldm::fs::ltfs::volume::FileReader;
+use crate::ldm::fs::{Deleted, IndexEntry, Wanted, name};
 use crate::ldm::{Fault, MediaResult, Op};
 use dss::model::ExtentId;
+use std::borrow::Cow;
 
 impl LtfsVolume {
     pub(super) fn delete_extent(&mut self, wanted: &Wanted) -> MediaResult<Deleted> {
         self.writable(Op::Delete)?;
-        if !self.find_exactly(wanted)? {
+        if self.find_exactly(wanted)?.is_none() {
             return Ok(Deleted::Absent);
         }
         let deletion = Deletion {
@@ -22,16 +25,30 @@ impl LtfsVolume {
 
     pub(super) fn isolate_extent(&mut self, wanted: &Wanted, reason: &str) -> MediaResult<()> {
         self.writable(Op::Delete)?;
-        if !self.find_exactly(wanted)? {
+        let Some(entry) = self.find_exactly(wanted)? else {
             return Err(self.deck.fault(Op::Delete, Some(&wanted.address.0), Fault::Absent));
+        };
+        let kept = self.kept_name(wanted.extent);
+        if let Err(why) = self.can_keep(&entry, &kept) {
+            let fault = Fault::NotThisExtent(format!("its bytes cannot be kept: {why}"));
+            return Err(self.deck.fault(Op::Delete, Some(&wanted.address.0), fault));
         }
         let isolation = Isolation {
             extent: wanted.extent,
             address: wanted.address.clone(),
-            kept: self.kept_name(wanted.extent),
+            kept,
             reason: reason.to_owned(),
         };
         self.note(Op::Delete, Record::Isolated(isolation))
+    }
+
+    /// Whether an index can name the bytes of an extent under another name. What is said of it may be anybody's, and an
+    /// index that cannot be written takes every other extent along.
+    fn can_keep(&self, entry: &IndexEntry, kept: &str) -> Result<(), String> {
+        let labels = &self.mounted.labels;
+        let file = isolation::file(entry, kept, labels).ok_or("its note names no place of so many bytes")?;
+        let inside = FileReader::within(labels, &self.bounds(), Cow::Owned(file));
+        inside.map(drop).map_err(|error| error.to_string())
     }
 
     /// A name among the isolated files that none of them has.
@@ -43,10 +60,10 @@ impl LtfsVolume {
             .expect("there are more names than files")
     }
 
-    /// Whether the extent that is meant, and no other, is there.
-    fn find_exactly(&self, wanted: &Wanted) -> MediaResult<bool> {
+    /// What is known of the extent that is meant, and of no other; None: it is not there.
+    fn find_exactly(&self, wanted: &Wanted) -> MediaResult<Option<IndexEntry>> {
         if self.window.removed(wanted.extent) {
-            return Ok(false);
+            return Ok(None);
         }
         self.refuse_if_evidently_other(Op::Delete, wanted)?;
         let refuse = |why: &str| {
@@ -61,12 +78,12 @@ impl LtfsVolume {
             .entry(wanted.extent)
             .or_else(|| self.window.written(wanted.extent).cloned());
         match entry {
-            None => Ok(false),
+            None => Ok(None),
             Some(entry) if entry.address != wanted.address => refuse("the index says otherwise"),
             Some(entry) if wanted.span.is_some() && entry.span != wanted.span => {
                 refuse("it does not lie where the catalogue says")
             }
-            Some(_) => Ok(true),
+            Some(entry) => Ok(Some(entry)),
         }
     }
 }

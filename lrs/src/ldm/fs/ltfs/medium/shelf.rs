@@ -2,10 +2,10 @@
 //! become durable and when they are read from the notes of a volume that is mounted. Of each extent there is its line, and
 //! nothing that was made of it: a tape holds millions. Pure.
 
-use super::entry;
 use super::packed::Packed;
 use super::paths::{self, Paths, Shape};
 use super::tag::{self, Deletion, Isolation, Record, Spent};
+use super::{entry, isolation};
 use crate::ldm::fs::IndexEntry;
 use crate::ldm::fs::ltfs::index::{Entry, File};
 use crate::ldm::fs::ltfs::volume::Labels;
@@ -110,7 +110,7 @@ impl Shelf {
                 self.leave(address, item.as_ref());
                 Ok(0)
             }
-            Record::Isolated(isolation) => self.isolate(isolation).map(|()| 0),
+            Record::Isolated(isolation) => self.isolate(isolation, labels).map(|()| 0),
             Record::Spent(spent) => self.spend(spent).map(|()| 0),
             Record::Label(_) | Record::Stamped(_) | Record::Seal(_) => {
                 Err("a line that is no change stands among changes".to_owned())
@@ -126,10 +126,15 @@ impl Shelf {
         }
     }
 
-    fn isolate(&mut self, isolation: &Isolation) -> Result<(), String> {
-        let Some(item) = self.items.remove(&isolation.extent) else {
+    fn isolate(&mut self, isolation: &Isolation, labels: &Labels) -> Result<(), String> {
+        let Some(item) = self.items.get(&isolation.extent) else {
             return Err(format!("extent {} was isolated and is not there", isolation.extent));
         };
+        if isolation::file(&item.note(), &isolation.kept, labels).is_none() || self.keeps(&isolation.kept) {
+            let (extent, kept) = (isolation.extent, &isolation.kept);
+            return Err(format!("the bytes of extent {extent} cannot be kept as {kept:?}"));
+        }
+        let item = self.items.remove(&isolation.extent).expect("it was there just now");
         self.leave(&isolation.address, Some(&item));
         let isolation = isolation.clone();
         self.isolated.push(Kept { item, isolation });
@@ -206,7 +211,7 @@ impl Shelf {
                     .iter_mut()
                     .find(|kept| kept.isolation.kept == file.meta.name);
                 return kept.is_some_and(|kept| {
-                    let as_kept = entry::kept(&kept.item.note(), &kept.isolation.kept, labels);
+                    let as_kept = isolation::file(&kept.item.note(), &kept.isolation.kept, labels);
                     let is_it =
                         as_kept.is_some_and(|known| (known.length, &known.extents) == (file.length, &file.extents));
                     kept.item.uid = if is_it { uid } else { 0 };
@@ -261,7 +266,7 @@ impl Shelf {
             Laid::Extent(note.address, entry)
         });
         let isolated = self.isolated.iter().map(move |kept| {
-            let mut file = entry::kept(&kept.item.note(), &kept.isolation.kept, labels).expect(fits);
+            let mut file = isolation::file(&kept.item.note(), &kept.isolation.kept, labels).expect(fits);
             file.meta.uid = kept.item.uid;
             Laid::Isolated(file)
         });

@@ -2,9 +2,9 @@
 //! voids the window.
 
 use super::condition::Condition;
+use super::need::{DIRECTORY, growth, noted};
 use super::notes::{self, Content, creator};
 use super::readback::ReadBack;
-use super::room::{DIRECTORY, growth, noted};
 use super::tag::{Record, Seal, Sealed, Stamped};
 use super::tree;
 use super::volume::{LogEnd, LtfsVolume};
@@ -70,6 +70,19 @@ impl Window {
     }
 }
 
+impl LogEnd {
+    /// The number of the next seal. That of the last one stood on the tape, and may be any.
+    fn next_number(self) -> Result<u64, String> {
+        let next = self.number.checked_add(1);
+        next.ok_or_else(|| {
+            format!(
+                "the last seal of its log says number {}, and none follows that",
+                self.number
+            )
+        })
+    }
+}
+
 impl LtfsVolume {
     pub(super) fn sync_window(&mut self) -> MediaResult<SyncReceipt> {
         if self.broken || self.lost {
@@ -94,7 +107,7 @@ impl LtfsVolume {
         }
         self.stand_by(Op::Sync)?;
         self.lay_pen();
-        let seal = self.seal();
+        let seal = self.seal()?;
         let (appender, lines) = (self.appender.as_mut().expect("the tape stands by"), &self.window.lines);
         let sealed = self
             .deck
@@ -118,14 +131,16 @@ impl LtfsVolume {
     }
 
     /// The seal of the window, but for where it will be.
-    fn seal(&self) -> Seal {
-        Seal {
+    fn seal(&self) -> MediaResult<Seal> {
+        let number = self.log.next_number();
+        let number = number.map_err(|words| self.deck.damaged(Op::Sync, words))?;
+        Ok(Seal {
             of: Sealed::Window,
             volume: self.mounted.labels.label.volume,
             medium: self.label.medium,
             generation: self.label.generation,
             index: self.mounted.data.generation().unwrap_or_default(),
-            number: self.log.number + 1,
+            number,
             at: 0,
             after: self.log.at,
             first: 0,
@@ -133,7 +148,7 @@ impl LtfsVolume {
             bytes: self.window.lines.len() as u64,
             crc32: crc32fast::hash(&self.window.lines),
             used: self.used,
-        }
+        })
     }
 
     /// Nothing since the last good sync counts, and nothing more is written before the medium is mounted anew.
@@ -185,7 +200,8 @@ impl LtfsVolume {
         self.log = LogEnd::default();
         self.condition = Condition::Whole;
         self.read_back = ReadBack::Index;
-        (self.unindexed, self.estimate) = (0, None);
+        let to_come = tree::to_come(&self.mounted.tree, &self.shelf.paths);
+        (self.unindexed, self.estimate) = (to_come * DIRECTORY, None);
         (self.noted, self.written_with) = (seal.bytes, seal.index);
         self.revision = revision;
         self.stamp = stamp;
@@ -250,4 +266,21 @@ fn append(drive: &mut dyn Drive, appender: &mut Appender, bytes: &[u8]) -> LtfsR
 
 fn full() -> LtfsError {
     LtfsError::Full("data".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_seal_that_was_read_may_be_any_and_the_last_one_ends_the_log() {
+        let log = |number| LogEnd { number, at: Some(7) };
+        assert_eq!(LogEnd::default().next_number(), Ok(1));
+        assert_eq!(log(u64::MAX - 1).next_number(), Ok(u64::MAX));
+        assert!(
+            log(u64::MAX)
+                .next_number()
+                .is_err_and(|words| words.contains("none follows"))
+        );
+    }
 }

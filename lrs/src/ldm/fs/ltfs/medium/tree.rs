@@ -2,7 +2,7 @@
 //! on the shelf comes into it only while an index is written. Pure.
 
 use super::entry::plain;
-use super::paths::{self, ISOLATED, ROOT};
+use super::paths::{self, ISOLATED, Paths, ROOT};
 use super::shelf::{Laid, Shelf};
 use crate::ldm::fs::ltfs::Time;
 use crate::ldm::fs::ltfs::index::{Directory, Entry, Index, Meta, Node, walk};
@@ -62,6 +62,17 @@ pub(super) fn foreign(tree: &Index) -> Vec<String> {
         }
     });
     paths
+}
+
+/// How many directories paths were given in that a tree has not: of extents that are still to be written. One that went
+/// with the last extent in it is among them, since the next path in it brings it back.
+pub(super) fn to_come(tree: &Index, paths: &Paths) -> u64 {
+    let mut there = 0;
+    walk(&tree.root, |path, node| {
+        let is_directory = matches!(node, Node::Directory(_));
+        there += u64::from(is_directory && paths.is_directory(path));
+    });
+    paths.directories().saturating_sub(there)
 }
 
 /// How many of the last entries of each directory came from the shelf.
@@ -274,6 +285,29 @@ mod tests {
         assert_eq!(indexed(&mut tree, &mut shelf), ["./", "a/", "a/b/", "a/b/f!"]);
         apply(&mut shelf, &gone(&file));
         assert_eq!(indexed(&mut tree, &mut shelf), ["./"]);
+    }
+
+    /// a commit takes nothing of what paths were given before it and are written behind it.
+    #[test]
+    fn x15_directories_of_paths_that_are_not_written_yet_are_still_to_come_after_an_index() {
+        let written = entry("a/b/f", 10);
+        let mut tree = tree();
+        let mut shelf = shelf(&[&written]);
+        for path in ["a/c/d/g", "a/c/h", "e/f"] {
+            let extent = entry(path, 11).tag.extent;
+            shelf.paths.claim(path, extent, paths::Shape::Leaf);
+        }
+        assert_eq!(to_come(&tree, &shelf.paths), 5);
+        indexed(&mut tree, &mut shelf);
+        assert_eq!(to_come(&tree, &shelf.paths), 3, "a and b are there; c, d and e are not");
+        assert_eq!(to_come(&tree, &Paths::default()), 0);
+        apply(&mut shelf, &gone(&written));
+        indexed(&mut tree, &mut shelf);
+        assert_eq!(
+            to_come(&tree, &shelf.paths),
+            5,
+            "whatever is written next brings a back"
+        );
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::condition::{Condition, judge};
 use super::deck::Deck;
 use super::log::{self, Log};
+use super::need::{DIRECTORY, growth, noted};
 use super::notes::{self, Newest};
 use super::readback::ReadBack;
 use super::reading::Reading;
-use super::room::{DIRECTORY, Estimate, growth, noted};
+use super::room::Estimate;
 use super::shelf::Shelf;
 use super::sync::Window;
 use super::tag::{Seal, Stamped};

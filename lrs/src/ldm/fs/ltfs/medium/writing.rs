@@ -1,8 +1,8 @@
 //! Writing extents: a path nobody had, bytes behind the end of data, every one of them counted and digested on its way.
 
 use super::condition::Condition;
+use super::need::{DIRECTORY, Need};
 use super::paths::{self, Shape};
-use super::room::{DIRECTORY, Need};
 use super::tag::{self, LONGEST_LINE, Record};
 use super::volume::LtfsVolume;
 use super::{entry, mark, sync};
@@ -35,6 +35,10 @@ enum Fit {
     Spoiled,
 }
 
+fn too_long(bytes: u64) -> String {
+    format!("its metadata takes {bytes} bytes, and the notes of a tape take {LONGEST_LINE}")
+}
+
 impl Writing {
     /// Bytes that are still to come.
     pub(super) fn promised(&self) -> u64 {
@@ -56,7 +60,7 @@ impl LtfsVolume {
     pub(super) fn reserve_path(&mut self, tag: &ExtentTag) -> MediaResult<Address> {
         self.writable(Op::Write)?;
         let Some(path) = self.shelf.paths.choose(tag) else {
-            let fault = Fault::Unfit("too many attempts at this extent lie here already".to_owned());
+            let fault = Fault::Unrepresentable("too many attempts at this extent lie here already".to_owned());
             return Err(self.deck.fault(Op::Write, Some(tag.origin.oid.as_str()), fault));
         };
         let made = self.shelf.paths.claim(&path, tag.extent, Shape::of(tag));
@@ -134,12 +138,7 @@ impl LtfsVolume {
             let fault = Fault::NotThisExtent("the address was not reserved for it".to_owned());
             return Err(self.deck.fault(Op::Write, Some(&address.0), fault));
         }
-        let mounted = &self.mounted;
-        if let Err(why) = entry::fits(&tag, address, &mounted.tree.head, &mounted.labels) {
-            let fault = Fault::Unfit(format!("no index of a tape can say what is said of it: {why}"));
-            return Err(self.deck.fault(Op::Write, Some(&address.0), fault));
-        }
-        let need = Need::of(&tag, address);
+        let need = self.sayable(&tag, address)?;
         if self.full || !self.has_room(tag.bytes, need)? {
             return Ok(None);
         }
@@ -156,6 +155,23 @@ impl LtfsVolume {
         };
         self.writing.insert(handle, writing);
         Ok(Some(handle))
+    }
+
+    /// What an extent takes besides its bytes. Refused where index or notes cannot say what is said of it: found at its
+    /// end only, its bytes would be lost, and in the index every other extent's entry.
+    fn sayable(&self, tag: &ExtentTag, address: &Address) -> MediaResult<Need> {
+        let refuse = |why: String| {
+            let fault = Fault::Unrepresentable(why);
+            Err(self.deck.fault(Op::Write, Some(&address.0), fault))
+        };
+        let need = Need::of(tag, address);
+        if need.line > LONGEST_LINE as u64 {
+            return refuse(too_long(need.line));
+        }
+        match entry::fits(tag, address, &self.mounted.tree.head, &self.mounted.labels) {
+            Ok(()) => Ok(need),
+            Err(why) => refuse(format!("no index of a tape can say what is said of it: {why}")),
+        }
     }
 
     /// Has the appender take this extent's bytes.
@@ -202,7 +218,8 @@ impl LtfsVolume {
             self.void_window();
             return self.heed(taken);
         };
-        self.used += bytes.len() as u64;
+        // What it was before stood on the tape.
+        self.used = self.used.saturating_add(bytes.len() as u64);
         let writing = self.writing.get_mut(&handle).expect("it was there just now");
         writing.crc.update(bytes);
         writing.written += bytes.len() as u64;
@@ -254,11 +271,9 @@ impl LtfsVolume {
     /// Adds a change to the window.
     pub(super) fn note(&mut self, op: Op, change: Record) -> MediaResult<()> {
         let line = change.to_line();
+        // An extent's was found to fit when it was begun, unless it lies in very many pieces.
         if line.len() > LONGEST_LINE {
-            let fault = Fault::Unfit(format!(
-                "its metadata takes {} bytes, and the notes of a tape take {LONGEST_LINE}",
-                line.len()
-            ));
+            let fault = Fault::Unrepresentable(too_long(line.len() as u64));
             return Err(self.deck.fault(op, None, fault));
         }
         self.window.add(change, &line);
