@@ -2,12 +2,16 @@
 //! commands. Every test ends with the catalogue, the tapes and every object's bytes as they must be; the tapes are also
 //! checked by a program that shares no code with respool, where the fixtures that it comes with are here.
 
+#[path = "tape/archives.rs"]
+mod archives;
 #[path = "tape/basics.rs"]
 mod basics;
 #[path = "tape/drives.rs"]
 mod drives;
 #[path = "tape/faults.rs"]
 mod faults;
+#[path = "tape/formats.rs"]
+mod formats;
 #[path = "tape/house.rs"]
 mod house;
 #[path = "tape/import.rs"]

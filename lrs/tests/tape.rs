@@ -5,9 +5,11 @@
 #[path = "volume/mod.rs"]
 mod volume;
 
-// Shared with the tests of LTFS itself, which look at more of it.
+#[path = "tape/archives.rs"]
+mod archives;
 #[path = "tape/disasters.rs"]
 mod disasters;
+// Shared with the tests of LTFS itself, which look at more of it.
 #[allow(dead_code)]
 #[path = "ltfs/folder_drive.rs"]
 mod folder_drive;
@@ -23,6 +25,8 @@ mod overtaken;
 mod paths;
 #[path = "tape/rigged.rs"]
 mod rigged;
+#[path = "tape/unreadable.rs"]
+mod unreadable;
 
 mod on_folders {
     volume_conformance!(crate::rigged::Reel::new());

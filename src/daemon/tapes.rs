@@ -116,7 +116,7 @@ pub(super) async fn view_of(daemon: &Daemon, library: &Library, code: &str) -> R
 async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeAddRequest>) -> Answer<MediumView> {
     let place = find(&daemon, &request.barcode, request.library.as_deref()).await?;
     match &place.medium {
-        Some(known) if known.fs_state != FsState::Blank => {
+        Some(known) if !is_half_made(known) => {
             let message = format!(
                 "{} is medium {} already; nothing was touched",
                 place.barcode, known.name
@@ -131,13 +131,23 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeAddReque
 async fn format(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeAddRequest>) -> Answer<MediumView> {
     let place = find(&daemon, &request.barcode, request.library.as_deref()).await?;
     match &place.medium {
-        Some(known) if known.fs_state != FsState::Blank => {
+        Some(known) if !is_half_made(known) => {
             let known = MediumRequest {
                 medium: known.name.clone(),
             };
             media::format(State(daemon), Json(known)).await
         }
         Some(_) | None => Ok(Json(become_medium(&daemon, &request, &place).await?)),
+    }
+}
+
+/// Whether a row is what an earlier attempt left when it was cut short: before its label was noted, or before the tape told
+/// how much it holds.
+fn is_half_made(known: &Medium) -> bool {
+    match known.fs_state {
+        FsState::Blank => true,
+        FsState::Empty => known.capacity.is_none(),
+        FsState::Used | FsState::Full => false,
     }
 }
 
@@ -213,7 +223,7 @@ fn refuse_unfit(found: &Found, half: Option<MediumId>) -> Result<(), Problem> {
         Holds::Blank => Ok(()),
         Holds::Ours(label) if half == Some(label.medium) => Ok(()),
         // What a format that was cut short leaves; the format itself looks whether it was of this medium.
-        Holds::Damaged(_) | Holds::Remains(_) | Holds::NotLtfs(_) if half.is_some() => Ok(()),
+        Holds::Damaged(_) | Holds::Remains(_) | Holds::NotLtfs(_) | Holds::Volume { .. } if half.is_some() => Ok(()),
         Holds::Ours(_) => refuse("it belongs to an archive of respool: import it there, or take another cartridge"),
         Holds::Volume { .. } => refuse("import what is on it with `respool tape import`, or take another cartridge"),
         Holds::NotLtfs(_) | Holds::Newer(_) | Holds::Damaged(_) | Holds::Remains(_) | Holds::WrongGeneration(_) => {

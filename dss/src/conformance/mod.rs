@@ -279,6 +279,7 @@ macro_rules! conformance {
                 x07_a_move_of_unread_bytes_makes_their_digests_known
                 x07_a_move_of_unread_bytes_knows_what_other_software_said
                 i3_digests_that_became_known_since_are_recorded_with_a_move
+                i3_a_move_that_contradicts_what_became_known_since_is_not_swapped
                 digests_of_what_was_read_are_noted_once
                 an_erased_volume_is_one_of_ours;
         }

@@ -1,6 +1,6 @@
 //! LTFS volumes of other software: everything of them at once, what nobody has read, and nothing new on them.
 
-use super::support::{all, at, is_not_found, oid};
+use super::support::{all, at, is_invariant, is_not_found, oid};
 use super::tape::new_tape;
 use super::world::World;
 use crate::catalogue::{
@@ -203,6 +203,38 @@ pub async fn i3_digests_that_became_known_since_are_recorded_with_a_move(w: &Wor
     assert_eq!(old.digests, None, "as it was when the move was planned");
     let (job, recorded) = move_to(w, &old, target).await;
     assert_eq!(recorded.extent().digests, Some(Digests::of(b"abc")));
+    w.advance(job, JobState::Cancelled).await;
+}
+
+/// X-07, I3: bytes were read for a move that nobody had read when it was recorded, and somebody has read others there since.
+/// One of both was misread: nothing of the batch is swapped, and what was known first stays.
+pub async fn i3_a_move_that_contradicts_what_became_known_since_is_not_swapped(w: &World) {
+    let files = ["a", "bb", "ccc"].map(|name| file(name, 3, vec![]));
+    let id = adopt(w, &volume(w, "F00001L8", files.to_vec())).await.id;
+    let target = w.medium("target").await;
+    let olds = [w.first("bb").await, w.first("a").await, w.first("ccc").await];
+    let job = w.repack(&[id]).await;
+    let intents = olds.iter().map(|old| w.intent(old, target)).collect();
+    let recorded = w.catalogue.record_moves(job, intents, &w.epochs(), at(4)).await;
+    let moved = recorded.unwrap().into_iter().zip(&olds).zip([b"abd", b"abc", b"xyz"]);
+    let entries: Vec<SwapEntry> = moved
+        .map(|((recorded, old), bytes)| SwapEntry {
+            old: old.id,
+            new: w.synced(recorded, bytes),
+        })
+        .collect();
+    // What comes of the second is no contradiction; of the third nobody else knows anything.
+    let digested = [&olds[0], &olds[1]].map(|old| w.digested(old, b"abc", &[]).unwrap());
+    assert_eq!(w.catalogue.note_digests(id, &digested, at(5)).await.unwrap(), 2);
+    let refused = w.swap(job, &entries).await;
+    assert!(is_invariant(&refused, "I3"), "{refused:?}");
+    for (name, old) in ["bb", "a", "ccc"].into_iter().zip(&olds) {
+        assert_eq!(w.first(name).await.id, old.id, "{name}");
+    }
+    assert_eq!(w.state(entries[0].new.extent().id).await, ExtentState::Pending);
+    assert_eq!(w.swap(job, &entries[1..]).await.unwrap(), [SwapOutcome::Swapped; 2]);
+    assert_eq!(w.first("bb").await.digests, Some(Digests::of(b"abc")));
+    assert_eq!(w.first("ccc").await.digests, Some(Digests::of(b"xyz")));
     w.advance(job, JobState::Cancelled).await;
 }
 

@@ -161,6 +161,21 @@ async fn a_tape_that_cannot_be_mounted_is_taken_out_and_its_drive_serves_the_nex
     assert_eq!(get.volume(a).name(), DRV1);
 }
 
+/// E-13, X-25: whoever mounts a tape is told where the data end that the catalogue knows to be durable there, each time anew: a
+/// tape that ends before that is not written. Of a tape on which nothing is durable that is its beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn e13_a_tape_is_mounted_with_the_durable_end_that_the_catalogue_knows() {
+    let (hall, lrs, [a, ..]) = hall().await;
+    let written = hall.add_written_tape("written", 42).await;
+    for tape in [a, written] {
+        let get = within(lrs.allocate(reading("get", Priority::Get, &[tape])))
+            .await
+            .unwrap();
+        get.reopen(tape).await.unwrap();
+    }
+    assert_eq!((hall.mounts("a"), hall.mounts("written")), (2, 2));
+}
+
 /// The operator locks the drive that a tape is read in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_drive_is_emptied_and_its_tape_read_in_the_other_one() {

@@ -1,11 +1,11 @@
 //! A hall of media of paper: a catalogue in memory, a mounter and a clock that do as the test says.
 
-use dss::catalogue::{Catalogue, CatalogueError, MediumChange, NewMedium};
+use dss::catalogue::{Catalogue, CatalogueError, MediumChange, NewFile, NewMedium, NewVolume, VolumeAdopted};
 use dss::mem::MemCatalogue;
 use dss::model::evidence::{SyncReceipt, WriteReceipt};
 use dss::model::{
     Address, AdmState, ByteCount, CatalogueId, Digests, Epoch, ExtentId, Family, FsState, Holder, HolderId, Location,
-    Medium, MediumId, NoDrill, Presence, Resource, Revision,
+    Medium, MediumId, Metadata, NoDrill, Oid, Presence, Resource, Revision,
 };
 use jiff::{SignedDuration, Timestamp};
 use lrs::core::{BayFacts, DriveId, LibraryFacts, Priority, Request, WriteWant};
@@ -49,6 +49,8 @@ struct Manners {
     in_bays: BTreeMap<String, String>,
     /// Drives that do not give a cartridge back.
     stuck: BTreeSet<String>,
+    /// Where the data end that are durable on media, where that is not at their beginning.
+    durable: BTreeMap<String, u64>,
     /// Each load and each taking out, in order.
     moves: Vec<String>,
 }
@@ -83,7 +85,8 @@ impl Mounter for Room {
     fn mount(&self, medium: &Medium, berth: &Berth) -> MediaResult<Box<dyn Volume>> {
         let mut manners = self.0.lock().unwrap();
         let name = medium.name.clone();
-        assert_eq!(berth.durable_end, 0, "nothing is durable on paper");
+        let durable = manners.durable.get(&name).copied().unwrap_or_default();
+        assert_eq!(berth.durable_end, durable, "what is durable on {name}");
         match medium.family {
             Family::Dir => assert_eq!(Some(&berth.drive), DriveId::fixed(medium).as_ref()),
             Family::Tape => manners.bring(&name, &berth.drive)?,
@@ -156,6 +159,24 @@ impl AgeClock for Clock {
     }
 }
 
+/// A blank tape of `lib0`.
+fn tape(name: &str) -> NewMedium {
+    NewMedium {
+        id: MediumId::fresh(),
+        name: name.into(),
+        family: Family::Tape,
+        technology: "LTO-9".into(),
+        location: Location {
+            path: name.into(),
+            dock: None,
+            library: Some("lib0".into()),
+        },
+        tags: BTreeSet::new(),
+        class: None,
+        capacity: None,
+    }
+}
+
 /// Everything around the scheduler.
 pub struct Hall {
     catalogue: Arc<MemCatalogue>,
@@ -220,21 +241,8 @@ impl Hall {
 
     /// A tape of `lib0`, formatted.
     pub async fn add_tape(&self, name: &str) -> MediumId {
-        let id = MediumId::fresh();
-        let new = NewMedium {
-            id,
-            name: name.into(),
-            family: Family::Tape,
-            technology: "LTO-9".into(),
-            location: Location {
-                path: name.into(),
-                dock: None,
-                library: Some("lib0".into()),
-            },
-            tags: BTreeSet::new(),
-            class: None,
-            capacity: None,
-        };
+        let new = tape(name);
+        let id = new.id;
         self.catalogue.add_medium(new, Timestamp::now()).await.unwrap();
         let formatted = MediumChange {
             fs_state: Some(FsState::Empty),
@@ -245,6 +253,26 @@ impl Hall {
             .change_medium(id, formatted, Timestamp::now())
             .await
             .unwrap();
+        id
+    }
+
+    /// A tape of `lib0` with bytes that end at a block, which whoever mounts it must be told.
+    pub async fn add_written_tape(&self, name: &str, end: u64) -> MediumId {
+        let medium = tape(name);
+        let id = medium.id;
+        let file = NewFile {
+            oid: Oid::new(name).unwrap(),
+            metadata: Metadata::default(),
+            address: Address(name.into()),
+            span: format!("1:{}+0*1=3", end - 1).parse().ok(),
+            bytes: ByteCount(3),
+            hashes: Vec::new(),
+        };
+        let files = vec![file];
+        let volume = NewVolume { medium, files };
+        let adopted = self.catalogue.adopt_volume(&volume, Timestamp::now()).await;
+        assert!(matches!(adopted.unwrap(), VolumeAdopted::Added(_)));
+        self.room.0.lock().unwrap().durable.insert(name.into(), end);
         id
     }
 

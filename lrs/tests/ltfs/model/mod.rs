@@ -7,6 +7,7 @@ mod failures;
 mod lives;
 mod media;
 mod medium;
+mod places;
 pub mod promise;
 mod reference;
 pub mod rig;

@@ -6,7 +6,9 @@ use crate::reading::{Digests, tree};
 use crate::writing::{append, judged, what};
 use lrs::ldm::drive::Drive;
 use lrs::ldm::fs::ltfs::Code;
-use lrs::ldm::fs::ltfs::volume::{Appender, Contents, LtfsError, LtfsResult, Mounted, State, check, commit, mount};
+use lrs::ldm::fs::ltfs::volume::{
+    Appender, Contents, LtfsError, LtfsResult, Memory, Mounted, State, check, commit, mount,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -64,6 +66,14 @@ impl Promise {
         if found != self.kept {
             let missing: Vec<_> = self.kept.keys().filter(|path| !found.contains_key(*path)).collect();
             assert_eq!(Some(&found), self.offered.as_ref(), "promised and missing: {missing:?}");
+        }
+        // Whoever believes it without a look would take what lies there for an index.
+        if let Memory::Current(named) | Memory::Stale(named) = &mounted.data.memory {
+            let last = mounted.data.generation();
+            assert!(
+                Some(named.generation) <= last,
+                "{named:?} is told, and {last:?} is on the tape"
+            );
         }
         let mut digests = Digests::new(self.digests.clone());
         let findings = check(tape, &mounted, Contents::Read(&mut digests)).unwrap();
