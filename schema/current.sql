@@ -134,7 +134,9 @@ CREATE FUNCTION public.extent_begins_unindexed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO extent_unindexed (medium, extent) SELECT n.medium, n.id FROM new_rows n WHERE n.state <> 'orphan';
+    INSERT INTO extent_unindexed (medium, extent)
+        SELECT n.medium, n.id FROM new_rows n JOIN medium m ON m.id = n.medium
+         WHERE n.state <> 'orphan' AND m.format <> 'ltfs';
     RETURN NULL;
 END $$;
 CREATE FUNCTION public.extent_counted() RETURNS trigger
@@ -339,17 +341,26 @@ BEGIN
     END IF;
 END $$;
 CREATE FUNCTION public.span_bytes(span text) RETURNS numeric
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
-    SELECT coalesce(sum(split_part(one, '=', 2)::numeric), 0) FROM string_to_table(span, ',') AS one
-$$;
+BEGIN
+    IF span <> '' AND strpos(span, ',') = 0 THEN
+        RETURN split_part(span, '=', 2)::numeric;
+    END IF;
+    RETURN (SELECT coalesce(sum(split_part(one, '=', 2)::numeric), 0) FROM string_to_table(span, ',') AS one);
+END $$;
 CREATE FUNCTION public.span_end(span text) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
-    SELECT coalesce(max(split_part(split_part(one, ':', 2), '+', 1)::bigint
-                        + split_part(split_part(one, '*', 2), '=', 1)::bigint), 0)
-      FROM string_to_table(span, ',') AS one WHERE one LIKE '1:%'
-$$;
+BEGIN
+    IF span LIKE '1:%' AND strpos(span, ',') = 0 THEN
+        RETURN split_part(split_part(span, ':', 2), '+', 1)::bigint
+               + split_part(split_part(span, '*', 2), '=', 1)::bigint;
+    END IF;
+    RETURN (SELECT coalesce(max(split_part(split_part(one, ':', 2), '+', 1)::bigint
+                                + split_part(split_part(one, '*', 2), '=', 1)::bigint), 0)
+              FROM string_to_table(span, ',') AS one WHERE one LIKE '1:%');
+END $$;
 CREATE FUNCTION public.strike_unindexed(of_medium uuid, of_extents uuid[]) RETURNS bigint
     LANGUAGE plpgsql STRICT
     SET enable_seqscan TO 'off'

@@ -5,11 +5,13 @@
 mod figure;
 mod floor;
 mod house;
+mod import;
 mod many;
 mod measure;
 mod plan;
 mod put;
 mod repack;
+mod stranger;
 mod swap;
 mod tape;
 
@@ -53,11 +55,21 @@ enum Name {
     Put,
     /// A repack from tape to tape beside `cp -r` of the records and `sync -f`
     Tape,
+    /// The import of a tape of other software beside one parse of its index
+    Import,
     /// The plan of a very large medium: memory and time
     Plan,
 }
 
-const ALL: [Name; 6] = [Name::Repack, Name::Many, Name::Swap, Name::Put, Name::Tape, Name::Plan];
+const ALL: [Name; 7] = [
+    Name::Repack,
+    Name::Many,
+    Name::Swap,
+    Name::Put,
+    Name::Tape,
+    Name::Import,
+    Name::Plan,
+];
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -74,6 +86,7 @@ fn main() -> ExitCode {
             Name::Swap => swap::run(args.pairs),
             Name::Put => put::run(args.pairs),
             Name::Tape => tape::run(args.pairs, args.mib),
+            Name::Import => import::run(args.pairs).into(),
             Name::Plan => plan::run(args.extents),
         });
     }

@@ -152,6 +152,11 @@ pub fn peak_memory(pid: Pid) -> Option<u64> {
     number_of(&format!("/proc/{pid}/status"), "VmHWM:").map(|kilobytes| kilobytes * 1_024)
 }
 
+/// The memory that a process has now, in bytes.
+pub fn resident_memory(pid: Pid) -> Option<u64> {
+    number_of(&format!("/proc/{pid}/status"), "VmRSS:").map(|kilobytes| kilobytes * 1_024)
+}
+
 fn number_of(file: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;

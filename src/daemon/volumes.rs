@@ -213,15 +213,18 @@ async fn look(daemon: &Daemon, place: &Place, wish: &Wish<'_>) -> Result<Seen, P
     check_name(&name)?;
     let visit = Visit::begin(daemon, place, format!("importing tape {}", place.barcode)).await?;
     let looked = async {
-        let found = visit.run(|library, bay, code| library.read_label(bay, code)).await?;
+        let looked = visit.run(|library, bay, code| Ok(library.identify(bay, code))).await?;
+        let (found, survey) = looked.map_err(|error| unusable(place, error))?;
         match found.holds {
             Holds::Ours(label) => Ok(Looked::Ours(Box::new(label))),
-            Holds::Volume { .. } | Holds::Damaged(_) => {
-                let survey = visit.run(|library, bay, code| Ok(library.survey(bay, code))).await?;
-                Ok(Looked::Volume(Box::new(
-                    survey.map_err(|error| unusable(place, error))?,
-                )))
-            }
+            Holds::Volume { .. } | Holds::Damaged(_) => match survey {
+                Some(survey) => Ok(Looked::Volume(Box::new(survey))),
+                None => {
+                    let survey = visit.run(|library, bay, code| Ok(library.survey(bay, code))).await?;
+                    let survey = survey.map_err(|error| unusable(place, error))?;
+                    Ok(Looked::Volume(Box::new(survey)))
+                }
+            },
             Holds::Blank | Holds::NotLtfs(_) | Holds::Newer(_) | Holds::Remains(_) | Holds::WrongGeneration(_) => {
                 Err(refuse_unfit(&found))
             }

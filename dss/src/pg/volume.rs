@@ -2,18 +2,17 @@
 //! number of rows. Nothing of it is seen before all of it is.
 
 use super::PgCatalogue;
-use super::codec::{Stamp, span_to_sql, stamp, to_json, word};
+use super::codec::{Stamp, span_to_sql, stamp, word};
 use super::events::append;
-use super::extents::strike_unindexed;
 use super::records::{DigestColumns, KnownDigests};
 use super::retry::{Stop, Tx, reading, repeat};
 use super::{codec, locks, media};
 use crate::catalogue::{NewFile, NewVolume, Result, VolumeAdopted};
-use crate::model::{ByteCount, Digested, ExtentId, KnownHash, MediumId, ObjectId, Oid};
+use crate::model::{ByteCount, Digested, ExtentId, KnownHash, MediumId, Metadata, ObjectId, Oid, Version};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgConnection;
-use sqlx::types::Uuid;
+use sqlx::types::{Json, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many files are sent at once: their rows are in memory a second time meanwhile.
@@ -23,14 +22,23 @@ const AT_ONCE: usize = 5_000;
 pub(super) async fn adopt(catalogue: &PgCatalogue, volume: &NewVolume, now: Timestamp) -> Result<VolumeAdopted> {
     let twice = volume.named_twice();
     Ok(repeat!(catalogue, "adopt_volume", tx => {
-        let mut clashes: BTreeSet<Oid> = twice.iter().cloned().collect();
+        let (mut clashes, mut ended) = (BTreeSet::from_iter(twice.iter().cloned()), BTreeMap::new());
         for part in volume.files.chunks(AT_ONCE) {
-            clashes.extend(live_names(tx.on(), part).await?);
+            for (oid, newest) in known_names(tx.on(), part).await? {
+                match newest {
+                    Newest::Live => {
+                        clashes.insert(oid);
+                    }
+                    Newest::Ended(version) => {
+                        ended.insert(oid, version);
+                    }
+                }
+            }
         }
         if clashes.is_empty() {
             insert_medium(&mut tx, volume, now).await?;
             for part in volume.files.chunks(AT_ONCE) {
-                insert_files(tx.on(), volume.medium.id, part, now).await?;
+                insert_files(tx.on(), volume.medium.id, &columns(part, &ended), now).await?;
             }
             let detail = json!({ "id": volume.medium.id, "objects": volume.files.len() });
             append(tx.on(), now, "medium.volume_imported", &volume.medium.name, detail).await?;
@@ -43,16 +51,32 @@ pub(super) async fn adopt(catalogue: &PgCatalogue, volume: &NewVolume, now: Time
     }))
 }
 
-/// Which of their names live objects have.
-async fn live_names(on: &mut PgConnection, files: &[NewFile]) -> std::result::Result<Vec<Oid>, Stop> {
+/// The newest version that a name has.
+enum Newest {
+    /// One is live.
+    Live,
+    /// All have ended.
+    Ended(Version),
+}
+
+/// Which of their names the catalogue knows.
+async fn known_names(on: &mut PgConnection, files: &[NewFile]) -> std::result::Result<Vec<(Oid, Newest)>, Stop> {
     let oids: Vec<String> = files.iter().map(|file| file.oid.as_str().to_owned()).collect();
-    let live = sqlx::query_scalar!(
-        "SELECT oid FROM object WHERE oid = ANY ($1) AND deleted_at IS NULL",
+    let rows = sqlx::query!(
+        r#"SELECT oid, max(version) AS "version!", bool_or(deleted_at IS NULL) AS "live!"
+             FROM object WHERE oid = ANY ($1) GROUP BY oid"#,
         &oids
     )
     .fetch_all(on)
     .await?;
-    Ok(live.into_iter().map(codec::oid).collect::<Result<_>>()?)
+    let known = rows.into_iter().map(|row| {
+        let newest = match row.live {
+            true => Newest::Live,
+            false => Newest::Ended(Version(row.version)),
+        };
+        Ok((codec::oid(row.oid)?, newest))
+    });
+    Ok(known.collect::<Result<_>>()?)
 }
 
 async fn insert_medium(tx: &mut Tx<'_>, volume: &NewVolume, now: Timestamp) -> std::result::Result<(), Stop> {
@@ -86,67 +110,72 @@ async fn insert_medium(tx: &mut Tx<'_>, volume: &NewVolume, now: Timestamp) -> s
 
 /// Columns of objects and of their extents, which have their ids in common places.
 #[derive(Default)]
-struct Columns {
+struct Columns<'f> {
     object: Vec<Uuid>,
     extent: Vec<Uuid>,
-    oid: Vec<String>,
+    oid: Vec<&'f str>,
+    version: Vec<i32>,
     bytes: Vec<i64>,
-    metadata: Vec<Value>,
-    address: Vec<String>,
+    metadata: Vec<Json<&'f Metadata>>,
+    address: Vec<&'f str>,
     span: Vec<Option<String>>,
     blake3: Vec<Option<Vec<u8>>>,
     crc32: Vec<Option<i64>>,
     chunk_crcs: Vec<Option<Vec<u8>>>,
+    hashes: Hashes<'f>,
 }
 
 /// Columns of what other software said of extents.
 #[derive(Default)]
-struct Hashes {
+struct Hashes<'f> {
     extent: Vec<Uuid>,
-    algorithm: Vec<String>,
-    value: Vec<String>,
+    algorithm: Vec<&'static str>,
+    value: Vec<&'f str>,
 }
 
-fn columns(files: &[NewFile]) -> (Columns, Hashes) {
-    let (mut columns, mut hashes) = (Columns::default(), Hashes::default());
+/// A name whose versions have all ended gets the next one.
+fn columns<'f>(files: &'f [NewFile], ended: &BTreeMap<Oid, Version>) -> Columns<'f> {
+    let mut columns = Columns::default();
     for file in files {
         let extent = ExtentId::fresh();
         let digests = DigestColumns::from(file.digests().as_ref());
         columns.object.push(ObjectId::fresh().0);
         columns.extent.push(extent.0);
-        columns.oid.push(file.oid.as_str().to_owned());
+        columns.oid.push(file.oid.as_str());
+        columns
+            .version
+            .push(ended.get(&file.oid).map_or(1, |newest| newest.0 + 1));
         columns.bytes.push(file.bytes.as_i64());
-        columns.metadata.push(to_json(&file.metadata));
-        columns.address.push(file.address.0.clone());
+        columns.metadata.push(Json(&file.metadata));
+        columns.address.push(&file.address.0);
         columns.span.push(span_to_sql(file.span.as_ref()));
         columns.blake3.push(digests.blake3);
         columns.crc32.push(digests.crc32);
         columns.chunk_crcs.push(digests.chunk_crcs);
         for hash in file.hashes() {
-            hashes.extent.push(extent.0);
-            hashes.algorithm.push(hash.algorithm.as_str().to_owned());
-            hashes.value.push(hash.value.clone());
+            columns.hashes.extent.push(extent.0);
+            columns.hashes.algorithm.push(hash.algorithm.as_str());
+            columns.hashes.value.push(&hash.value);
         }
     }
-    (columns, hashes)
+    columns
 }
 
 async fn insert_files(
     on: &mut PgConnection,
     medium: MediumId,
-    files: &[NewFile],
+    columns: &Columns<'_>,
     now: Timestamp,
 ) -> std::result::Result<(), Stop> {
-    let (columns, hashes) = columns(files);
-    insert_objects(on, &columns, stamp(now)).await?;
-    insert_extents(on, medium, &columns, stamp(now)).await?;
+    insert_objects(on, columns, stamp(now)).await?;
+    insert_extents(on, medium, columns, stamp(now)).await?;
     sqlx::query!(
         "INSERT INTO extent_hash (extent, algorithm, value)
          SELECT h.extent, h.algorithm::hash_algorithm, h.value
            FROM unnest($1::uuid[], $2::text[], $3::text[]) AS h (extent, algorithm, value)",
-        &hashes.extent,
-        &hashes.algorithm,
-        &hashes.value
+        &columns.hashes.extent,
+        &columns.hashes.algorithm as _,
+        &columns.hashes.value as _
     )
     .execute(&mut *on)
     .await?;
@@ -156,25 +185,23 @@ async fn insert_files(
         &columns.object,
         &columns.extent
     )
-    .execute(&mut *on)
+    .execute(on)
     .await?;
-    // The volume's own index names them all.
-    strike_unindexed(on, medium, &columns.extent).await?;
     Ok(())
 }
 
-/// A name whose versions have all ended gets the next one. A put that came between makes two live versions, which the
-/// database refuses: then the transaction is repeated, and finds the clash.
-async fn insert_objects(on: &mut PgConnection, columns: &Columns, now: Stamp) -> std::result::Result<(), Stop> {
+/// A put that came between has made a version of the name, or a live one, which the database refuses: then the transaction
+/// is repeated, and finds the clash.
+async fn insert_objects(on: &mut PgConnection, columns: &Columns<'_>, now: Stamp) -> std::result::Result<(), Stop> {
     sqlx::query!(
         "INSERT INTO object (id, oid, version, bytes, copies, metadata, created_at)
-         SELECT n.id, n.oid, coalesce((SELECT max(o.version) FROM object o WHERE o.oid = n.oid), 0) + 1, n.bytes, 1,
-                n.metadata, $5::timestamptz
-           FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::jsonb[]) AS n (id, oid, bytes, metadata)",
+         SELECT n.id, n.oid, n.version, n.bytes, 1, n.metadata, $6::timestamptz
+           FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::jsonb[]) AS n (id, oid, version, bytes, metadata)",
         &columns.object,
-        &columns.oid,
+        &columns.oid as _,
+        &columns.version,
         &columns.bytes,
-        &columns.metadata,
+        &columns.metadata as _,
         now as _
     )
     .execute(&mut *on)
@@ -192,22 +219,24 @@ async fn insert_objects(on: &mut PgConnection, columns: &Columns, now: Stamp) ->
 async fn insert_extents(
     on: &mut PgConnection,
     medium: MediumId,
-    columns: &Columns,
+    columns: &Columns<'_>,
     now: Stamp,
 ) -> std::result::Result<(), Stop> {
     sqlx::query!(
         "INSERT INTO extent (id, state, object_id, oid, version, copy_no, index, medium, generation, address, bytes,
                              blake3, crc32, chunk_crcs, span, created_at)
-         SELECT n.id, 'sync', n.object, o.oid, o.version, 0, 0, $1, 0, n.address, n.bytes, n.blake3, n.crc32,
+         SELECT n.id, 'sync', n.object, n.oid, n.version, 0, 0, $1, 0, n.address, n.bytes, n.blake3, n.crc32,
                 n.chunk_crcs, n.span, $2::timestamptz
-           FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[], $8::bigint[], $9::bytea[],
-                       $10::text[])
-             AS n (id, object, address, bytes, blake3, crc32, chunk_crcs, span) JOIN object o ON o.id = n.object",
+           FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[], $8::bigint[], $9::bytea[],
+                       $10::bigint[], $11::bytea[], $12::text[])
+             AS n (id, object, oid, version, address, bytes, blake3, crc32, chunk_crcs, span)",
         medium.0,
         now as _,
         &columns.extent,
         &columns.object,
-        &columns.address,
+        &columns.oid as _,
+        &columns.version,
+        &columns.address as _,
         &columns.bytes,
         &columns.blake3 as _,
         &columns.crc32 as _,

@@ -84,6 +84,31 @@ async fn i3_the_database_and_the_model_take_the_same_places() {
     }
 }
 
+/// E-13: a place ends behind its last block of the data partition, in however many stretches it lies.
+#[tokio::test]
+async fn e13_the_database_finds_the_end_of_every_place() {
+    let (_fresh, mut raw) = one_extent().await;
+    for (place, end) in [
+        ("", 0),
+        ("1:5+0*1=1000", 6),
+        ("1:999999999999999999+0*999999999999999999=1", 1_999_999_999_999_999_998),
+        ("0:5+0*1=1000", 0),
+        ("11:5+0*1=1000", 0),
+        ("1:40+0*2=1,1:7+3*9=1", 42),
+        ("1:7+3*9=1,1:40+0*2=1,1:8+0*1=1", 42),
+        ("0:99+0*1=1,1:7+3*9=1", 16),
+        ("1:7+3*9=1,0:99+0*1=1", 16),
+        ("0:99+0*1=1,2:7+3*9=1", 0),
+    ] {
+        let found: i64 = sqlx::query_scalar("SELECT span_end($1)")
+            .bind(place)
+            .fetch_one(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(found, end, "'{place}'");
+    }
+}
+
 /// A place is written once, whoever asks for another.
 #[tokio::test]
 async fn i2_a_place_that_is_known_stays() {

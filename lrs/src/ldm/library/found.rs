@@ -8,10 +8,10 @@ use crate::ldm::drive::{Drive, DriveError, DriveFault, DriveResult, Partition};
 use crate::ldm::fs::Label;
 use crate::ldm::fs::ltfs::attributes;
 use crate::ldm::fs::ltfs::foreign::{self, ForeignSurvey};
-use crate::ldm::fs::ltfs::medium;
-use crate::ldm::fs::ltfs::volume::{LtfsError, read_labels};
+use crate::ldm::fs::ltfs::medium::{self, SharedDrive};
+use crate::ldm::fs::ltfs::volume::{LtfsError, Mounted, read_labels};
 use crate::ldm::scsi::SenseClass;
-use crate::ldm::{Fault, MediaError};
+use crate::ldm::{Fault, MediaError, MediaResult};
 use std::fmt;
 use uuid::Uuid;
 
@@ -117,30 +117,48 @@ impl Library {
     /// # Errors
     /// As of `put_in`, but for `WrongGeneration`, which is an answer; `Drive` and `Media`: the drive failed.
     pub fn read_label(&self, bay: &str, barcode: &str) -> LibraryResult<Found> {
+        let (found, _) = self.look(bay, barcode, |_, _| Ok(()))?;
+        Ok(found)
+    }
+
+    /// The same, and with an LTFS volume of other software what it holds, to be imported: its indexes are read once for
+    /// both. None: it is no such volume, or `survey` says what is wrong with it.
+    ///
+    /// # Errors
+    /// As of `read_label` and `survey`.
+    pub fn identify(&self, bay: &str, barcode: &str) -> LibraryResult<(Found, Option<ForeignSurvey>)> {
+        self.look(bay, barcode, |drive, mounted| {
+            foreign::survey_mounted(drive, barcode, mounted)
+        })
+    }
+
+    /// Reads what is on a cartridge, and does this with a volume of other software.
+    fn look<R>(
+        &self,
+        bay: &str,
+        barcode: &str,
+        of_volume: impl FnOnce(&SharedDrive, Mounted) -> MediaResult<R>,
+    ) -> LibraryResult<(Found, Option<R>)> {
         self.told(|library| {
             let mut claim = library.bay(bay)?.claim(Want::Hold(barcode), "a label is read")?;
             let loaded = match library.bring(&claim, barcode) {
                 Ok(loaded) => loaded,
-                Err(Trouble::WrongGeneration { why, .. }) => {
-                    return Ok(Found {
-                        barcode: barcode.to_owned(),
-                        holds: Holds::WrongGeneration(why),
-                        writing: Writing::NotKnown,
-                        remark: None,
-                    });
-                }
+                Err(Trouble::WrongGeneration { why, .. }) => return Ok((not_taken(barcode, why), None)),
                 Err(trouble) => return Err(trouble),
             };
             claim.keep(Use::Loaded(loaded.clone()));
             let (bay, way) = (claim.bay, claim.bay.way()?);
             reserve(bay, way, barcode)?;
-            let holds = held(way, barcode);
+            let held = held(way, barcode).and_then(|(holds, mounted)| {
+                let of_volume = mounted.map(|mounted| of_volume(&way.shared(), mounted)).transpose()?;
+                Ok((holds, of_volume))
+            });
             release(bay, way);
-            let holds = holds.map_err(|failed| match failed {
+            let (holds, of_volume) = held.map_err(|failed| match failed {
                 Failed::Drive(error) => bay.trouble(Some(barcode), error),
                 Failed::Media(error) => Trouble::Media(error),
             })?;
-            Ok(Found {
+            let found = Found {
                 barcode: barcode.to_owned(),
                 holds,
                 writing: match protection(&loaded.cartridge, way) {
@@ -150,8 +168,19 @@ impl Library {
                     Some(Protection::Protected) => Writing::Protected,
                 },
                 remark: loaded.remark,
-            })
+            };
+            Ok((found, of_volume))
         })
+    }
+}
+
+/// A cartridge that the drive does not take.
+fn not_taken(barcode: &str, why: String) -> Found {
+    Found {
+        barcode: barcode.to_owned(),
+        holds: Holds::WrongGeneration(why),
+        writing: Writing::NotKnown,
+        remark: None,
     }
 }
 
@@ -187,7 +216,14 @@ impl From<DriveError> for Failed {
     }
 }
 
-fn held(way: &Way, barcode: &str) -> Result<Holds, Failed> {
+impl From<MediaError> for Failed {
+    fn from(error: MediaError) -> Self {
+        Self::Media(error)
+    }
+}
+
+/// What a tape holds, with the volume as it was mounted where that is not respool's.
+fn held(way: &Way, barcode: &str) -> Result<(Holds, Option<Mounted>), Failed> {
     let labels = {
         let mut drive = way.drive();
         drive.take_up();
@@ -195,39 +231,47 @@ fn held(way: &Way, barcode: &str) -> Result<Holds, Failed> {
     };
     let labels = match labels {
         Ok(labels) => labels,
-        Err(LtfsError::Unformatted) => {
-            let remains = remains(&mut *way.drive())?;
-            return Ok(remains.map_or(Holds::Blank, Holds::Remains));
-        }
-        Err(LtfsError::NotLtfs(words)) => return Ok(Holds::NotLtfs(words)),
-        Err(error @ LtfsError::Newer(_)) => return Ok(Holds::Newer(error.to_string())),
-        Err(LtfsError::Drive(error)) => return Err(Failed::Drive(error)),
-        Err(
-            error @ (LtfsError::LabelDamaged(_)
-            | LtfsError::LabelsDisagree(_)
-            | LtfsError::NoIndex(_)
-            | LtfsError::Moved { .. }
-            | LtfsError::NotWritable(_)
-            | LtfsError::RecordsTooLong { .. }
-            | LtfsError::Full(_)
-            | LtfsError::Refused(_)),
-        ) => return Ok(Holds::Damaged(error.to_string())),
+        Err(error) => return Ok((unlabelled(way, error)?, None)),
     };
-    match medium::read_label(&way.shared(), barcode) {
-        Ok(label) => Ok(Holds::Ours(label)),
+    let (label, mounted) = match medium::mount_unknown(&way.shared(), barcode) {
+        Ok((label, mounted)) => (label, Some(mounted)),
+        Err(error) => (Err(error), None),
+    };
+    match label {
+        Ok(label) => Ok((Holds::Ours(label), None)),
         Err(MediaError {
             fault: Fault::Unlabelled(words),
             ..
-        }) => Ok(Holds::Volume {
-            serial: labels.serial,
-            volume: labels.label.volume,
-            words,
-        }),
+        }) => {
+            let (serial, volume) = (labels.serial, labels.label.volume);
+            Ok((Holds::Volume { serial, volume, words }, mounted))
+        }
         Err(MediaError {
             fault: Fault::Damaged(words) | Fault::Unfit(words),
             ..
-        }) => Ok(Holds::Damaged(words)),
+        }) => Ok((Holds::Damaged(words), None)),
         Err(error) => Err(Failed::Media(error)),
+    }
+}
+
+/// What a tape holds whose labels are not read.
+fn unlabelled(way: &Way, error: LtfsError) -> Result<Holds, Failed> {
+    match error {
+        LtfsError::Unformatted => {
+            let remains = remains(&mut *way.drive())?;
+            Ok(remains.map_or(Holds::Blank, Holds::Remains))
+        }
+        LtfsError::NotLtfs(words) => Ok(Holds::NotLtfs(words)),
+        LtfsError::Newer(_) => Ok(Holds::Newer(error.to_string())),
+        LtfsError::Drive(error) => Err(Failed::Drive(error)),
+        LtfsError::LabelDamaged(_)
+        | LtfsError::LabelsDisagree(_)
+        | LtfsError::NoIndex(_)
+        | LtfsError::Moved { .. }
+        | LtfsError::NotWritable(_)
+        | LtfsError::RecordsTooLong { .. }
+        | LtfsError::Full(_)
+        | LtfsError::Refused(_) => Ok(Holds::Damaged(error.to_string())),
     }
 }
 

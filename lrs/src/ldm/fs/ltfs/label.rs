@@ -91,7 +91,7 @@ pub(super) fn uuid(text: &str) -> Option<Uuid> {
 pub(super) fn once<T, R: io::BufRead>(xml: &Xml<R>, slot: &mut Option<T>, tag: &Tag, value: T) -> XmlResult<()> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(xml.error(XmlFault::Twice(tag.name.clone()))),
+        Some(_) => Err(xml.error(XmlFault::Twice(tag.name.to_string()))),
     }
 }
 

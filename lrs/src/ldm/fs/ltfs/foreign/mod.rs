@@ -22,7 +22,7 @@ mod volume;
 pub use choice::ForeignState;
 pub use entry::{EntryFault, ForeignEntries, ForeignEntry, ForeignKind, ForeignTimes, StoredValue, in_tape_order};
 pub use hashes::HashAlgorithm;
-pub use survey::{ForeignSurvey, survey};
+pub use survey::{ForeignSurvey, survey, survey_mounted};
 
 use super::medium::SharedDrive;
 use crate::ldm::MediaResult;

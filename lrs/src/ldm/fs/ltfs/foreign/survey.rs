@@ -51,7 +51,19 @@ pub struct ForeignSurvey {
 /// drive's.
 pub fn survey(drive: &SharedDrive, name: &str) -> MediaResult<ForeignSurvey> {
     let seat = Seat::new(drive, name);
-    let mut mounted = seat.work(Op::Mount, volume::mount)?;
+    let mounted = seat.work(Op::Mount, volume::mount)?;
+    of_mounted(&seat, mounted)
+}
+
+/// The same of a volume that was just mounted, whose indexes are not read again.
+///
+/// # Errors
+/// As of `survey`.
+pub fn survey_mounted(drive: &SharedDrive, name: &str, mounted: Mounted) -> MediaResult<ForeignSurvey> {
+    of_mounted(&Seat::new(drive, name), mounted)
+}
+
+fn of_mounted(seat: &Seat, mut mounted: Mounted) -> MediaResult<ForeignSurvey> {
     let state = match choose(&mounted) {
         Choice::Tree(state) => state,
         Choice::NoIndex(why) => {

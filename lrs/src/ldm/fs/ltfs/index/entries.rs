@@ -25,7 +25,7 @@ pub(super) struct MetaDraft {
 impl MetaDraft {
     /// Takes a child; unknown ones are kept.
     pub(super) fn element<R: BufRead>(&mut self, xml: &mut Xml<R>, tag: &Tag) -> XmlResult<()> {
-        if let Some(which) = TIMES.iter().position(|name| *name == tag.name) {
+        if let Some(which) = TIMES.iter().position(|name| tag.name == *name) {
             let value = xml.parsed(tag, "not a time", |text| text.parse().ok())?;
             return once(xml, &mut self.times[which], tag, value);
         }
@@ -82,6 +82,7 @@ fn xattrs<R: BufRead>(xml: &mut Xml<R>) -> XmlResult<Vec<Xattr>> {
             xml.skip()?;
         }
     }
+    all.shrink_to_fit();
     Ok(all)
 }
 
@@ -132,7 +133,8 @@ pub(super) struct DirectoryDraft {
 }
 
 impl DirectoryDraft {
-    pub(super) fn finish<R: BufRead>(self, xml: &Xml<R>) -> XmlResult<Directory> {
+    pub(super) fn finish<R: BufRead>(mut self, xml: &Xml<R>) -> XmlResult<Directory> {
+        self.contents.shrink_to_fit();
         let within = "directory";
         if self.has_contents.is_none() {
             let element = "contents";
@@ -210,6 +212,8 @@ fn extents<R: BufRead>(xml: &mut Xml<R>) -> XmlResult<Vec<Extent>> {
     }
     // They are written in any order, and used in that of the file. Stable: a wrong index stays as wrong as it was.
     all.sort_by_key(|extent: &Extent| extent.file_offset);
+    // Nearly all files have one, and the tree has millions of files.
+    all.shrink_to_fit();
     Ok(all)
 }
 
@@ -220,7 +224,7 @@ fn extent<R: BufRead>(xml: &mut Xml<R>) -> XmlResult<Extent> {
     let mut numbers = [None; 4];
     let mut partition = None;
     while let Some(tag) = xml.child()? {
-        if let Some(which) = NUMBERS.iter().position(|name| *name == tag.name) {
+        if let Some(which) = NUMBERS.iter().position(|name| tag.name == *name) {
             let value = xml.number(&tag)?;
             once(xml, &mut numbers[which], &tag, value)?;
         } else if tag.name == "partition" {

@@ -193,9 +193,15 @@ fn labelled(deck: &Deck, mounted: &Mounted) -> MediaResult<Newest> {
 
 /// The label on a tape, whichever medium it names. `medium` is for messages.
 pub fn read_label(drive: &SharedDrive, medium: &str) -> MediaResult<Label> {
+    let (label, _) = mount_unknown(drive, medium)?;
+    label
+}
+
+/// Mounts whatever volume is on a tape. Answers its label with it: it may have none of respool's.
+pub fn mount_unknown(drive: &SharedDrive, medium: &str) -> MediaResult<(MediaResult<Label>, Mounted)> {
     let deck = Deck::new(drive.clone(), medium);
     let mounted = deck.work(Op::Mount, volume::mount)?;
-    labelled(&deck, &mounted).map(|newest| newest.label)
+    Ok((labelled(&deck, &mounted).map(|newest| newest.label), mounted))
 }
 
 /// Mounts the medium that is expected, or says which one is there. Nothing is written.

@@ -29,7 +29,7 @@ mod volume;
 mod writing;
 
 pub use crate::ldm::fs::ltfs::faults::SharedDrive;
-pub use format::{Shape, format, mount, read_label};
+pub use format::{Shape, format, mount, mount_unknown, read_label};
 
 use dss::model::{CatalogueId, Generation, MediumId};
 use jiff::Timestamp;

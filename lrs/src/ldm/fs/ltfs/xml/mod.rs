@@ -4,10 +4,12 @@
 mod fault;
 mod meter;
 mod read;
+mod tag;
 mod write;
 
 pub use fault::{XmlError, XmlFault, XmlResult};
-pub use read::{Tag, Xml};
+pub use read::Xml;
+pub use tag::{Name, Tag};
 pub use write::XmlWriter;
 
 /// How much a document may ask of its reader.

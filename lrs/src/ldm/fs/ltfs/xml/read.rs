@@ -2,55 +2,51 @@
 //! child either goes in, takes its text, keeps it as it is, or skips it.
 
 use super::meter::Meter;
-use super::{Limits, XmlError, XmlFault, XmlResult};
+use super::{Limits, Tag, XmlError, XmlFault, XmlResult};
 use crate::ldm::fs::ltfs::name;
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
-use quick_xml::events::attributes::Attributes;
-use quick_xml::events::{BytesDecl, BytesRef, Event};
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use std::io::BufRead;
 
 /// How much of a wrong value a message shows, in characters.
 const SHOWN: usize = 60;
 
-/// The beginning of an element.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// Its name.
-    pub name: String,
-    attributes: String,
-}
-
-impl Tag {
-    /// The value of an attribute.
-    pub fn attribute(&self, wanted: &str) -> Option<String> {
-        self.attributes().find(|(key, _)| key == wanted).map(|(_, value)| value)
-    }
-
-    /// All attributes: they were read once when the tag was, so that nothing of them can be wrong.
-    pub fn attributes(&self) -> impl Iterator<Item = (String, String)> {
-        Attributes::new(&self.attributes, 0)
-            .filter_map(Result::ok)
-            .filter_map(|attribute| {
-                Some((
-                    attribute.key.0.to_owned(),
-                    unescape(&attribute.value).ok()?.into_owned(),
-                ))
-            })
-    }
-
-    /// Whether its text is percent-encoded.
-    fn is_encoded(&self) -> bool {
-        matches!(self.attribute("percentencoded").as_deref(), Some("true" | "1"))
-    }
-}
-
 /// A document being read.
 pub struct Xml<R> {
     reader: Reader<Meter<R>>,
+    /// What an event is read into. It is lent to whoever looks at events, which borrow it.
     buffer: Vec<u8>,
+    /// What a value is gathered in that is not kept as text.
+    scratch: String,
     depth: usize,
     limits: Limits,
+}
+
+/// Whether a text has a control character that XML does not have.
+fn has_controls(text: &str) -> bool {
+    let control = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n');
+    // All of it is looked at, many bytes at once: there hardly ever is one.
+    text.bytes().fold(false, |found, byte| found | control(byte))
+}
+
+/// Whether a text has one of the only two characters beyond the controls that XML does not have; they pass as UTF-8.
+fn has_noncharacters(text: &str) -> bool {
+    text.as_bytes().contains(&0xef) && text.contains(['\u{fffe}', '\u{ffff}'])
+}
+
+/// An event as it is written, without its brackets.
+fn written<'e>(event: &'e Event<'_>) -> &'e str {
+    match event {
+        Event::Start(start) | Event::Empty(start) => start,
+        Event::End(end) => end,
+        Event::Text(text) | Event::Comment(text) | Event::DocType(text) => text,
+        Event::CData(text) => text,
+        Event::Decl(declaration) => declaration,
+        Event::PI(instruction) => instruction,
+        Event::GeneralRef(reference) => reference,
+        Event::Eof => "",
+    }
 }
 
 fn blank(text: &str) -> bool {
@@ -94,6 +90,7 @@ impl<R: BufRead> Xml<R> {
         Self {
             reader,
             buffer: Vec::new(),
+            scratch: String::new(),
             depth: 0,
             limits,
         }
@@ -124,16 +121,23 @@ impl<R: BufRead> Xml<R> {
         }
     }
 
-    /// The next event; it borrows the buffer, and its bytes are characters of XML.
-    fn event(&mut self) -> XmlResult<Event<'static>> {
-        self.buffer.clear();
+    /// Lends the buffer.
+    fn lending<T>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<u8>) -> XmlResult<T>) -> XmlResult<T> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = work(self, &mut buffer);
+        self.buffer = buffer;
+        outcome
+    }
+
+    /// The next event; its bytes are characters of XML.
+    fn event<'b>(&mut self, buffer: &'b mut Vec<u8>) -> XmlResult<Event<'b>> {
+        buffer.clear();
         self.reader.get_mut().next_piece();
-        let event = match self.reader.read_event_into(&mut self.buffer) {
-            Ok(event) => event.into_owned(),
+        let event = match self.reader.read_event_into(buffer) {
+            Ok(event) => event,
             Err(error) => return Err(self.failed(&error)),
         };
-        let control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n');
-        if self.buffer.iter().any(control) {
+        if has_controls(written(&event)) {
             return Err(self.error(XmlFault::Malformed("a control character".to_owned())));
         }
         match &event {
@@ -148,78 +152,87 @@ impl<R: BufRead> Xml<R> {
         Ok(event)
     }
 
-    fn tag(&self, start: &quick_xml::events::BytesStart<'_>) -> XmlResult<Tag> {
+    fn tag(&self, start: &BytesStart<'_>) -> XmlResult<Tag> {
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| self.error(XmlFault::Malformed(error.to_string())))?;
             unescape(&attribute.value).map_err(|error| self.error(XmlFault::Malformed(error.to_string())))?;
         }
-        Ok(Tag {
-            name: start.name().0.to_owned(),
-            attributes: start.attributes_raw().to_owned(),
-        })
+        Ok(Tag::new(start.name().0, start.attributes_raw()))
     }
 
     /// The top element, which must have that name.
     pub fn root(&mut self, wanted: &'static str) -> XmlResult<Tag> {
-        loop {
-            let begun = self.position() > 0;
-            match self.event()? {
-                Event::Decl(declaration) if !begun => utf8(&declaration).map_err(|fault| self.error(fault))?,
-                Event::Start(start) if start.name().0 == wanted => return self.tag(&start),
-                Event::Start(start) => return Err(self.error(XmlFault::OtherRoot(start.name().0.to_owned()))),
-                Event::Comment(_) | Event::PI(_) => {}
-                Event::Text(text) if blank(&text) => {}
-                _ => return Err(self.error(XmlFault::Malformed(format!("no <{wanted}>")))),
+        self.lending(|xml, buffer| {
+            loop {
+                let begun = xml.position() > 0;
+                match xml.event(buffer)? {
+                    Event::Decl(declaration) if !begun => utf8(&declaration).map_err(|fault| xml.error(fault))?,
+                    Event::Start(start) if start.name().0 == wanted => return xml.tag(&start),
+                    Event::Start(start) => return Err(xml.error(XmlFault::OtherRoot(start.name().0.to_owned()))),
+                    Event::Comment(_) | Event::PI(_) => {}
+                    Event::Text(text) if blank(&text) => {}
+                    _ => return Err(xml.error(XmlFault::Malformed(format!("no <{wanted}>")))),
+                }
             }
-        }
+        })
     }
 
     /// After the top element's end: nothing may follow.
     pub fn end(&mut self) -> XmlResult<()> {
-        loop {
-            match self.event()? {
-                Event::Eof => return Ok(()),
-                Event::Comment(_) | Event::PI(_) => {}
-                Event::Text(text) if blank(&text) => {}
-                _ => return Err(self.error(XmlFault::Malformed("something follows the end".to_owned()))),
+        self.lending(|xml, buffer| {
+            loop {
+                match xml.event(buffer)? {
+                    Event::Eof => return Ok(()),
+                    Event::Comment(_) | Event::PI(_) => {}
+                    Event::Text(text) if blank(&text) => {}
+                    _ => return Err(xml.error(XmlFault::Malformed("something follows the end".to_owned()))),
+                }
             }
-        }
+        })
     }
 
     /// The next child of the present element; None: the element ended.
     pub fn child(&mut self) -> XmlResult<Option<Tag>> {
-        loop {
-            match self.event()? {
-                Event::Start(start) => return self.tag(&start).map(Some),
-                Event::End(_) => return Ok(None),
-                Event::Comment(_) | Event::PI(_) => {}
-                Event::Text(text) if blank(&text) => {}
-                Event::Eof => return Err(self.error(XmlFault::Malformed("it ends too early".to_owned()))),
-                _ => return Err(self.error(XmlFault::Malformed("text between elements".to_owned()))),
+        self.lending(|xml, buffer| {
+            loop {
+                match xml.event(buffer)? {
+                    Event::Start(start) => return xml.tag(&start).map(Some),
+                    Event::End(_) => return Ok(None),
+                    Event::Comment(_) | Event::PI(_) => {}
+                    Event::Text(text) if blank(&text) => {}
+                    Event::Eof => return Err(xml.error(XmlFault::Malformed("it ends too early".to_owned()))),
+                    _ => return Err(xml.error(XmlFault::Malformed("text between elements".to_owned()))),
+                }
             }
-        }
+        })
     }
 
     /// The text of an element that was just begun, up to its end, without any trimming.
     pub fn text(&mut self, tag: &Tag) -> XmlResult<String> {
         let mut out = String::new();
-        loop {
-            match self.event()? {
-                Event::Text(text) => out.push_str(&text.xml10_content()),
-                Event::CData(text) => out.push_str(&text.xml10_content()),
-                Event::GeneralRef(reference) => out.push(referred(&reference).map_err(|fault| self.error(fault))?),
-                Event::Comment(_) | Event::PI(_) => {}
-                Event::End(_) => break,
-                Event::Start(_) => return Err(self.value(tag, &out, "it has elements inside")),
-                _ => return Err(self.error(XmlFault::Malformed("it ends too early".to_owned()))),
-            }
-            self.bounded(out.len())?;
-        }
-        // The only two characters beyond the controls that XML does not have; they pass as UTF-8.
-        if out.contains(['\u{fffe}', '\u{ffff}']) {
-            return Err(self.error(XmlFault::Malformed("a character that XML does not have".to_owned())));
-        }
+        self.text_into(tag, &mut out)?;
         Ok(out)
+    }
+
+    fn text_into(&mut self, tag: &Tag, out: &mut String) -> XmlResult<()> {
+        self.lending(|xml, buffer| {
+            loop {
+                match xml.event(buffer)? {
+                    Event::Text(text) => out.push_str(&text.xml10_content()),
+                    Event::CData(text) => out.push_str(&text.xml10_content()),
+                    Event::GeneralRef(reference) => out.push(referred(&reference).map_err(|fault| xml.error(fault))?),
+                    Event::Comment(_) | Event::PI(_) => {}
+                    Event::End(_) => break,
+                    Event::Start(_) => return Err(xml.value(tag, out, "it has elements inside")),
+                    _ => return Err(xml.error(XmlFault::Malformed("it ends too early".to_owned()))),
+                }
+                xml.bounded(out.len())?;
+            }
+            match has_noncharacters(out) {
+                true => Err(xml.error(XmlFault::Malformed("a character that XML does not have".to_owned()))),
+                false => Ok(()),
+            }
+        })
     }
 
     fn bounded(&self, length: usize) -> XmlResult<()> {
@@ -232,45 +245,50 @@ impl<R: BufRead> Xml<R> {
 
     /// An element that was just begun, up to its end, as it is written.
     pub fn raw(&mut self, tag: &Tag) -> XmlResult<String> {
-        let mut out = format!("<{}{}>", tag.name, tag.attributes);
+        let mut out = format!("<{}{}>", tag.name, tag.written());
         let outside = self.depth - 1;
-        while self.depth > outside {
-            match self.event()? {
-                Event::Start(start) => {
-                    let inner = self.tag(&start)?;
-                    out.push_str(&format!("<{}{}>", inner.name, inner.attributes));
+        self.lending(|xml, buffer| {
+            while xml.depth > outside {
+                match xml.event(buffer)? {
+                    Event::Start(start) => {
+                        xml.tag(&start)?;
+                        out.push_str(&format!("<{}>", &*start));
+                    }
+                    Event::End(end) => out.push_str(&format!("</{}>", end.name().0)),
+                    Event::Text(text) => out.push_str(&text),
+                    Event::CData(text) => out.push_str(&format!("<![CDATA[{}]]>", &*text)),
+                    Event::Comment(text) => out.push_str(&format!("<!--{}-->", &*text)),
+                    Event::PI(instruction) => out.push_str(&format!("<?{}?>", &*instruction)),
+                    Event::GeneralRef(reference) => {
+                        referred(&reference).map_err(|fault| xml.error(fault))?;
+                        out.push_str(&format!("&{};", &*reference));
+                    }
+                    _ => return Err(xml.error(XmlFault::Malformed("it ends too early".to_owned()))),
                 }
-                Event::End(end) => out.push_str(&format!("</{}>", end.name().0)),
-                Event::Text(text) => out.push_str(&text),
-                Event::CData(text) => out.push_str(&format!("<![CDATA[{}]]>", &*text)),
-                Event::Comment(text) => out.push_str(&format!("<!--{}-->", &*text)),
-                Event::PI(instruction) => out.push_str(&format!("<?{}?>", &*instruction)),
-                Event::GeneralRef(reference) => {
-                    referred(&reference).map_err(|fault| self.error(fault))?;
-                    out.push_str(&format!("&{};", &*reference));
-                }
-                _ => return Err(self.error(XmlFault::Malformed("it ends too early".to_owned()))),
+                xml.bounded(out.len())?;
             }
-            self.bounded(out.len())?;
-        }
+            Ok(())
+        })?;
         Ok(out)
     }
 
     /// Passes over an element that was just begun, to its end.
     pub fn skip(&mut self) -> XmlResult<()> {
         let outside = self.depth - 1;
-        while self.depth > outside {
-            if let Event::Eof = self.event()? {
-                return Err(self.error(XmlFault::Malformed("it ends too early".to_owned())));
+        self.lending(|xml, buffer| {
+            while xml.depth > outside {
+                if let Event::Eof = xml.event(buffer)? {
+                    return Err(xml.error(XmlFault::Malformed("it ends too early".to_owned())));
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// An error of a value.
     pub fn value(&self, tag: &Tag, value: &str, why: &'static str) -> XmlError {
         self.error(XmlFault::Value {
-            element: tag.name.clone(),
+            element: tag.name.to_string(),
             value: value.chars().take(SHOWN).collect(),
             why,
         })
@@ -278,8 +296,12 @@ impl<R: BufRead> Xml<R> {
 
     /// The text of an element as a value of some type.
     pub fn parsed<T>(&mut self, tag: &Tag, why: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> XmlResult<T> {
-        let text = self.text(tag)?;
-        parse(&text).ok_or_else(|| self.value(tag, &text, why))
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let outcome = self.text_into(tag, &mut text);
+        let value = outcome.and_then(|()| parse(&text).ok_or_else(|| self.value(tag, &text, why)));
+        self.scratch = text;
+        value
     }
 
     /// The text of an element as a number.
@@ -307,7 +329,7 @@ impl<R: BufRead> Xml<R> {
         }
         name::decode(&text).map_err(|fault| {
             self.error(XmlFault::Name {
-                element: tag.name.clone(),
+                element: tag.name.to_string(),
                 fault,
             })
         })
