@@ -74,11 +74,16 @@ fn foreign(folder: &Path) -> SharedDrive {
 
 /// Other software adds a file and an index.
 pub fn touched_by_others(reel: &mut Reel) {
+    written_by_others(reel, b"theirs");
+}
+
+/// The same with a file of these bytes.
+pub fn written_by_others(reel: &mut Reel, bytes: &[u8]) {
     let mut drive = Rigged::open(reel.folder(), reel.capacity);
     let mut mounted = ltfs::mount(&mut drive).unwrap();
     let mut appender = Appender::new(&mut drive, &mounted).unwrap();
     appender.begin();
-    appender.write(&mut drive, b"theirs").unwrap();
+    appender.write(&mut drive, bytes).unwrap();
     let extents = appender.finish().unwrap();
     let end = appender.flush(&mut drive).unwrap();
     let now = "2026-12-01T00:00:00.000000000Z".parse().unwrap();
@@ -88,7 +93,7 @@ pub fn touched_by_others(reel: &mut Reel) {
             times: Times::all(now),
             ..Meta::default()
         },
-        length: 6,
+        length: bytes.len() as u64,
         extents,
         ..File::default()
     }));

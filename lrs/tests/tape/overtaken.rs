@@ -1,12 +1,13 @@
 //! What was synced behind respool's last index stays, whatever other software writes behind it: the log is the only place
 //! that names it, and the catalogue may be lost.
 
-use crate::format::{STAMP, touched_by_others};
+use crate::format::{STAMP, touched_by_others, written_by_others};
 use crate::paths::rewritten;
 use crate::rigged::{Reel, Rigged};
 use crate::volume::{Put, entries, get, pattern, put};
 use dss::model::Generation;
 use lrs::ldm::Fault;
+use lrs::ldm::fs::ltfs::index::Entry;
 use lrs::ldm::fs::ltfs::volume as ltfs;
 
 /// An extent that an index names, and two windows behind it that only the log names. The block behind their index, and that
@@ -85,6 +86,35 @@ fn e16_an_index_that_was_overtaken_and_is_damaged_is_told() {
     let refused = reel.mounted().lookup(puts[0].tag.extent).unwrap_err();
     assert!(
         matches!(&refused.fault, Fault::Damaged(words) if words.contains("what was synced after it")),
+        "{refused}"
+    );
+}
+
+/// What other software wrote and took away again is nobody's log: it is not read, however long it is, and what of it cannot
+/// be read says nothing of the tape.
+#[test]
+fn what_others_left_behind_is_not_taken_for_a_log() {
+    let mut reel = Reel::formatted();
+    let mut volume = reel.mounted();
+    let ours = put(&mut *volume, "ours", &pattern(50_000, 1)).unwrap();
+    volume.commit_index(STAMP).unwrap();
+    drop(volume);
+    let raw = || ltfs::mount(&mut Rigged::open(reel.folder(), reel.capacity)).unwrap();
+    let theirs = raw().data.last.unwrap().end;
+    written_by_others(&mut reel, &pattern(4 << 20, 2));
+    rewritten(&reel, |contents| {
+        contents.retain(|entry| !matches!(entry, Entry::File(file) if file.meta.name == "theirs.txt"));
+    });
+    std::fs::remove_file(reel.record(theirs + 1)).unwrap();
+    let mut volume = reel.mounted();
+    assert_eq!(entries(&mut *volume).len(), 1);
+    assert_eq!(
+        get(&mut *volume, &ours.wanted(reel.label.generation)).unwrap(),
+        ours.bytes
+    );
+    let refused = put(&mut *volume, "more", b"1").unwrap_err();
+    assert!(
+        matches!(&refused.fault, Fault::Unfit(why) if why.contains("other software")),
         "{refused}"
     );
 }

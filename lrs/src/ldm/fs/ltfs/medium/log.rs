@@ -3,6 +3,7 @@
 
 use super::notes::{Newest, SEAL_MAX};
 use super::stretch::{Files, Stretch};
+use super::sync::BEGINS;
 use super::tag::{Record, Seal, Sealed};
 use crate::ldm::drive::{Drive, Partition, Position, ReadOutcome};
 use crate::ldm::fs::Label;
@@ -65,9 +66,28 @@ pub(super) fn read(drive: &mut dyn Drive, mounted: &Mounted, newest: &Newest) ->
     let Some(stretch) = newest.overtaken else {
         return Ok(log);
     };
+    let proof = Proof { stretch, ..proof };
+    if !is_begun(drive, proof)? {
+        return Ok(log);
+    }
     let files = Files::of(&mounted.tree.root, &mounted.labels);
-    let earlier = behind(drive, Proof { stretch, ..proof }, &files)?;
+    let earlier = behind(drive, proof, &files)?;
     Ok(log.after(earlier))
+}
+
+/// Whether respool has written in a stretch, or may have: what others wrote there may be very long, and is not read.
+fn is_begun(drive: &mut dyn Drive, proof: Proof<'_>) -> LtfsResult<bool> {
+    let (partition, block) = (proof.labels.data, proof.stretch.first);
+    let mut buffer = vec![0; proof.labels.label.block_size as usize];
+    let read = drive
+        .locate(Position { partition, block })
+        .and_then(|()| drive.read(&mut buffer));
+    match read {
+        Ok(ReadOutcome::Record(length)) => Ok(&buffer[..length] == BEGINS),
+        Ok(ReadOutcome::Filemark | ReadOutcome::EndOfData) => Ok(false),
+        Err(error) if of_block(&error.fault) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reads the log in a stretch. What these files are made of holds no part of its end.

@@ -230,7 +230,7 @@ pub(super) fn commit_all(
 }
 
 /// What the first record behind an index says.
-const BEGINS: &[u8] = b"respool: what follows is data and log, and no index\n";
+pub(super) const BEGINS: &[u8] = b"respool: what follows is data and log, and no index\n";
 
 /// Begins to write behind an index. A run of records between filemarks may be an index, and whoever looks for one reads
 /// its first record: that is never one of an extent's, whatever somebody has stored.
