@@ -118,7 +118,14 @@ async fn accept(daemon: &Daemon, kind: JobKind, spec: JobSpec) -> Answer<JobRepo
 }
 
 async fn repack(State(daemon): State<Arc<Daemon>>, Json(request): Json<RepackRequest>) -> Answer<JobReport> {
-    let asked = request.quarantine.map(none_or_some);
+    // Whoever says more wants something moved.
+    let says_more = request.to.is_some()
+        || !request.to_tags.is_empty()
+        || request.verify.is_some()
+        || request.drop_deleted.is_some()
+        || request.limit_bytes.is_some()
+        || request.limit_seconds.is_some();
+    let asked = request.quarantine.filter(|_| !says_more).map(none_or_some);
     let spec = spec(&daemon.host, request).await?;
     let Some(kept) = engine::decide(&daemon.host, &spec, asked).await? else {
         return accept(&daemon, JobKind::Repack, spec).await;

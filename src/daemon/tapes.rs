@@ -257,8 +257,10 @@ async fn label(daemon: &Daemon, visit: &Visit, place: &Place, medium: &Medium) -
 /// The tape is a medium: it is mounted as one, and says how much it holds.
 async fn finish(daemon: &Daemon, id: MediumId) -> Result<MediumView, Problem> {
     let host = &daemon.host;
+    // Somebody may have written to it since it was labelled.
+    let blank = host.catalogue.medium_by_id(id).await?.fs_state == FsState::Blank;
     let labelled = MediumChange {
-        fs_state: Some(FsState::Empty),
+        fs_state: blank.then_some(FsState::Empty),
         presence: Some(Presence::Near),
         why: "labelled".to_owned(),
         ..MediumChange::default()
@@ -338,7 +340,17 @@ async fn unload(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReque
     };
     daemon.host.lrs.let_go(medium.id);
     put_away(&daemon, medium).await?;
-    let view = view_of(&daemon, &place.library, &place.barcode).await?;
+    let mut view = view_of(&daemon, &place.library, &place.barcode).await?;
+    if view.drive.is_some() {
+        // Somebody was stopped between the drive and the arm: the scheduler knows nothing of a cartridge there.
+        Visit::begin(&daemon, &place, format!("putting {} away", place.barcode))
+            .await?
+            .end(&daemon)
+            .await;
+        daemon.host.lrs.let_go(medium.id);
+        put_away(&daemon, medium).await?;
+        view = view_of(&daemon, &place.library, &place.barcode).await?;
+    }
     match &view.drive {
         None => Ok(Json(view)),
         Some(drive) => {

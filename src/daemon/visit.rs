@@ -159,6 +159,10 @@ pub async fn find(daemon: &Daemon, typed: &str, library: Option<&str>) -> Result
     let media = daemon.host.catalogue.media().await?;
     let of_tape = |medium: &&Medium| medium.family == Family::Tape;
     let libraries: &Libraries = &daemon.libraries;
+    if let Some(name) = library.filter(|name| libraries.opened(name).is_none()) {
+        let refused = Problem::refused("not_found", name, format!("there is no library '{name}'"));
+        return Err(refused.next("`respool library list` shows the libraries"));
+    }
     let looked_in = match library {
         Some(name) => vec![libraries.get(name)?],
         None => libraries.ready(),

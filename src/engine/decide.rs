@@ -3,9 +3,10 @@
 //! time has come, as after any quarantine.
 
 use super::reclaim::hold_for;
+use super::submit::{check, reach};
 use crate::api::Problem;
 use crate::host::Host;
-use dss::model::{Job, JobSpec, JobState, MediumId, Quarantine};
+use dss::model::{AdmState, Job, JobSpec, JobState, MediumId, Quarantine};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -26,8 +27,12 @@ pub async fn decide(host: &Arc<Host>, spec: &JobSpec, asked: Option<Quarantine>)
     if kept != wanted {
         return Err(together(host, &job).await?);
     }
-    if asked == Quarantine::None {
-        host.may_destroy().await?;
+    check(host, spec).await?;
+    host.may_destroy().await?;
+    // How long is counted from now, so what now is must be known.
+    host.may_destroy_by_age().await?;
+    for source in &job.spec.sources {
+        ready(host, &job, *source).await?;
     }
     let now = host.clock.now();
     for source in &job.spec.sources {
@@ -38,6 +43,27 @@ pub async fn decide(host: &Arc<Host>, spec: &JobSpec, asked: Option<Quarantine>)
     Ok(Some(job))
 }
 
+/// Refuses before anything is changed what would be refused half-way: a source that something lives on again, and one that
+/// is out of reach, which cannot be erased.
+async fn ready(host: &Arc<Host>, job: &Job, source: MediumId) -> Result<(), Problem> {
+    let medium = host.catalogue.medium_by_id(source).await?;
+    let extents = host.catalogue.usage(source, host.clock.now()).await?.extents;
+    let is_kept = medium.adm_state == AdmState::Quarantined && medium.emptied_by == Some(job.id);
+    if !is_kept || extents.pending > 0 || extents.sync > 0 && !job.spec.drop_deleted {
+        let message = format!(
+            "medium {} is not as job {} left it ({}, {} extents on it are live); nothing was changed",
+            medium.name, job.id, medium.adm_state, extents.sync
+        );
+        return Err(
+            Problem::refused("conflict", format!("medium {}", medium.name), message).next(format!(
+                "`respool medium show {}` tells its state, `respool job restore {}` goes back to the old bytes",
+                medium.name, job.id
+            )),
+        );
+    }
+    reach(host, source).await
+}
+
 /// The job that keeps one of these for ever.
 async fn keeper(host: &Host, wanted: &BTreeSet<MediumId>) -> Result<Option<Job>, Problem> {
     let jobs = host.catalogue.active_jobs().await?;
@@ -45,7 +71,8 @@ async fn keeper(host: &Host, wanted: &BTreeSet<MediumId>) -> Result<Option<Job>,
     let keeper = keepers.find(|job| job.spec.sources.iter().any(|source| wanted.contains(source)));
     let Some(job) = keeper else { return Ok(None) };
     for source in &job.spec.sources {
-        if host.catalogue.medium_by_id(*source).await?.quarantined_until.is_none() {
+        let medium = host.catalogue.medium_by_id(*source).await?;
+        if medium.adm_state == AdmState::Quarantined && medium.quarantined_until.is_none() {
             return Ok(Some(job));
         }
     }

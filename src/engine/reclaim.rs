@@ -404,10 +404,22 @@ pub async fn reclaim_due(host: &Arc<Host>) -> Result<Vec<JobId>, Problem> {
             continue;
         }
         let to = next(job.state, JobEvent::Reclaim).expect("a quarantined job may be reclaimed");
-        host.catalogue
-            .advance_job(job.id, &[job.state], to, &job.tally, None, now)
-            .await?;
-        due.push(job.id);
+        let from = [job.state];
+        let advanced = host
+            .catalogue
+            .advance_job(job.id, &from, to, &job.tally, None, now)
+            .await;
+        match advanced {
+            Ok(_) => due.push(job.id),
+            // Somebody else was first, and runs it.
+            Err(CatalogueError::Conflict { .. }) => {}
+            // Those before it are *reclaiming*, and nobody would run them.
+            Err(error) if !due.is_empty() => {
+                tracing::warn!(job = %job.id, %error, "its quarantine is ended when it is looked at next");
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(due)
 }

@@ -189,7 +189,7 @@ async fn check_extents(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> 
 const REACH_WAIT: Duration = Duration::from_secs(2);
 
 /// A source must be there, and be the one it should be. A disk that was missing may be back.
-async fn reach(host: &Arc<Host>, source: MediumId) -> Result<(), Problem> {
+pub(super) async fn reach(host: &Arc<Host>, source: MediumId) -> Result<(), Problem> {
     let request = Request {
         purpose: "looking for a source".to_owned(),
         priority: Priority::Get,

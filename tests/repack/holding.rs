@@ -96,6 +96,11 @@ fn e08_what_is_kept_is_erased_when_an_operator_says_so() {
         assert_eq!(site.medium(source)["adm_state"], "quarantined");
         assert_eq!(site.medium(source)["quarantined_until"], Value::Null);
     }
+    // What cannot be erased now stays kept.
+    site.ok(&["medium", "lock", "b"]);
+    site.run(&["repack", "b", "a", "--quarantine", "0"]).expect(2);
+    site.ok(&["medium", "unlock", "b"]);
+    assert_eq!(site.medium("a")["quarantined_until"], Value::Null);
     let done = site.ok(&["repack", "b", "a", "--quarantine", "0"]);
     assert_eq!((job_of(&done), &done["state"]), (job, &"done".into()));
     for source in ["a", "b"] {
