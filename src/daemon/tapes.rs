@@ -18,6 +18,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::{MediumChange, NewMedium};
 use dss::model::{ByteCount, Family, FsState, Location, Medium, MediumId, Presence};
+use lrs::core::DriveId;
 use lrs::ldm::changer::{Element, ElementKind};
 use lrs::ldm::fs::Label;
 use lrs::ldm::fs::ltfs::medium::{FORMAT, Shape};
@@ -341,12 +342,12 @@ async fn unload(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReque
     daemon.host.lrs.let_go(medium.id);
     put_away(&daemon, medium).await?;
     let mut view = view_of(&daemon, &place.library, &place.barcode).await?;
-    if view.drive.is_some() {
+    if let Some(drive) = &view.drive
+        && serves(&daemon, &place.library, drive).await
+    {
         // Somebody was stopped between the drive and the arm: the scheduler knows nothing of a cartridge there.
-        Visit::begin(&daemon, &place, format!("putting {} away", place.barcode))
-            .await?
-            .end(&daemon)
-            .await;
+        let visit = Visit::begin(&daemon, &place, format!("putting {} away", place.barcode)).await?;
+        visit.end(&daemon).await;
         daemon.host.lrs.let_go(medium.id);
         put_away(&daemon, medium).await?;
         view = view_of(&daemon, &place.library, &place.barcode).await?;
@@ -360,6 +361,17 @@ async fn unload(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeReque
                 .into())
         }
     }
+}
+
+/// Whether a drive works, as far as the scheduler knows.
+async fn serves(daemon: &Daemon, library: &Library, bay: &str) -> bool {
+    let id = DriveId::Bay {
+        library: library.name().to_owned(),
+        bay: bay.to_owned(),
+    };
+    let drives = daemon.host.lrs.drives().await;
+    let status = drives.iter().find(|status| status.drive == id.to_string());
+    status.is_some_and(|status| status.out_of_service.is_none())
 }
 
 /// How long whoever asks to have a tape put away waits for that.
