@@ -177,8 +177,9 @@ pub fn view(medium: Medium, usage: &Usage, space: Option<Space>) -> MediumView {
 
 /// How a medium comes out of its quarantine: by itself, or back to its old bytes. `jobs` are all that have not ended.
 pub fn out_of_quarantine(medium: &Medium, jobs: &[Job]) -> String {
-    let holder = jobs.iter().find(|job| job.spec.sources.contains(&medium.id));
-    let holder = holder.map(|job| job.id);
+    let keeper = jobs.iter().find(|job| job.spec.sources.contains(&medium.id));
+    let together = keeper.is_some_and(|job| job.spec.sources.len() > 1);
+    let holder = keeper.map(|job| job.id);
     let back = match holder.or(medium.emptied_by) {
         Some(job) => format!("`respool job restore {job}` goes back to its old bytes"),
         None => "`respool job restore` of the job that emptied it goes back to its old bytes".to_owned(),
@@ -192,6 +193,10 @@ pub fn out_of_quarantine(medium: &Medium, jobs: &[Job]) -> String {
             "{back}; `respool medium format {}` erases it after {}",
             medium.name,
             minute(until)
+        ),
+        (Some(job), None) if together => format!(
+            "its old bytes are kept until an operator decides: `respool repack` of all sources of job {job} with \
+             `--quarantine 0` erases them together, {back}"
         ),
         (Some(_), None) => format!(
             "its old bytes are kept until an operator decides: `respool repack {} --quarantine 0` erases it, {back}",
@@ -285,6 +290,13 @@ mod tests {
         assert!(
             told.contains("`respool repack a --quarantine 0` erases it, `respool job restore 3`"),
             "{told}"
+        );
+        let mut both = job_of(&kept);
+        both.spec.sources.push(MediumId::fresh());
+        let told = out_of_quarantine(&kept, &[both]);
+        assert!(
+            told.contains("of all sources of job 3 with"),
+            "one alone is refused: {told}"
         );
     }
 }
