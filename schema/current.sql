@@ -170,14 +170,19 @@ BEGIN
 END $$;
 CREATE FUNCTION public.extent_fills_span() RETURNS trigger
     LANGUAGE plpgsql
-    AS $$
+    AS $_$
 BEGIN
+    IF NEW.span <> '' AND NEW.span || ',' !~ ('^(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]):'
+        '(0|[1-9][0-9]{0,17})\+(0|[1-9][0-9]{0,17})\*[1-9][0-9]{0,17}=[1-9][0-9]{0,17},)+$') THEN
+        RAISE EXCEPTION 'extent % lies at no place that a tape has: %', NEW.id, NEW.span
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'extent_span', DETAIL = NEW.id::text;
+    END IF;
     IF span_bytes(NEW.span) > NEW.bytes THEN
         RAISE EXCEPTION 'I3: extent % has % bytes, and its place on the tape more: %', NEW.id, NEW.bytes, NEW.span
             USING ERRCODE = 'RS003', CONSTRAINT = 'i3_extent_fills_span', DETAIL = NEW.id::text;
     END IF;
     RETURN NEW;
-END $$;
+END $_$;
 CREATE FUNCTION public.extent_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -330,16 +335,6 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE FUNCTION public.needs_layout_if_sync(subject uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    IF NOT EXISTS (SELECT 1 FROM layout WHERE extent = subject)
-       AND EXISTS (SELECT 1 FROM extent WHERE id = subject AND state = 'sync') THEN
-        RAISE EXCEPTION 'I2: extent % would be sync with no layout entry', subject
-            USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
-    END IF;
-END $$;
 CREATE FUNCTION public.span_bytes(span text) RETURNS numeric
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
@@ -388,8 +383,15 @@ END $$;
 CREATE FUNCTION public.sync_is_referenced() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    subject uuid;
 BEGIN
-    PERFORM needs_layout_if_sync(NEW.id);
+    IF TG_TABLE_NAME = 'extent' THEN subject := NEW.id; ELSE subject := OLD.extent; END IF;
+    IF NOT EXISTS (SELECT FROM layout WHERE extent = subject)
+       AND EXISTS (SELECT FROM extent WHERE id = subject AND state = 'sync') THEN
+        RAISE EXCEPTION 'I2: extent % would be sync with no layout entry', subject
+            USING ERRCODE = 'RS002', CONSTRAINT = 'i2_sync_is_referenced', DETAIL = subject::text;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE FUNCTION public.unindexed_live(of_medium uuid, beyond uuid, most bigint) RETURNS TABLE(id uuid, bytes bigint)
@@ -409,13 +411,6 @@ BEGIN
     RETURN QUERY SELECT u.extent FROM (SELECT e.medium, e.id FROM extent e WHERE e.id = ANY (extents) OFFSET 0) e
       CROSS JOIN LATERAL (SELECT x.extent FROM extent_unindexed x
                            WHERE x.medium = e.medium AND x.extent = e.id OFFSET 0) u;
-END $$;
-CREATE FUNCTION public.what_layout_left_is_referenced() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    PERFORM needs_layout_if_sync(OLD.extent);
-    RETURN NULL;
 END $$;
 CREATE TABLE public.catalogue (
     only_one boolean DEFAULT true NOT NULL,
@@ -511,7 +506,6 @@ CREATE TABLE public.extent (
     CONSTRAINT extent_md5_check CHECK ((octet_length(md5) = 16)),
     CONSTRAINT extent_one_hold CHECK (((hold_until IS NULL) OR (NOT hold_forever))),
     CONSTRAINT extent_sha256_check CHECK ((octet_length(sha256) = 32)),
-    CONSTRAINT extent_span CHECK (((span = ''::text) OR ((span || ','::text) ~ '^(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]):(0|[1-9][0-9]{0,17})\+(0|[1-9][0-9]{0,17})\*[1-9][0-9]{0,17}=[1-9][0-9]{0,17},)+$'::text))),
     CONSTRAINT extent_xxh128_check CHECK ((octet_length(xxh128) = 16)),
     CONSTRAINT i2_pending_is_owned CHECK ((((state = 'pending'::public.extent_state) = ((num_nonnulls(owner_job, owner_session) = 1) AND (owner_epoch IS NOT NULL))) AND ((state = 'pending'::public.extent_state) OR (num_nonnulls(owner_job, owner_session, owner_epoch) = 0))))
 );
@@ -779,19 +773,21 @@ CREATE TRIGGER extent_inserted AFTER INSERT ON public.extent REFERENCING NEW TAB
 CREATE TRIGGER extent_inserted_counted AFTER INSERT ON public.extent REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_counted();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_counted;
 CREATE TRIGGER extent_inserted_fills_span BEFORE INSERT ON public.extent FOR EACH ROW WHEN ((new.span IS NOT NULL)) EXECUTE FUNCTION public.extent_fills_span();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_fills_span;
 CREATE TRIGGER extent_inserted_has_digests BEFORE INSERT ON public.extent FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (num_nonnulls(new.blake3, new.crc32, new.chunk_crcs) < 3))) EXECUTE FUNCTION public.sync_has_digests();
 CREATE CONSTRAINT TRIGGER extent_inserted_is_referenced AFTER INSERT ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'sync'::public.extent_state)) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER extent_inserted_unindexed AFTER INSERT ON public.extent REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_begins_unindexed();
 ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_inserted_unindexed;
 CREATE TRIGGER extent_stays BEFORE UPDATE OF state, medium, generation, address, span ON public.extent FOR EACH ROW WHEN (((new.medium <> old.medium) OR (new.generation <> old.generation) OR (new.address <> old.address) OR ((new.state = 'pending'::public.extent_state) AND (old.state <> 'pending'::public.extent_state)) OR ((old.span IS NOT NULL) AND (new.span IS DISTINCT FROM old.span)))) EXECUTE FUNCTION public.extent_stays();
 CREATE TRIGGER extent_updated AFTER UPDATE ON public.extent REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.extent_updated();
-CREATE TRIGGER extent_updated_fills_span BEFORE UPDATE OF span ON public.extent FOR EACH ROW WHEN (((new.span IS NOT NULL) AND (old.span IS NULL))) EXECUTE FUNCTION public.extent_fills_span();
+CREATE TRIGGER extent_updated_fills_span BEFORE UPDATE OF span ON public.extent FOR EACH ROW WHEN (((new.span IS NOT NULL) AND (old.span IS DISTINCT FROM new.span))) EXECUTE FUNCTION public.extent_fills_span();
+ALTER TABLE public.extent ENABLE ALWAYS TRIGGER extent_updated_fills_span;
 CREATE TRIGGER extent_updated_has_digests BEFORE UPDATE OF state, blake3, crc32, chunk_crcs ON public.extent FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (num_nonnulls(new.blake3, new.crc32, new.chunk_crcs) < 3) AND ((old.state <> 'sync'::public.extent_state) OR (num_nonnulls(old.blake3, old.crc32, old.chunk_crcs) = 3)))) EXECUTE FUNCTION public.sync_has_digests();
 CREATE CONSTRAINT TRIGGER extent_updated_is_referenced AFTER UPDATE OF state ON public.extent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'sync'::public.extent_state) AND (old.state <> 'sync'::public.extent_state))) EXECUTE FUNCTION public.sync_is_referenced();
-CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.what_layout_left_is_referenced();
+CREATE CONSTRAINT TRIGGER layout_deleted_is_referenced AFTER DELETE ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER layout_inserted AFTER INSERT ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
 CREATE TRIGGER layout_updated AFTER UPDATE ON public.layout REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.layout_changed();
-CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.extent <> old.extent)) EXECUTE FUNCTION public.what_layout_left_is_referenced();
+CREATE CONSTRAINT TRIGGER layout_updated_is_referenced AFTER UPDATE OF extent ON public.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.extent <> old.extent)) EXECUTE FUNCTION public.sync_is_referenced();
 CREATE TRIGGER medium_updated BEFORE UPDATE OF adm_state, generation ON public.medium FOR EACH ROW WHEN (((new.generation <> old.generation) OR ((new.adm_state = 'erasing'::public.adm_state) <> (old.adm_state = 'erasing'::public.adm_state)))) EXECUTE FUNCTION public.medium_updated();
 ALTER TABLE ONLY public.copy
     ADD CONSTRAINT copy_object_id_fkey FOREIGN KEY (object_id) REFERENCES public.object(id) ON DELETE CASCADE;

@@ -29,6 +29,7 @@ fn tunables(durability: Durability) -> String {
     format!(
         "\n# Set by respool when it made this cluster; yours to change.\n\
          max_connections = {connections}\n\
+         shared_buffers = 256MB\n\
          max_wal_size = 2GB\n\
          wal_compression = on\n\
          timezone = 'UTC'\n\
