@@ -5,6 +5,7 @@ use crate::api::standing::in_doubt;
 use crate::config::Config;
 use dss::catalogue::{Catalogue, ClockVerdict};
 use dss::model::{CatalogueId, Checkpoints};
+use jiff::Timestamp;
 use lrs::ldm::spool::SpoolPlace;
 use lrs::service::{AgeClock, AllocateError, DriveGone, Lrs};
 use std::sync::Arc;
@@ -39,6 +40,15 @@ impl Host {
             Some(problem) => Err(problem),
             None => Ok(()),
         }
+    }
+
+    /// What a hold that somebody asked for counts from: counted from a clock that was set back it would be over too soon
+    /// once the clock is right again.
+    pub async fn hold_from(&self, now: Timestamp) -> Result<Timestamp, Problem> {
+        Ok(match self.catalogue.observe_clock(now).await? {
+            ClockVerdict::Back { seen } => seen.max(now),
+            ClockVerdict::Good | ClockVerdict::Forward { .. } => now,
+        })
     }
 
     /// Whether anything may be destroyed because of its age. A clock that jumped refuses until an operator accepts it.

@@ -51,7 +51,10 @@ impl Run<'_> {
     /// Holds the sources' bytes. A source that is live again sends the job back to copying.
     pub(super) async fn quarantine(&mut self) -> Result<Event, Problem> {
         let now = self.host.clock.now();
-        let hold = hold_for(self.job.spec.quarantine, now);
+        let hold = match self.job.spec.quarantine {
+            Quarantine::None => hold_for(Quarantine::None, now),
+            asked => hold_for(asked, self.host.hold_from(now).await?),
+        };
         for source in self.job.spec.sources.clone() {
             self.tally.transactions += 1;
             match self.host.catalogue.quarantine(self.job.id, source, hold, now).await {

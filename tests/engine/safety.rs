@@ -405,6 +405,28 @@ async fn a_jump_of_the_clock_sweeps_nothing_that_is_held() {
     rig.all_are_there(&objects).await;
 }
 
+/// Seven days are seven days, also where the clock was wrong when they began.
+#[tokio::test]
+async fn a_hold_that_began_under_a_clock_set_back_is_not_over_when_it_is_right_again() {
+    let (rig, objects) = stored(6).await;
+    rig.catalogue.observe_clock(rig.host.clock.now()).await.unwrap();
+    rig.clock.jump(-30 * 86_400);
+    let mut spec = rig.spec("a").await;
+    spec.quarantine = Quarantine::Seconds(7 * 86_400);
+    let job = rig.repack(spec).await;
+    assert_eq!(job.state, JobState::Quarantined, "{:?}", job.error);
+    rig.clock.jump(30 * 86_400);
+    assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), []);
+    // A day at a time, as a clock goes that is believed.
+    for _ in 0..7 {
+        rig.clock.jump(86_400 - 200);
+        assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), []);
+    }
+    rig.clock.jump(3_600);
+    assert_eq!(engine::reclaim_due(&rig.host).await.unwrap(), [job.id]);
+    rig.all_are_there(&objects).await;
+}
+
 /// The stamp comes before the removal: a catalogue that does not know why the bytes went finds the medium ahead of itself.
 #[tokio::test]
 async fn e16_what_is_swept_or_erased_leaves_the_medium_ahead_of_an_older_catalogue() {
