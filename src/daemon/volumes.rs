@@ -75,7 +75,10 @@ async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeImpor
     let (mut report, medium) = match look(&daemon, &place, &wish).await? {
         Seen::Known(medium) => (known(&place, &medium), Some(*medium)),
         Seen::Ours(label) if request.dry_run => return Err(no_dry_run(&place, &label).into()),
-        Seen::Ours(label) => return Ok(Json(import_ours(&daemon, &place, *label).await?)),
+        Seen::Ours(label) => {
+            refuse_wishes(&place, &label, &request)?;
+            return Ok(Json(import_ours(&daemon, &place, *label).await?));
+        }
         Seen::Volume(survey) => match request.dry_run {
             true => (tried(&daemon, *survey).await?, None),
             false => adopt(&daemon, *survey).await?,
@@ -171,6 +174,36 @@ fn no_dry_run(place: &Place, label: &Label) -> Problem {
     );
     Problem::refused("no_dry_run", &place.barcode, message)
         .next("import it without --dry-run: what the catalogue knows is never changed by that")
+}
+
+/// What is asked for that only a volume of other software can have: a tape of respool's own says itself what it is called
+/// and what its objects are, and its bytes have digests.
+fn refuse_wishes(place: &Place, label: &Label, request: &TapeImportRequest) -> Result<(), Problem> {
+    let wishes = [
+        ("--name", request.name.as_ref().is_some_and(|name| *name != label.name)),
+        ("--under", request.under.is_some()),
+        ("--verify", request.verify),
+        ("--tags", !request.tags.is_empty()),
+        ("--class", request.class.is_some()),
+    ];
+    let asked: Vec<&str> = wishes
+        .iter()
+        .filter(|(_, asked)| *asked)
+        .map(|(option, _)| *option)
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is medium {} of respool and comes as it is, not with {}; nothing was imported",
+        place.barcode,
+        label.name,
+        asked.join(", ")
+    );
+    Err(Problem::refused("not_foreign", &place.barcode, message).next(format!(
+        "import it without; then `respool medium set {} tags=T,...` and `class=C` say what is yours to say",
+        label.name
+    )))
 }
 
 /// A tape of respool's own, whose catalogue was lost or is another one (E-16).

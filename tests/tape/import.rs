@@ -433,7 +433,17 @@ fn e16_a_lost_catalogue_is_rebuilt_from_a_tape() {
     let new = Site::another(RESPOOL);
     let folder = site.root().join("lib0").display().to_string();
     new.ok(&["library", "add", "virtual", "lib0", &folder]);
-    let report = new.ok(&["tape", "import", &barcode(0)]);
+    // It says itself what it holds and is called: nothing that is asked for is left out in silence.
+    for wish in [
+        &["--under", "p"][..],
+        &["--name", "b"],
+        &["--tags", "t"],
+        &["--class", "c"],
+        &["--verify"],
+    ] {
+        refused(&new, &[&["tape", "import", &barcode(0)], wish].concat(), "not_foreign");
+    }
+    let report = new.ok(&["tape", "import", &barcode(0), "--name", "a"]);
     assert_eq!(report["adopted"]["objects_adopted"], held.len(), "{report:#}");
     all_readable(&new, &held);
     let medium = new.medium("a");
