@@ -6,6 +6,8 @@ mod choosy;
 mod ends;
 #[path = "engine/misfits.rs"]
 mod misfits;
+#[path = "engine/names.rs"]
+mod names;
 #[path = "engine/overlap.rs"]
 mod overlap;
 #[path = "engine/read_back.rs"]

@@ -22,10 +22,10 @@ use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job,
-    JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library, Medium, MediumId,
-    Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId,
-    Skip, Stamp, Standing, Substitution, Tally, Version, Versions,
+    Address, ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder,
+    Holding, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library,
+    Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision,
+    Seen, SessionId, Skip, Stamp, Standing, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -181,6 +181,12 @@ pub trait Catalogue: Send + Sync {
     async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>>;
     /// Turns pending extents of an owner into orphans: all of them, or only those named.
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
+    /// Takes recorded extents back whose bytes nobody began to write: the evidence that they may be written ends here, so
+    /// their rows are deleted, and no medium has to be asked. Those that are not *pending* any more stay; how many went.
+    async fn withdraw(&self, recorded: Vec<Recorded>) -> Result<u64>;
+    /// Of these addresses those that a row of this generation of a medium has, whatever became of it.
+    async fn taken(&self, medium: MediumId, generation: Generation, addresses: &[Address])
+    -> Result<BTreeSet<Address>>;
     /// One version of an object with its layouts; without a version, the live one.
     async fn object(&self, oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
     /// One version by its id.

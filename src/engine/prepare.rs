@@ -17,10 +17,13 @@ use lrs::core::WriteGrant;
 use lrs::ldm::fs::{ExtentTag, Wanted};
 use lrs::ldm::{MediaError, MediaResult};
 use lrs::service::Allocation;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How many names a window is tried under. Each failed attempt in the past costs one.
-const MOST_NAMES: u32 = 64;
+/// How many names an extent is tried under. Each attempt in the past that nothing is known of costs one.
+const MOST_NAMES: u32 = 10_000;
+
+/// How often a window is recorded whose names others took in between.
+const MOST_RECORDS: u32 = 64;
 
 /// An extent of the window as the catalogue knows it now.
 pub(super) struct Chosen {
@@ -146,43 +149,94 @@ impl Desk<'_> {
             .collect();
         let epochs: BTreeMap<MediumId, Epoch> = grants.iter().map(|(medium, grant)| (*medium, grant.epoch)).collect();
         let (mut chosen, mut misfits) = (chosen, vec![]);
+        let names = reserve(self.allocation, &chosen, 0..chosen.len()).await?;
+        let mut names: Vec<Named> = names.into_values().collect();
         for attempt in 1.. {
-            let names = reserve(self.allocation, &chosen).await?;
-            let named;
-            (named, chosen) = sort_out(chosen, names, &mut misfits);
+            let (named, fitting) = sort_out(chosen, names, &mut misfits);
+            chosen = fitting;
             if chosen.is_empty() {
                 return Ok(Recording { items: vec![], misfits });
             }
             let intents = chosen
                 .iter()
-                .zip(named)
+                .zip(&named)
                 .map(|(one, (id, address))| MoveIntent {
                     old: one.extent.id,
-                    new: new_extent(one, id, address, grants[&one.target].generation),
+                    new: new_extent(one, *id, address.clone(), grants[&one.target].generation),
                 })
                 .collect();
             *transactions += 1;
             let now = self.host.clock.now();
             let recorded = self.host.catalogue.record_moves(self.job, intents, &epochs, now).await;
             match recorded {
-                Ok(recorded) => {
-                    let other = |(one, recorded): (&Chosen, &Recorded)| {
-                        (one.read.id != one.extent.id)
-                            .then(|| substitution(self.doubts, &one.extent, recorded.extent().id, one.read.medium))?
-                    };
-                    let noted: Vec<Substitution> = chosen.iter().zip(&recorded).filter_map(other).collect();
-                    if !noted.is_empty() {
-                        self.host.catalogue.note_substitutions(self.job, &noted).await?;
-                    }
-                    let items = items(chosen, recorded);
-                    return Ok(Recording { items, misfits });
+                Ok(recorded) => return self.recorded(chosen, recorded, misfits).await,
+                Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_RECORDS => {
+                    names = self.rename(&chosen, named, &grants).await?;
                 }
-                // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
-                Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
                 Err(error) => return Err(error.into()),
             }
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// What goes along with rows that were made.
+    async fn recorded(
+        &self,
+        chosen: Vec<Chosen>,
+        recorded: Vec<Recorded>,
+        misfits: Vec<Misfit>,
+    ) -> Result<Recording, Hindrance> {
+        let other = |(one, recorded): (&Chosen, &Recorded)| {
+            (one.read.id != one.extent.id)
+                .then(|| substitution(self.doubts, &one.extent, recorded.extent().id, one.read.medium))?
+        };
+        let noted: Vec<Substitution> = chosen.iter().zip(&recorded).filter_map(other).collect();
+        if !noted.is_empty() {
+            self.host.catalogue.note_substitutions(self.job, &noted).await?;
+        }
+        let items = items(chosen, recorded);
+        Ok(Recording { items, misfits })
+    }
+
+    /// Other names for those that only a row has: of an attempt of which its medium knows nothing, since respoold ended
+    /// before a byte was there. The medium gives the next one, until nobody has it.
+    async fn rename(
+        &self,
+        chosen: &[Chosen],
+        named: Vec<(ExtentId, Address)>,
+        grants: &BTreeMap<MediumId, &WriteGrant>,
+    ) -> Result<Vec<Named>, Hindrance> {
+        let mut names: Vec<Named> = named.into_iter().map(Ok).collect();
+        let mut asked: Vec<usize> = (0..names.len()).collect();
+        for _ in 0..MOST_NAMES {
+            let mut by_target: BTreeMap<MediumId, Vec<Address>> = BTreeMap::new();
+            for position in &asked {
+                if let Ok((_, address)) = &names[*position] {
+                    by_target
+                        .entry(chosen[*position].target)
+                        .or_default()
+                        .push(address.clone());
+                }
+            }
+            let mut taken: BTreeSet<(MediumId, Address)> = BTreeSet::new();
+            for (medium, addresses) in by_target {
+                let generation = grants[&medium].generation;
+                let found = self.host.catalogue.taken(medium, generation, &addresses).await?;
+                taken.extend(found.into_iter().map(|address| (medium, address)));
+            }
+            let is_taken = |position: &usize| {
+                let name = names[*position].as_ref();
+                name.is_ok_and(|(_, address)| taken.contains(&(chosen[*position].target, address.clone())))
+            };
+            asked.retain(is_taken);
+            if asked.is_empty() {
+                break;
+            }
+            for (position, name) in reserve(self.allocation, chosen, asked.iter().copied()).await? {
+                names[position] = name;
+            }
+        }
+        Ok(names)
     }
 }
 
@@ -270,14 +324,19 @@ fn sort_out(
     named.into_iter().unzip()
 }
 
-/// Identifies every target and takes names on it; one trip to each drive's thread.
-async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<Named>, Hindrance> {
+/// Identifies every target and takes names on it for those at these positions; one trip to each drive's thread.
+async fn reserve(
+    allocation: &Allocation,
+    chosen: &[Chosen],
+    positions: impl IntoIterator<Item = usize>,
+) -> Result<BTreeMap<usize, Named>, Hindrance> {
     let mut wanted: BTreeMap<MediumId, Vec<(usize, ExtentTag)>> = BTreeMap::new();
-    for (position, one) in chosen.iter().enumerate() {
+    for position in positions {
+        let one = &chosen[position];
         let tag = one.tag(ExtentId::fresh());
         wanted.entry(one.target).or_default().push((position, tag));
     }
-    let mut addresses: Vec<Option<Named>> = vec![None; chosen.len()];
+    let mut all = BTreeMap::new();
     for (medium, names) in wanted {
         let taken = allocation
             .volume(medium)
@@ -301,14 +360,9 @@ async fn reserve(allocation: &Allocation, chosen: &[Chosen]) -> Result<Vec<Named
                 error: Problem::from(error.clone()).into(),
                 answer: Some(error),
             })?;
-        for (position, name) in taken {
-            addresses[position] = Some(name);
-        }
+        all.extend(taken);
     }
-    Ok(addresses
-        .into_iter()
-        .map(|address| address.expect("every step was given a name, or refused one"))
-        .collect())
+    Ok(all)
 }
 
 fn new_extent(one: &Chosen, id: ExtentId, address: Address, generation: Generation) -> NewExtent {

@@ -9,7 +9,7 @@ use crate::mover::{Copied, Failure, Item, ReadFailure, SyncFailure, sync};
 use crate::repack::machine::Event;
 use dss::catalogue::{CatalogueError, MediumChange, SwapEntry, SwapOutcome, SwapTerms};
 use dss::model::event::NewEvent;
-use dss::model::{ByteCount, ExtentId, FsState, Health, Hold, JobId, MediumId, Owner, Step, Written};
+use dss::model::{Address, ByteCount, ExtentId, FsState, Health, Hold, JobId, MediumId, Owner, Step, Written};
 use lrs::ldm::fs::IndexStamp;
 use lrs::ldm::spool::SpoolError;
 use lrs::ldm::{Fault, MediaError};
@@ -51,7 +51,7 @@ impl Run<'_> {
         copied: Copied,
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
-        let begun = copied.not_begun.is_empty();
+        let begun = copied.not_begun.is_empty() && copied.untouched.is_empty();
         let blamed = self.blame_copied(copied.failed).await?;
         let (mut replan, mut exhausted) = (blamed.replan || !begun, blamed.exhausted);
         let mut unended = BTreeMap::new();
@@ -71,10 +71,15 @@ impl Run<'_> {
                 .await?;
         }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
-        let lost: Vec<ExtentId> = recorded.keys().filter(|id| !alive.contains(id)).copied().collect();
+        let untouched: BTreeSet<ExtentId> = copied.untouched.iter().map(|item| item.tag.extent).collect();
+        let lost = recorded
+            .keys()
+            .filter(|id| !alive.contains(id) && !untouched.contains(id));
+        let lost: Vec<ExtentId> = lost.copied().collect();
         let left_out = self.leave_out(copied.misfits).await?;
         let put_aside = left_out + self.refuse(copied.refused).await? + self.doubt(blamed.bad).await?;
         self.give_up(&lost).await?;
+        self.withdraw(copied.untouched).await?;
         // What follows is recorded already, and copied while this is swapped.
         let follows = self.ahead.is_some() && !replan && exhausted.is_none();
         let swapped = match follows {
@@ -279,7 +284,11 @@ impl Run<'_> {
     pub(super) async fn put_away(&mut self, copied: Copied, recorded: &BTreeMap<ExtentId, ByteCount>) {
         let written: ByteCount = copied.written.iter().map(|(_, one)| one.extent().bytes).sum();
         let rows: Vec<ExtentId> = recorded.keys().copied().collect();
-        match self.give_up(&rows).await {
+        let given_up = match self.withdraw(copied.untouched).await {
+            Ok(()) => self.give_up(&rows).await,
+            Err(problem) => Err(problem),
+        };
+        match given_up {
             Ok(()) => {
                 self.tally.bytes_recopied += written;
                 if let Err(problem) = self.save().await {
@@ -337,12 +346,39 @@ impl Run<'_> {
         let due = std::mem::take(&mut self.due);
         let swapped = self.swap(due).await;
         let ahead = self.ahead.take();
-        let rows = ahead.iter().flat_map(|ahead| &ahead.items).map(|item| item.tag.extent);
-        let rows: Vec<ExtentId> = rows.collect();
-        let given_up = self.give_up(&rows).await;
+        let withdrawn = self.withdraw(ahead.map_or_else(Vec::new, |ahead| ahead.items)).await;
         // What failed first is what is told.
         swapped?;
-        given_up
+        withdrawn
+    }
+
+    /// Deletes the rows of what was recorded and given to no target. Left as orphans they would keep their addresses, and a
+    /// job that gives way again and again would look for a new one for each extent every time.
+    async fn withdraw(&mut self, items: Vec<Item>) -> Result<(), Problem> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut names: BTreeMap<MediumId, Vec<(ExtentId, Address)>> = BTreeMap::new();
+        for item in &items {
+            let name = (item.tag.extent, item.address.clone());
+            names.entry(item.target).or_default().push(name);
+        }
+        self.tally.transactions += 1;
+        let recorded = items.into_iter().map(Item::withdrawn).collect();
+        self.host.catalogue.withdraw(recorded).await?;
+        for (target, names) in names {
+            let Some(allocation) = &self.allocation else { break };
+            let volume = allocation.volume(target);
+            let given_back = volume.run(move |volume| {
+                for (extent, address) in names {
+                    volume.give_back(extent, &address);
+                }
+            });
+            if let Err(gone) = given_back.await {
+                tracing::debug!(%target, %gone, "its names were gone with its mount");
+            }
+        }
+        Ok(())
     }
 
     /// Turns rows of this job that are still *pending* into orphans.

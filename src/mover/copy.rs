@@ -58,6 +58,11 @@ pub(super) struct Rest {
 }
 
 impl Item {
+    /// The evidence that its bytes may be written, for whoever gives that up.
+    pub fn withdrawn(self) -> Recorded {
+        self.recorded
+    }
+
     pub(super) fn into_parts(self) -> (Recorded, Rest) {
         let rest = Rest {
             old: self.old,
@@ -109,8 +114,10 @@ pub struct Copied {
     pub refused: Vec<(ExtentId, Oid, String)>,
     /// Not written, for what is said of them.
     pub misfits: Vec<Misfit>,
-    /// Not begun, because a stop was asked for, or because their target took nothing more.
+    /// Not begun, because their target took nothing more, or did not tell how far it came.
     pub not_begun: Vec<Item>,
+    /// Given to no target at all, because a stop was asked for.
+    pub untouched: Vec<Item>,
 }
 
 /// Longer than this no extent keeps a stop waiting; it is given up and stays recoverable.

@@ -42,7 +42,7 @@ pub(super) async fn write_all(
                     .await
             }
             Message::Unread(item, failure) => writer.copied.failed.push((*item, Failure::Source(failure))),
-            Message::NotBegun(items) => writer.copied.not_begun.extend(items),
+            Message::NotBegun(items) => writer.copied.untouched.extend(items),
             Message::Bytes(_) | Message::Good(_) | Message::Bad(_) => {
                 unreachable!("the reader sends these only after a beginning, and the writer takes all of them")
             }

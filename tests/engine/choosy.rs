@@ -93,6 +93,10 @@ impl Volume for Choosy {
         self.inner.reserve(tag)
     }
 
+    fn give_back(&mut self, extent: ExtentId, address: &Address) {
+        self.inner.give_back(extent, address);
+    }
+
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         let oid = tag.origin.oid.as_str().to_owned();
         self.may(&oid, When::Begun)?;

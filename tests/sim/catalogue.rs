@@ -103,6 +103,8 @@ overhear! {
     fn commit_put(objects: Vec<NewObject>, now: Timestamp) -> Result<Vec<Result<Object>>>;
     fn versions(oids: &[Oid]) -> Result<Vec<Versions>>;
     fn abandon(owner: Owner, only: Option<&[ExtentId]>, now: Timestamp) -> Result<u64>;
+    fn withdraw(recorded: Vec<Recorded>) -> Result<u64>;
+    fn taken(medium: MediumId, generation: Generation, addresses: &[Address]) -> Result<BTreeSet<Address>>;
     fn object(oid: &Oid, version: Option<Version>) -> Result<ObjectDetail>;
     fn object_by_id(id: ObjectId) -> Result<ObjectDetail>;
     fn objects_by_id(ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, ObjectDetail>>;

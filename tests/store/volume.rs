@@ -163,6 +163,8 @@ impl Volume for MemVolume {
         )))
     }
 
+    fn give_back(&mut self, _: ExtentId, _: &Address) {}
+
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         if self.broken {
             return Err(self.fault(Op::Write, Fault::NeedsReopen));

@@ -26,6 +26,7 @@ pub mod support;
 pub mod swap;
 pub mod tape;
 pub mod volume;
+pub mod withdraw;
 pub mod world;
 
 pub use support::{Backend, Trap};
@@ -282,6 +283,9 @@ macro_rules! conformance {
                 i3_a_move_that_contradicts_what_became_known_since_is_not_swapped
                 digests_of_what_was_read_are_noted_once
                 an_erased_volume_is_one_of_ours;
+            withdraw:
+                what_is_withdrawn_leaves_no_row
+                a_withdrawn_move_can_be_recorded_again;
         }
     };
 }

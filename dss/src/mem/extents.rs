@@ -3,7 +3,7 @@
 use super::tables::Tables;
 use crate::catalogue::{ExtentFilter, ManifestRow, Page, Result};
 use crate::model::{
-    AdmState, ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision, Span,
+    Address, AdmState, ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Owner, Revision, Span,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -25,6 +25,11 @@ impl Tables {
 
     pub(super) fn unindexed_of(&self, ids: &[ExtentId]) -> BTreeSet<ExtentId> {
         ids.iter().filter(|id| self.unindexed.contains(id)).copied().collect()
+    }
+
+    pub(super) fn taken(&self, medium: MediumId, generation: Generation, addresses: &[Address]) -> BTreeSet<Address> {
+        let is_taken = |address: &&Address| self.addresses.contains(&(medium, generation, (*address).clone()));
+        addresses.iter().filter(is_taken).cloned().collect()
     }
 
     pub(super) fn extents_page(&self, filter: &ExtentFilter, page: Page<ExtentId>) -> Vec<Extent> {

@@ -4,7 +4,7 @@ use super::tables::{Tables, conflict, invariant, not_found};
 use crate::catalogue::{CatalogueError, NewObject, Overwrite, Result};
 use crate::model::{
     ByteCount, CopyNo, Digests, Extent, ExtentId, ExtentIndex, ExtentState, Hold, JobState, MediumId, Object, ObjectId,
-    Oid, Owner, Standing, Synced, Version, Versions,
+    Oid, Owner, Recorded, Standing, Synced, Version, Versions,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -144,6 +144,24 @@ impl Tables {
             self.orphan(*id, Hold::None);
         }
         ids.len() as u64
+    }
+
+    pub(super) fn withdraw(&mut self, recorded: &[Recorded]) -> u64 {
+        let mut gone = 0;
+        for one in recorded {
+            let id = one.extent().id;
+            let row = self.extents.get(&id);
+            // Only what is pending has an owner.
+            let Some((owner, _)) = row.and_then(|extent| extent.owner) else {
+                continue;
+            };
+            if let Owner::Move(job) = owner {
+                self.forget_move(job, id);
+            }
+            self.remove_extent(id);
+            gone += 1;
+        }
+        gone
     }
 
     pub(super) fn delete_object(&mut self, oid: &Oid, now: Timestamp) -> Result<Object> {

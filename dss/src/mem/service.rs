@@ -8,10 +8,10 @@ use crate::model::loss::Loss;
 use crate::model::medium::Usage;
 use crate::model::object::{LayoutEntry, ObjectDetail, Place};
 use crate::model::{
-    ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder, Holding, Job,
-    JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library, Medium, MediumId,
-    Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision, Seen, SessionId,
-    Skip, Stamp, Standing, Step, Substitution, Tally, Version, Versions,
+    Address, ByteCount, Compared, Digested, DriveSeen, Epoch, Event, Extent, ExtentId, Generation, Hold, Holder,
+    Holding, Job, JobControl, JobError, JobId, JobKind, JobSpec, JobState, KnownDrive, KnownHash, Lease, Library,
+    Medium, MediumId, Move, MoveState, NewExtent, Object, ObjectId, Oid, Owner, ReadBack, Recorded, Resource, Revision,
+    Seen, SessionId, Skip, Stamp, Standing, Step, Substitution, Tally, Version, Versions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -189,6 +189,17 @@ impl Catalogue for MemCatalogue {
     }
     async fn versions(&self, oids: &[Oid]) -> Result<Vec<Versions>> {
         Ok(self.read(|tables| oids.iter().map(|oid| tables.versions_now(oid)).collect()))
+    }
+    async fn withdraw(&self, recorded: Vec<Recorded>) -> Result<u64> {
+        self.change(|tables| Ok(tables.withdraw(&recorded)))
+    }
+    async fn taken(
+        &self,
+        medium: MediumId,
+        generation: Generation,
+        addresses: &[Address],
+    ) -> Result<BTreeSet<Address>> {
+        Ok(self.read(|tables| tables.taken(medium, generation, addresses)))
     }
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
         self.change(|tables| Ok(tables.abandon(owner, only)))

@@ -319,6 +319,18 @@ impl Tables {
         self.objects.insert(object.id, object);
     }
 
+    /// A move that was never begun.
+    pub(super) fn forget_move(&mut self, job: JobId, new: ExtentId) {
+        if let Some(entry) = self.moves.get(&(job, new)) {
+            let key = (entry.old, job, new);
+            self.moves_of.remove(&key);
+            self.moves.remove(&(job, new));
+        }
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.substitutions.retain(|one| one.new != new);
+        }
+    }
+
     pub(super) fn insert_move(&mut self, entry: Move) {
         self.moves_of.insert((entry.old, entry.job, entry.new));
         self.moves.insert((entry.job, entry.new), entry);

@@ -5,7 +5,9 @@ use super::codec::{ExtentRow, all, count, extent_rows, stamp};
 use super::events::append;
 use super::retry::{Stop, reading, repeat};
 use crate::catalogue::{CatalogueError, ExtentFilter, Page, Result};
-use crate::model::{ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Oid, Owner, Revision};
+use crate::model::{
+    Address, ByteCount, Extent, ExtentId, ExtentState, Generation, Hold, MediumId, Oid, Owner, Revision,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -225,6 +227,23 @@ pub(super) async fn forget_orphans(
         super::objects::forget_tombstones(tx.on(), &objects).await?;
         tx.commit().await?;
         objects.len() as u64
+    }))
+}
+
+/// Of these addresses those that a row of this generation of a medium has.
+pub(super) async fn taken(
+    catalogue: &PgCatalogue,
+    medium: MediumId,
+    generation: Generation,
+    addresses: &[Address],
+) -> Result<BTreeSet<Address>> {
+    let asked: Vec<String> = addresses.iter().map(|address| address.0.clone()).collect();
+    Ok(reading!(catalogue, conn => {
+        let found = sqlx::query_scalar!(
+            "SELECT address FROM extent WHERE medium = $1 AND generation = $2 AND address = ANY ($3)",
+            medium.0, generation.0, &asked
+        );
+        found.fetch_all(&mut *conn).await?.into_iter().map(Address).collect()
     }))
 }
 

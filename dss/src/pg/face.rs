@@ -202,6 +202,19 @@ impl Catalogue for PgCatalogue {
         lookups::versions(self, oids).await
     }
 
+    async fn withdraw(&self, recorded: Vec<Recorded>) -> Result<u64> {
+        puts::withdraw(self, &recorded).await
+    }
+
+    async fn taken(
+        &self,
+        medium: MediumId,
+        generation: Generation,
+        addresses: &[Address],
+    ) -> Result<BTreeSet<Address>> {
+        extents::taken(self, medium, generation, addresses).await
+    }
+
     async fn abandon(&self, owner: Owner, only: Option<&[ExtentId]>, _now: Timestamp) -> Result<u64> {
         puts::abandon(self, owner, only).await
     }

@@ -366,6 +366,30 @@ pub(super) async fn abandon(catalogue: &PgCatalogue, owner: Owner, only: Option<
     }))
 }
 
+/// Deletes the rows of extents that nobody began to write.
+pub(super) async fn withdraw(catalogue: &PgCatalogue, recorded: &[Recorded]) -> Result<u64> {
+    let ids: Vec<Uuid> = recorded.iter().map(|one| one.extent().id.0).collect();
+    Ok(repeat!(catalogue, "withdraw", tx => {
+        let gone = sqlx::query!(
+            "DELETE FROM extent WHERE id IN (SELECT id FROM extent WHERE id = ANY ($1) ORDER BY id FOR UPDATE)
+                AND state = 'pending' RETURNING id, object_id",
+            &ids
+        )
+        .fetch_all(tx.on())
+        .await?;
+        let (ids, objects): (Vec<Uuid>, Vec<Uuid>) = gone.into_iter().map(|row| (row.id, row.object_id)).unzip();
+        sqlx::query!("DELETE FROM job_substitution WHERE new_extent = ANY ($1)", &ids)
+            .execute(tx.on())
+            .await?;
+        sqlx::query!("DELETE FROM job_move WHERE new_extent = ANY ($1) AND state = 'recorded'", &ids)
+            .execute(tx.on())
+            .await?;
+        super::objects::forget_tombstones(tx.on(), &objects).await?;
+        tx.commit().await?;
+        ids.len() as u64
+    }))
+}
+
 /// Notes that the moves to these extents came to nothing.
 pub(super) async fn drop_moves(on: &mut PgConnection, ids: &[Uuid]) -> std::result::Result<(), Stop> {
     sqlx::query!(

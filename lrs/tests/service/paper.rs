@@ -411,6 +411,8 @@ impl Volume for Paper {
     fn reserve(&mut self, _: &ExtentTag) -> MediaResult<Address> {
         unreachable!("{NEVER}")
     }
+    fn give_back(&mut self, _: ExtentId, _: &Address) {}
+
     fn create(&mut self, _: ExtentTag, _: &Address) -> MediaResult<Option<WriteHandle>> {
         unreachable!("{NEVER}")
     }

@@ -226,6 +226,10 @@ pub trait Volume: Send {
     /// extent is called may depend on all that is known of its object.
     fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address>;
 
+    /// Takes back a name that was reserved for an extent of which no byte came and none will: it is as if it never was
+    /// given. A name under which anything of the extent may lie stays its own.
+    fn give_back(&mut self, extent: ExtentId, address: &Address);
+
     /// Begins to write an extent at a reserved address. `Ok(None)`: no room for it.
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>>;
 

@@ -59,6 +59,11 @@ impl Index {
         self.names.claim(name, extent);
     }
 
+    /// The name is nobody's, and nothing ever lay under it.
+    pub(super) fn free(&mut self, name: &str) {
+        self.names.forget(name);
+    }
+
     /// The name is nobody's and is not given out again.
     pub(super) fn spend(&mut self, name: &str) {
         self.names.spend(name);

@@ -232,6 +232,10 @@ impl Volume for DirVolume {
         self.reserve_name(&tag.origin, tag.extent)
     }
 
+    fn give_back(&mut self, extent: ExtentId, address: &Address) {
+        self.free_name(extent, address);
+    }
+
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.create_extent(tag, address)
     }

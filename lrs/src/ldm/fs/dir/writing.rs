@@ -77,6 +77,23 @@ impl DirVolume {
         Err(self.ground.fault(Op::Write, Some(&base), fault))
     }
 
+    pub(super) fn free_name(&mut self, extent: ExtentId, address: &Address) {
+        let is_known =
+            self.index.get(extent).is_some() || self.writing.values().any(|writing| writing.extent() == extent);
+        let Ok(name) = self.ground.name_of(Op::Write, address) else {
+            return;
+        };
+        if is_known || self.index.owner(name) != Owner::Extent(extent) {
+            return;
+        }
+        let name = name.to_owned();
+        // What cannot be looked at may be there.
+        let there = self.ground.call(Op::Write, &address.0, |disk| disk.stat(&address.0));
+        if matches!(there, Ok(None)) {
+            self.index.free(&name);
+        }
+    }
+
     pub(super) fn create_extent(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.writable(Op::Write)?;
         let name = self.ground.name_of(Op::Write, address)?;

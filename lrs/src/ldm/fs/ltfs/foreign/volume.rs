@@ -234,6 +234,9 @@ impl Volume for ForeignVolume {
         self.refuse(Op::Write)
     }
 
+    /// None was given.
+    fn give_back(&mut self, _extent: ExtentId, _address: &Address) {}
+
     fn create(&mut self, _tag: ExtentTag, _address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.refuse(Op::Write)
     }

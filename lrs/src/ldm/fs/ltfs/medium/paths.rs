@@ -143,6 +143,11 @@ impl Paths {
             .sum()
     }
 
+    /// The path is nobody's, and nothing ever was there. The directories above it were counted for it and stay so.
+    pub(super) fn free(&mut self, path: &str) {
+        self.names.forget(path);
+    }
+
     /// The path is nobody's and is not given out again.
     pub(super) fn spend(&mut self, path: &str) {
         self.names.spend(path);

@@ -320,6 +320,10 @@ impl Volume for LtfsVolume {
         self.reserve_path(tag)
     }
 
+    fn give_back(&mut self, extent: ExtentId, address: &Address) {
+        self.free_path(extent, address);
+    }
+
     fn create(&mut self, tag: ExtentTag, address: &Address) -> MediaResult<Option<WriteHandle>> {
         self.create_extent(tag, address)
     }

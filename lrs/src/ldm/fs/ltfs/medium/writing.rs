@@ -68,6 +68,18 @@ impl LtfsVolume {
         Ok(Address(path))
     }
 
+    pub(super) fn free_path(&mut self, extent: ExtentId, address: &Address) {
+        let is_known = self.shelf.entry(extent).is_some()
+            || self.window.written(extent).is_some()
+            || self.window.removed(extent)
+            || self.writing.values().any(|writing| writing.extent() == extent);
+        if let (false, Some(path)) = (is_known, paths::of_address(address))
+            && self.shelf.paths.owner(path) == Owner::Extent(extent)
+        {
+            self.shelf.paths.free(path);
+        }
+    }
+
     /// The path in an address; refused when it could mean anything but one entry of the tree.
     pub(super) fn path_of<'a>(&self, op: Op, address: &'a Address) -> MediaResult<&'a str> {
         paths::of_address(address).ok_or_else(|| {

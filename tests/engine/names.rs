@@ -1,0 +1,132 @@
+//! Names on a target that rows have of which the target knows nothing.
+
+use crate::rig::Rig;
+use dss::catalogue::Catalogue;
+use dss::model::{ExtentState, JobKind, JobState, Owner, Step};
+use respool::engine;
+use respool::repack::machine::Stop;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+async fn one_window() -> (Rig, BTreeMap<String, Vec<u8>>) {
+    let rig = Rig::new(&["a"]).await;
+    let objects = (0..10).map(|n| (format!("d/{n}"), vec![n; 100])).collect();
+    rig.put(&objects, 1).await;
+    rig.add("b", None).await;
+    (rig, objects)
+}
+
+/// E-07: each life of respoold that ends between a row and its first byte leaves the row's name taken. However many there
+/// are, the next life finds free ones, and asks the catalogue to record the window twice, not once for each.
+#[tokio::test]
+async fn e07_names_that_only_rows_have_hold_nothing_up() {
+    const LIVES: usize = 100;
+    let (mut rig, objects) = one_window().await;
+    let mut job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    for _ in 0..LIVES {
+        let recorded = Arc::new(Notify::new());
+        let told = Arc::clone(&recorded);
+        rig.at_steps(move |step| {
+            if step == Step::ReadMiddle {
+                told.notify_one();
+            }
+        });
+        tokio::select! {
+            biased;
+            () = recorded.notified() => {}
+            ended = rig.run(job.clone()) => panic!("it ended before it read anything: {ended:?}"),
+        }
+        rig.at_steps(|_| {});
+        let now = rig.host.clock.now();
+        assert!(rig.catalogue.abandon(Owner::Move(job.id), None, now).await.unwrap() > 0);
+        rig = rig.restarted("").await;
+        job = rig.catalogue.job(job.id).await.unwrap();
+    }
+    let before = job.tally.transactions;
+    let job = rig.run(job).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 10), "{:?}", job.error);
+    assert!(
+        job.tally.transactions - before < 20,
+        "{}",
+        job.tally.transactions - before
+    );
+    rig.all_are_there(&objects).await;
+}
+
+/// A name that is free stays what it is when another one in its window is taken.
+#[tokio::test]
+async fn only_names_that_are_taken_give_way() {
+    let (rig, objects) = one_window().await;
+    let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    let recorded = Arc::new(Notify::new());
+    let told = Arc::clone(&recorded);
+    rig.at_steps(move |step| {
+        if step == Step::ReadMiddle {
+            told.notify_one();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = recorded.notified() => {}
+        ended = rig.run(job.clone()) => panic!("it ended before it read anything: {ended:?}"),
+    }
+    rig.at_steps(|_| {});
+    // One of the ten keeps its row; those of the others are forgotten.
+    let rows = rig.extents(Some("b"), None).await;
+    let (now, target) = (rig.host.clock.now(), rig.medium("b").await);
+    rig.catalogue.abandon(Owner::Move(job.id), None, now).await.unwrap();
+    let others: Vec<_> = rows[1..].iter().map(|row| row.id).collect();
+    let forgotten = rig
+        .catalogue
+        .forget_orphans(target.id, target.generation, &others)
+        .await
+        .unwrap();
+    assert_eq!(forgotten, 9);
+    let rig = rig.restarted("").await;
+    let job = rig.run(rig.catalogue.job(job.id).await.unwrap()).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 10), "{:?}", job.error);
+    let before: BTreeSet<String> = rows.iter().map(|row| row.address.0.clone()).collect();
+    let sync = rig.extents(Some("b"), Some(ExtentState::Sync)).await;
+    let after: BTreeSet<String> = sync.iter().map(|row| row.address.0.clone()).collect();
+    assert_eq!(before.intersection(&after).count(), 9, "{before:?} {after:?}");
+    rig.all_are_there(&objects).await;
+}
+
+/// A job that gives way leaves a row of what it had begun to read, and none of what it did not come to, however often it
+/// does.
+#[tokio::test]
+async fn a_job_that_is_stopped_again_and_again_leaves_no_rows() {
+    let rig = Rig::new(&["a"]).await;
+    // Too large to be read together.
+    let objects = (0..10).map(|n| (format!("d/{n}"), vec![n; 3 << 20])).collect();
+    rig.put(&objects, 1).await;
+    rig.add("b", None).await;
+    let mut job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    for pauses in 1..=5 {
+        let (ask, asked) = watch::channel(None);
+        rig.at_steps(move |step| {
+            if step == Step::ReadMiddle {
+                ask.send_replace(Some(Stop::Pause));
+            }
+        });
+        job = rig.run_until(job, asked).await;
+        assert_eq!(job.state, JobState::Paused, "{:?}", job.error);
+        rig.at_steps(|_| {});
+        let rows = rig.extents(Some("b"), None).await;
+        let left = rows.iter().filter(|row| row.state != ExtentState::Sync).count();
+        assert!(left <= pauses, "{rows:?}");
+    }
+    let job = rig.run(job).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 10), "{:?}", job.error);
+    let sync = rig.extents(Some("b"), Some(ExtentState::Sync)).await;
+    let renamed = sync.iter().filter(|row| row.address.0.contains('+')).count();
+    assert!(renamed <= 5, "only what was begun has another name: {sync:?}");
+    rig.all_are_there(&objects).await;
+}
