@@ -80,7 +80,7 @@ macro_rules! volume_conformance {
         volume_conformance!(@each $maker;
             a_fresh_medium_is_empty, what_was_synced_is_found_by_the_next_mount, no_bytes_are_an_extent_too,
             what_was_not_synced_is_not_in_the_index, a_sync_covers_the_writes_before_it_and_no_others,
-            an_address_is_given_once, other_bytes_than_were_meant_are_refused,
+            an_address_is_given_once, a_name_that_nothing_came_to_is_taken_back, other_bytes_than_were_meant_are_refused,
             x01_what_cannot_be_said_of_an_extent_is_its_own_fault_and_harms_no_other,
             an_abandoned_extent_is_a_stranger, a_deletion_is_of_one_extent_and_generation,
             an_orphan_never_takes_the_bytes_of_another_extent, what_is_evidently_another_file_is_not_opened,

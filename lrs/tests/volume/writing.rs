@@ -3,9 +3,9 @@
 use super::puts::{ROOM, SERIAL, STAMP};
 use super::{Maker, Measure, Put, again, entries, get, is_covered, mounted, pattern, put, tag};
 use dss::model::evidence::WriteReceipt;
-use dss::model::{ByteCount, Digests, ExtentId};
+use dss::model::{Address, ByteCount, Digests, ExtentId};
 use lrs::ldm::Fault;
-use lrs::ldm::fs::{Accepted, Volume};
+use lrs::ldm::fs::{Accepted, ExtentTag, Volume};
 
 /// The label is the one that was given, the index names nothing, and identification succeeds.
 pub fn a_fresh_medium_is_empty(maker: &mut dyn Maker) {
@@ -111,6 +111,46 @@ pub fn an_address_is_given_once(maker: &mut dyn Maker) {
             "only what was reserved and never written may come again"
         );
     }
+}
+
+/// What was never begun leaves its name to the next attempt. A name of which anything may lie there stays: of another
+/// extent, while it is written, once it is in the window, in the index, and deleted.
+pub fn a_name_that_nothing_came_to_is_taken_back(maker: &mut dyn Maker) {
+    let (label, mut volume) = mounted(maker);
+    let attempt = || ExtentTag {
+        extent: ExtentId::fresh(),
+        ..tag("same", 1)
+    };
+    let (first, second) = (attempt(), attempt());
+    let free = volume.reserve(&first).unwrap();
+    volume.give_back(second.extent, &free);
+    assert_ne!(
+        volume.reserve(&second).unwrap(),
+        free,
+        "it is not the other's to give back"
+    );
+    volume.give_back(first.extent, &free);
+    let third = attempt();
+    assert_eq!(volume.reserve(&third).unwrap(), free);
+    let stays = |volume: &mut dyn Volume, of: ExtentId, address: &Address, why: &str| {
+        volume.give_back(of, address);
+        assert_ne!(&volume.reserve(&attempt()).unwrap(), address, "{why}");
+    };
+    let handle = volume.create(third.clone(), &free).unwrap().unwrap();
+    stays(&mut *volume, third.extent, &free, "it is being written");
+    assert_eq!(volume.write(handle, b"x").unwrap(), Accepted::All);
+    volume.finish(handle, Digests::of(b"x")).unwrap();
+    stays(&mut *volume, third.extent, &free, "it is in the window");
+    volume.sync().unwrap();
+    stays(&mut *volume, third.extent, &free, "it is in the index");
+    let gone = put(&mut *volume, "gone", b"x").unwrap();
+    volume.sync().unwrap();
+    volume.delete(&gone.wanted(label.generation)).unwrap();
+    volume.give_back(gone.tag.extent, &gone.address);
+    volume.sync().unwrap();
+    volume.give_back(gone.tag.extent, &gone.address);
+    let after = put(&mut *volume, "gone", b"y").unwrap();
+    assert_ne!(after.address, gone.address, "it was deleted");
 }
 
 /// Other digests, fewer bytes or more than were announced.
