@@ -2,7 +2,7 @@
 
 use crate::rig::Rig;
 use dss::catalogue::Catalogue;
-use dss::model::{ExtentState, JobKind, JobState, Owner, Step};
+use dss::model::{ExtentState, Job, JobKind, JobState, Owner, Step};
 use respool::engine;
 use respool::repack::machine::Stop;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,23 @@ async fn one_window() -> (Rig, BTreeMap<String, Vec<u8>>) {
     (rig, objects)
 }
 
+/// A life that ends, as by a kill, when its first window is recorded and not a byte of it is written.
+async fn ends_before_a_byte(rig: &Rig, job: &Job) {
+    let recorded = Arc::new(Notify::new());
+    let told = Arc::clone(&recorded);
+    rig.at_steps(move |step| {
+        if step == Step::ReadMiddle {
+            told.notify_one();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = recorded.notified() => {}
+        ended = rig.run(job.clone()) => panic!("it ended before it read anything: {ended:?}"),
+    }
+    rig.at_steps(|_| {});
+}
+
 /// E-07: each life of respoold that ends between a row and its first byte leaves the row's name taken. However many there
 /// are, the next life finds free ones, and asks the catalogue to record the window twice, not once for each.
 #[tokio::test]
@@ -27,19 +44,7 @@ async fn e07_names_that_only_rows_have_hold_nothing_up() {
         .await
         .unwrap();
     for _ in 0..LIVES {
-        let recorded = Arc::new(Notify::new());
-        let told = Arc::clone(&recorded);
-        rig.at_steps(move |step| {
-            if step == Step::ReadMiddle {
-                told.notify_one();
-            }
-        });
-        tokio::select! {
-            biased;
-            () = recorded.notified() => {}
-            ended = rig.run(job.clone()) => panic!("it ended before it read anything: {ended:?}"),
-        }
-        rig.at_steps(|_| {});
+        ends_before_a_byte(&rig, &job).await;
         let now = rig.host.clock.now();
         assert!(rig.catalogue.abandon(Owner::Move(job.id), None, now).await.unwrap() > 0);
         rig = rig.restarted("").await;
@@ -63,19 +68,7 @@ async fn only_names_that_are_taken_give_way() {
     let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
         .await
         .unwrap();
-    let recorded = Arc::new(Notify::new());
-    let told = Arc::clone(&recorded);
-    rig.at_steps(move |step| {
-        if step == Step::ReadMiddle {
-            told.notify_one();
-        }
-    });
-    tokio::select! {
-        biased;
-        () = recorded.notified() => {}
-        ended = rig.run(job.clone()) => panic!("it ended before it read anything: {ended:?}"),
-    }
-    rig.at_steps(|_| {});
+    ends_before_a_byte(&rig, &job).await;
     // One of the ten keeps its row; those of the others are forgotten.
     let rows = rig.extents(Some("b"), None).await;
     let (now, target) = (rig.host.clock.now(), rig.medium("b").await);

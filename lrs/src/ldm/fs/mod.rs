@@ -222,8 +222,8 @@ pub trait Volume: Send {
     /// How much room there is. An answer that cannot be had is an error, never a guess.
     fn space(&mut self) -> MediaResult<Space>;
 
-    /// A name for an extent that was never used on this medium in this generation, and is not handed out again. What the
-    /// extent is called may depend on all that is known of its object.
+    /// A name for an extent that was never used on this medium in this generation, and is not handed out again unless
+    /// it was given back. What the extent is called may depend on all that is known of its object.
     fn reserve(&mut self, tag: &ExtentTag) -> MediaResult<Address>;
 
     /// Takes back a name that was reserved for an extent of which no byte came and none will: it is as if it never was
