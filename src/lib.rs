@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod engine;
 pub mod host;
 pub mod mover;
+pub mod naming;
 pub mod repack;
 pub mod state;
 pub mod store;

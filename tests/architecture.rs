@@ -221,6 +221,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     // What store and engine share; handed to them by the daemon.
     ("src/host.rs", &["respool::api", "respool::config", "lrs", "dss"]),
+    ("src/naming.rs", &["lrs::ldm", "dss"]),
     // They answer a request, so they speak its words: results and problems.
     ("src/store", ENGINE_ROOM),
     ("src/engine.rs", ENGINE_ROOM),
@@ -256,6 +257,7 @@ const ENGINE_ROOM: &[&str] = &[
     "respool::host",
     "respool::repack",
     "respool::mover",
+    "respool::naming",
     "lrs",
     "dss",
 ];

@@ -6,6 +6,7 @@ use super::substitute::substitution;
 use crate::api::Problem;
 use crate::host::Host;
 use crate::mover::{Item, Misfit};
+use crate::naming::{self, MOST_NAMES, MOST_RECORDS, Named, taken};
 use crate::repack::plan::Assigned;
 use crate::repack::substitute::Doubt;
 use dss::catalogue::{CatalogueError, MoveIntent, ObjectHeader};
@@ -14,16 +15,10 @@ use dss::model::{
     Substitution,
 };
 use lrs::core::WriteGrant;
+use lrs::ldm::MediaError;
 use lrs::ldm::fs::{ExtentTag, Wanted};
-use lrs::ldm::{MediaError, MediaResult};
 use lrs::service::Allocation;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// How many names an extent is tried under. Each attempt in the past that nothing is known of costs one.
-const MOST_NAMES: u32 = 10_000;
-
-/// How often a window is recorded whose names others took in between.
-const MOST_RECORDS: u32 = 64;
+use std::collections::BTreeMap;
 
 /// An extent of the window as the catalogue knows it now.
 pub(super) struct Chosen {
@@ -207,28 +202,13 @@ impl Desk<'_> {
         grants: &BTreeMap<MediumId, &WriteGrant>,
     ) -> Result<Vec<Named>, Hindrance> {
         let mut names: Vec<Named> = named.into_iter().map(Ok).collect();
+        let ground = |position: usize| {
+            let target = chosen[position].target;
+            (target, grants[&target].generation)
+        };
         let mut asked: Vec<usize> = (0..names.len()).collect();
         for _ in 0..MOST_NAMES {
-            let mut by_target: BTreeMap<MediumId, Vec<Address>> = BTreeMap::new();
-            for position in &asked {
-                if let Ok((_, address)) = &names[*position] {
-                    by_target
-                        .entry(chosen[*position].target)
-                        .or_default()
-                        .push(address.clone());
-                }
-            }
-            let mut taken: BTreeSet<(MediumId, Address)> = BTreeSet::new();
-            for (medium, addresses) in by_target {
-                let generation = grants[&medium].generation;
-                let found = self.host.catalogue.taken(medium, generation, &addresses).await?;
-                taken.extend(found.into_iter().map(|address| (medium, address)));
-            }
-            let is_taken = |position: &usize| {
-                let name = names[*position].as_ref();
-                name.is_ok_and(|(_, address)| taken.contains(&(chosen[*position].target, address.clone())))
-            };
-            asked.retain(is_taken);
+            asked = taken(&*self.host.catalogue, &names, ground, &asked).await?;
             if asked.is_empty() {
                 break;
             }
@@ -301,9 +281,6 @@ async fn others_now(
     Ok(Some(ids.iter().filter_map(pair).collect()))
 }
 
-/// A name on a target, or why it has none for this extent alone.
-type Named = MediaResult<(ExtentId, Address)>;
-
 /// Those that were given a name, with it; the others are put aside.
 fn sort_out(
     chosen: Vec<Chosen>,
@@ -340,15 +317,7 @@ async fn reserve(
     for (medium, names) in wanted {
         let taken = allocation
             .volume(medium)
-            .run(move |volume| -> MediaResult<Vec<(usize, Named)>> {
-                volume.identify()?;
-                let name = |(position, tag): (usize, ExtentTag)| match volume.reserve(&tag) {
-                    Ok(address) => Ok((position, Ok((tag.extent, address)))),
-                    Err(error) if error.fault.is_of_extent() => Ok((position, Err(error))),
-                    Err(error) => Err(error),
-                };
-                names.into_iter().map(name).collect()
-            })
+            .run(move |volume| naming::reserve(volume, names))
             .await
             .map_err(|gone| Hindrance::Target {
                 medium,

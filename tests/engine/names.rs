@@ -1,8 +1,13 @@
 //! Names on a target that rows have of which the target knows nothing.
 
 use crate::rig::Rig;
-use dss::catalogue::Catalogue;
-use dss::model::{ExtentState, Job, JobKind, JobState, Owner, Step};
+use dss::catalogue::{Catalogue, ObjectHeader};
+use dss::model::{
+    ByteCount, CopyNo, ExtentId, ExtentIndex, ExtentState, Job, JobKind, JobState, Metadata, NewExtent, ObjectId, Oid,
+    Origin, Owner, SessionId, Step, Version,
+};
+use lrs::core::{Priority, Request};
+use lrs::ldm::fs::ExtentTag;
 use respool::engine;
 use respool::repack::machine::Stop;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,5 +126,117 @@ async fn a_job_that_is_stopped_again_and_again_leaves_no_rows() {
     let sync = rig.extents(Some("b"), Some(ExtentState::Sync)).await;
     let renamed = sync.iter().filter(|row| row.address.0.contains('+')).count();
     assert!(renamed <= 5, "only what was begun has another name: {sync:?}");
+    rig.all_are_there(&objects).await;
+}
+
+/// I2: a drive that goes away in the middle of a group may have written what nobody heard of. Those rows stay: without
+/// them there would be bytes on the medium that no row announces.
+#[tokio::test]
+async fn i2_what_a_lost_drive_may_have_written_keeps_its_rows() {
+    let (rig, objects) = one_window().await;
+    let job = engine::submit(&rig.host, JobKind::Repack, rig.spec("a").await)
+        .await
+        .unwrap();
+    let mut begun = 0;
+    rig.at_steps(move |step| {
+        if step == Step::WriteMiddle {
+            begun += 1;
+            assert!(begun != 4, "the drive dies");
+        }
+    });
+    let job = rig.run(job).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Failed, 0), "{:?}", job.error);
+    rig.at_steps(|_| {});
+    let rows = rig.extents(Some("b"), None).await;
+    let announced: BTreeSet<String> = rows.iter().map(|row| row.address.0.clone()).collect();
+    let there: Vec<String> = files(&rig.path("b"))
+        .into_iter()
+        .filter(|path| path.contains('@'))
+        .collect();
+    assert!((1..10).contains(&there.len()), "it died in the middle: {there:?}");
+    assert!(
+        there.iter().all(|path| announced.contains(path)),
+        "{there:?} {announced:?}"
+    );
+    let rig = rig.restarted("").await;
+    rig.all_are_there(&objects).await;
+}
+
+/// Every file below a folder, by its path there.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let files = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap());
+    let files = files.filter(|entry| entry.file_type().is_file());
+    let name = |entry: walkdir::DirEntry| entry.path().strip_prefix(folder).unwrap().display().to_string();
+    files.map(name).collect()
+}
+
+/// Rows on a medium of so many puts of a name that ended before a byte of it was written.
+async fn puts_that_wrote_nothing(rig: &Rig, medium: &str, oid: &str, count: usize) {
+    let (medium, now) = (rig.medium(medium).await, rig.host.clock.now());
+    let request = Request {
+        purpose: "rows without bytes".to_owned(),
+        priority: Priority::Put,
+        reads: vec![],
+        writes: vec![],
+        exclusive: vec![medium.id],
+    };
+    let allocation = rig.host.lrs.allocate(request).await.unwrap();
+    let epochs = BTreeMap::from([(medium.id, allocation.grant().exclusive[0].epoch)]);
+    for _ in 0..count {
+        let (session, extent) = (SessionId::fresh(), ExtentId::fresh());
+        let origin = Origin {
+            object: ObjectId::fresh(),
+            oid: Oid::new(oid).unwrap(),
+            version: Version(1),
+            copy: CopyNo(0),
+            index: ExtentIndex(0),
+        };
+        let tag = ExtentTag {
+            extent,
+            origin: origin.clone(),
+            bytes: ByteCount(100),
+            header: ObjectHeader {
+                bytes: ByteCount(100),
+                copies: CopyNo(1),
+                copy_extents: 1,
+                grouping: None,
+                metadata: Metadata::default(),
+                created_at: now,
+            },
+        };
+        let reserved = allocation
+            .volume(medium.id)
+            .run(move |volume| volume.reserve(&tag))
+            .await;
+        let row = NewExtent {
+            id: extent,
+            origin,
+            medium: medium.id,
+            generation: medium.generation,
+            address: reserved.unwrap().unwrap(),
+            bytes: ByteCount(100),
+            digests: None,
+        };
+        rig.catalogue
+            .record_put(session, vec![row], &epochs, now)
+            .await
+            .unwrap();
+        rig.catalogue.abandon(Owner::Put(session), None, now).await.unwrap();
+    }
+    allocation.release().await;
+}
+
+/// E-07: the same for a put, whose other objects keep the names that they were given first.
+#[tokio::test]
+async fn e07_a_put_finds_names_that_no_row_has() {
+    let rig = Rig::new(&["a"]).await;
+    puts_that_wrote_nothing(&rig, "a", "d/5", 100).await;
+    let rig = rig.restarted("").await;
+    let objects = (0..10).map(|n| (format!("d/{n}"), vec![n; 100])).collect();
+    rig.put(&objects, 1).await;
+    let sync = rig.extents(Some("a"), Some(ExtentState::Sync)).await;
+    let renamed = sync.iter().filter(|row| row.address.0.contains('+'));
+    let renamed: Vec<_> = renamed.map(|row| row.origin.oid.as_str()).collect();
+    assert_eq!(renamed, ["d/5"], "{sync:?}");
     rig.all_are_there(&objects).await;
 }

@@ -24,7 +24,7 @@ use respool::store::put::{PutFrame, PutOptions, PutSession};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 #[derive(Clone)]
@@ -78,7 +78,8 @@ pub struct Hooks(Mutex<Option<Hook>>);
 
 impl Checkpoints for Hooks {
     fn reach(&self, step: Step) {
-        if let Some(hook) = self.0.lock().unwrap().as_mut() {
+        // One that ends a drive panics.
+        if let Some(hook) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             hook(step);
         }
     }
@@ -192,7 +193,7 @@ impl Rig {
 
     /// Does something at every step from now on.
     pub fn at_steps(&self, hook: impl FnMut(Step) + Send + 'static) {
-        *self.hooks.0.lock().unwrap() = Some(Box::new(hook));
+        *self.hooks.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -5,11 +5,12 @@ use super::stream::Halt;
 use super::targets::Targets;
 use super::trouble::Trouble;
 use crate::host::Host;
+use crate::naming::{self, MOST_NAMES, MOST_RECORDS, Named, taken};
 use dss::catalogue::CatalogueError;
 use dss::model::object::Place;
-use dss::model::{Address, ExtentId, NewExtent, Recorded, SessionId, Step};
+use dss::model::{ExtentId, NewExtent, Recorded, SessionId, Step};
+use lrs::ldm::MediaError;
 use lrs::ldm::fs::ExtentTag;
-use lrs::ldm::{MediaError, MediaResult};
 use std::collections::BTreeMap;
 
 /// An extent to be recorded.
@@ -33,18 +34,19 @@ pub struct Recording {
     pub misfits: BTreeMap<Ticket, MediaError>,
 }
 
-/// How many names a window is tried under. Each failed attempt in the past costs one.
-const MOST_NAMES: u32 = 64;
-
 /// Records extents. The media are identified first: a disk that was unmounted gets no row.
 pub async fn record(host: &Host, session: SessionId, targets: &Targets, slots: &[Slot<'_>]) -> Result<Recording, Halt> {
+    let mut named: Vec<Named> = name(targets, slots, 0..slots.len()).await?.into_values().collect();
     for attempt in 1.. {
-        let named = name(targets, slots).await?;
         let misfits = misfits(slots, &named);
         let fits = |slot: &Slot<'_>| !misfits.contains_key(&slot.draft.ticket);
-        let pairs = slots.iter().zip(named);
+        let pairs = slots.iter().zip(&named);
         let extents: Vec<NewExtent> = pairs
-            .filter_map(|(slot, one)| one.ok().filter(|_| fits(slot)))
+            .filter_map(|(slot, name)| {
+                let (id, address) = name.as_ref().ok().filter(|_| fits(slot))?;
+                let grant = &targets.list[slot.target].grant;
+                Some(slot.draft.extent(*id, slot.place, grant, address.clone()))
+            })
             .collect();
         if extents.is_empty() {
             let rows = slots.iter().map(|_| None).collect();
@@ -63,8 +65,9 @@ pub async fn record(host: &Host, session: SessionId, targets: &Targets, slots: &
                 let rows = slots.iter().map(|slot| fits(slot).then(|| recorded.next())?).collect();
                 return Ok(Recording { rows, misfits });
             }
-            // A name that only a row has: of an attempt that wrote no byte. The medium gives the next one.
-            Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_NAMES => {}
+            Err(CatalogueError::Exists { what: "address", .. }) if attempt < MOST_RECORDS => {
+                named = rename(host, targets, slots, named).await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -72,49 +75,50 @@ pub async fn record(host: &Host, session: SessionId, targets: &Targets, slots: &
 }
 
 /// The objects of which some extent was given no name, for what is said of them.
-fn misfits(slots: &[Slot<'_>], named: &[MediaResult<NewExtent>]) -> BTreeMap<Ticket, MediaError> {
+fn misfits(slots: &[Slot<'_>], named: &[Named]) -> BTreeMap<Ticket, MediaError> {
     let refused = slots.iter().zip(named);
     refused
         .filter_map(|(slot, named)| Some((slot.draft.ticket, named.as_ref().err()?.clone())))
         .collect()
 }
 
-/// Takes a name for every extent on its medium, but for those that it cannot keep for what is said of them.
-async fn name(targets: &Targets, slots: &[Slot<'_>]) -> Result<Vec<MediaResult<NewExtent>>, Halt> {
-    let mut addresses: Vec<Option<MediaResult<Address>>> = vec![None; slots.len()];
-    for (number, target) in targets.list.iter().enumerate() {
-        let own: Vec<usize> = (0..slots.len()).filter(|slot| slots[*slot].target == number).collect();
-        if own.is_empty() {
-            continue;
+/// Other names for those that only a row has; those that nobody has stay. The medium gives the next one.
+async fn rename(host: &Host, targets: &Targets, slots: &[Slot<'_>], mut named: Vec<Named>) -> Result<Vec<Named>, Halt> {
+    let ground = |position: usize| {
+        let grant = &targets.list[slots[position].target].grant;
+        (grant.medium, grant.generation)
+    };
+    let mut asked: Vec<usize> = (0..named.len()).collect();
+    for _ in 0..MOST_NAMES {
+        asked = taken(&*host.catalogue, &named, ground, &asked).await?;
+        if asked.is_empty() {
+            break;
         }
-        let tags: Vec<ExtentTag> = own
-            .iter()
-            .map(|slot| slots[*slot].draft.tag(slots[*slot].id, slots[*slot].place))
-            .collect();
-        let answer = target
-            .drive
-            .run(move |volume| -> MediaResult<Vec<MediaResult<Address>>> {
-                volume.identify()?;
-                let name = |tag| match volume.reserve(tag) {
-                    Err(error) if !error.fault.is_of_extent() => Err(error),
-                    named => Ok(named),
-                };
-                tags.iter().map(name).collect()
-            })
-            .await;
-        let reserved = Trouble::of(answer).map_err(|trouble| Halt::Target(number, trouble))?;
-        for (slot, address) in own.into_iter().zip(reserved) {
-            addresses[slot] = Some(address);
+        for (position, name) in name(targets, slots, asked.iter().copied()).await? {
+            named[position] = name;
         }
     }
-    let extents = slots
-        .iter()
-        .zip(addresses)
-        .map(|(slot, address)| {
-            let grant = &targets.list[slot.target].grant;
-            let address = address.expect("every slot has a target of the list");
-            Ok(slot.draft.extent(slot.id, slot.place, grant, address?))
-        })
-        .collect();
-    Ok(extents)
+    Ok(named)
+}
+
+/// Takes a name for the extent of each of these slots on its medium, but for those that it cannot keep for what is said of
+/// them; one trip to each drive's thread.
+async fn name(
+    targets: &Targets,
+    slots: &[Slot<'_>],
+    positions: impl IntoIterator<Item = usize>,
+) -> Result<BTreeMap<usize, Named>, Halt> {
+    let mut wanted: BTreeMap<usize, Vec<(usize, ExtentTag)>> = BTreeMap::new();
+    for position in positions {
+        let slot = &slots[position];
+        let tag = slot.draft.tag(slot.id, slot.place);
+        wanted.entry(slot.target).or_default().push((position, tag));
+    }
+    let mut all = BTreeMap::new();
+    for (number, tags) in wanted {
+        let drive = &targets.list[number].drive;
+        let answer = drive.run(move |volume| naming::reserve(volume, tags)).await;
+        all.extend(Trouble::of(answer).map_err(|trouble| Halt::Target(number, trouble))?);
+    }
+    Ok(all)
 }
