@@ -103,10 +103,10 @@ impl Libraries {
     }
 
     /// Opens what the catalogue does not know yet. It is not kept.
-    pub async fn try_open(&self, spec: Spec) -> Result<Arc<Library>, Problem> {
+    pub async fn try_open(&self, spec: Spec) -> Result<LibraryResult<Arc<Library>>, Problem> {
         let (name, terms) = (spec.name().to_owned(), self.terms.clone());
         let opened = blocking(&name, move || Library::open(&spec, &terms)).await?;
-        Ok(Arc::new(opened?))
+        Ok(opened.map(Arc::new))
     }
 
     /// Keeps a library that was opened and is known to the catalogue now.

@@ -16,7 +16,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::NewLibrary as Row;
 use dss::model::{Library as Known, LibraryKind};
-use lrs::ldm::library::{Library, NewLibrary as Shape};
+use lrs::ldm::library::{Library, LibraryError, NewLibrary as Shape, Trouble};
 use lrs::ldm::virt::Technology;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
         return Err(refused(&request.name, format!("{} is not UTF-8", place.display())).into());
     };
     if let NewLibrary::Virtual { folder, shape } = &request.what {
-        make(&request.name, folder, shape).await.map_err(not_added)?;
+        make(&request.name, folder, shape).await?;
     }
     let row = Row {
         name: request.name.clone(),
@@ -102,7 +102,7 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
         place: row.place.clone(),
         created_at: host.clock.now(),
     });
-    let library = daemon.libraries.try_open(spec).await.map_err(not_added)?;
+    let library = daemon.libraries.try_open(spec).await?.map_err(not_added)?;
     let known = host.catalogue.add_library(row, host.clock.now()).await?;
     daemon.libraries.adopt(&known, &library);
     daemon
@@ -116,10 +116,16 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
     Ok(Json(shown(&daemon, &known).await?))
 }
 
-/// A library that is not known yet cannot be looked into again: what helps is to add it once more.
-fn not_added(problem: Problem) -> Problem {
+/// A library that is not known yet cannot be looked into again: what helps is to add it once more. A place that is none,
+/// or that another program has, is refused like any other that was typed.
+fn not_added(error: LibraryError) -> Problem {
+    const NEXT: &str = "see to it, or name another place, then repeat this; no library was added";
+    if let Trouble::Unusable(_) = error.trouble {
+        return Problem::refused("library_refused", &error.library, error.to_string()).next(NEXT);
+    }
+    let problem = Problem::from(error);
     match problem.code.as_str() {
-        "library_unavailable" => problem.next("see to it, then repeat this; no library was added"),
+        "library_unavailable" => problem.next(NEXT),
         _ => problem,
     }
 }
@@ -167,7 +173,8 @@ async fn make(name: &str, folder: &Path, shape: &VirtualShape) -> Result<(), Pro
         cartridges: wanted.cartridges.unwrap_or(slots / 2),
     };
     let place = folder.to_owned();
-    Ok(blocking(name, move || Library::create(&place, &shape)).await??)
+    let made = blocking(name, move || Library::create(&place, &shape)).await?;
+    made.map_err(not_added)
 }
 
 // ---------------------------------------------------------------------------------------------------- look and fill

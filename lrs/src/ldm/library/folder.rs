@@ -66,7 +66,13 @@ fn make(folder: &Path, new: &NewLibrary) -> Result<(), Trouble> {
             new.cartridges, new.slots
         )));
     }
-    let failed = |error: std::io::Error| Trouble::Folder(format!("{}: {error}", folder.display()));
+    let failed = |error: std::io::Error| {
+        let words = format!("{}: {error}", folder.display());
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Trouble::Refused(words),
+            _ => Trouble::Folder(words),
+        }
+    };
     let place = std::path::absolute(folder).map_err(failed)?;
     let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
         return Err(Trouble::Refused(format!("{} cannot be a library", folder.display())));
@@ -74,6 +80,9 @@ fn make(folder: &Path, new: &NewLibrary) -> Result<(), Trouble> {
     let is_empty = match std::fs::read_dir(&place) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(Trouble::Refused(format!("{} is no folder", folder.display())));
+        }
         Err(error) => return Err(failed(error)),
     };
     if !is_empty {
@@ -85,6 +94,7 @@ fn make(folder: &Path, new: &NewLibrary) -> Result<(), Trouble> {
         // Of somebody who died while he made it.
         std::fs::remove_dir_all(&draft).map_err(failed)?;
     }
+    std::fs::create_dir(&draft).map_err(failed)?;
     let made = fill(&draft, new).and_then(|()| {
         std::fs::rename(&draft, &place)
             .and_then(|()| File::open(parent)?.sync_all())

@@ -11,6 +11,7 @@ use super::{Library, Make};
 use crate::ldm::changer::ScsiChanger;
 use crate::ldm::drive::scsi::link::Link;
 use crate::ldm::drive::{Drive, DriveFault, Generation, ScsiDrive};
+use crate::ldm::holders;
 use crate::ldm::scsi::inquiry::{self, DeviceType};
 use crate::ldm::scsi::reservation::Key;
 use crate::ldm::scsi::{Cdb, Transport};
@@ -88,9 +89,13 @@ fn open_virtual(name: &str, folder: &Path, terms: &Terms) -> Result<Library, Tro
 fn lock(folder: &Path) -> Result<Flock<File>, Trouble> {
     let unusable = |why: String| Trouble::Unusable(format!("{}: {why}", folder.display()));
     let opened = File::open(folder).map_err(|error| unusable(error.to_string()))?;
-    Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => unusable("another program has this library open".to_owned()),
-        errno => unusable(errno.to_string()),
+    Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(own, errno)| {
+        // Not counted among those who have it open.
+        drop(own);
+        unusable(match errno {
+            Errno::EWOULDBLOCK => format!("another program has this library open: {}", holders::told(folder)),
+            errno => errno.to_string(),
+        })
     })
 }
 
@@ -108,8 +113,10 @@ fn open_scsi(name: &str, changer: &Path, terms: &Terms) -> Result<Library, Troub
 
 fn assemble(name: &str, devices: Devices, make: Make) -> Result<Library, Trouble> {
     let Devices { wires, key, patience } = devices;
-    let changer = ScsiChanger::with_clock(wires.changer, patience.clone())
-        .map_err(|error| Trouble::Unusable(error.to_string()))?;
+    let changer = ScsiChanger::with_clock(wires.changer, patience.clone()).map_err(|error| match error.fault {
+        DriveFault::Unfit(_) => Trouble::Unusable(error.to_string()),
+        _ => Trouble::Changer(error),
+    })?;
     let mut arm = Arm::new(changer, patience.clone());
     let inventory = arm.look()?;
     let found = tapes(wires.drives, wires.passed, &patience);

@@ -6,6 +6,7 @@
 mod ioctl;
 
 use super::{Completion, Status, Transfer, Transport, TransportError};
+use crate::ldm::holders;
 use ioctl::{Direction, Request};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -42,8 +43,8 @@ pub enum SgError {
     #[error("{0} is no node of the generic SCSI driver: {1}")]
     NotGeneric(String, &'static str),
     /// Another program has it.
-    #[error("{0} is in use by another program")]
-    Busy(String),
+    #[error("{0} is in use by another program: {1}")]
+    Busy(String, String),
     /// This user may not.
     #[error("{0} may not be opened for reading and writing by this user")]
     NoPermission(String),
@@ -91,7 +92,10 @@ fn refusal(name: &str, errno: Errno) -> SgError {
     match errno {
         Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOTDIR => SgError::NoSuchDevice(name),
         Errno::EISDIR => SgError::NotGeneric(name, "it is a directory"),
-        Errno::EBUSY => SgError::Busy(name),
+        Errno::EBUSY => {
+            let holders = holders::told(Path::new(&name));
+            SgError::Busy(name, holders)
+        }
         Errno::EACCES | Errno::EPERM | Errno::EROFS => SgError::NoPermission(name),
         other => SgError::Other(name, other),
     }

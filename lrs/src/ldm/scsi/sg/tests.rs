@@ -28,7 +28,10 @@ fn what_is_not_there_or_something_else_is_told_plainly() {
 #[test]
 fn each_refusal_of_the_kernel_has_its_words() {
     let words = |errno| refusal("sg3", errno).to_string();
-    assert_eq!(words(Errno::EBUSY), "sg3 is in use by another program");
+    assert_eq!(
+        words(Errno::EBUSY),
+        "sg3 is in use by another program: a program that this user may not look into"
+    );
     assert_eq!(words(Errno::ENXIO), "sg3: there is no such device");
     assert!(words(Errno::EACCES).contains("by this user"));
     assert!(words(Errno::EIO).contains("EIO"));
