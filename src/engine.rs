@@ -87,6 +87,8 @@ pub(crate) struct Run<'a> {
     turns: Turns,
     /// Recorded, and not copied yet.
     ahead: Option<prepare::Ahead>,
+    /// Recorded, and given to no target: to be withdrawn.
+    untouched: Vec<crate::mover::Item>,
     /// Durable, and not swapped yet.
     due: Vec<SwapEntry>,
     /// Synced since the last index commit, by target.
@@ -202,6 +204,7 @@ impl<'a> Run<'a> {
             allocation: None,
             turns: Turns::default(),
             ahead: None,
+            untouched: vec![],
             due: vec![],
             unindexed: BTreeMap::new(),
             inherited: vec![],

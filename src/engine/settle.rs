@@ -45,13 +45,16 @@ struct Blamed {
 const MAX_FAILED_SYNCS: u32 = 2;
 
 impl Run<'_> {
-    /// Puts away what failed, syncs what was written, swaps what is durable. Everything recorded ends swapped or orphan.
+    /// Puts away what failed, syncs what was written, swaps what is durable. Everything recorded ends
+    /// swapped, orphan or withdrawn.
     pub(super) async fn settle(
         &mut self,
         copied: Copied,
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
-        let begun = copied.not_begun.is_empty() && copied.untouched.is_empty();
+        let begun = copied.unheard.is_empty() && copied.untouched.is_empty();
+        // Whatever fails before they are withdrawn, `wind_up` has them.
+        self.untouched.extend(copied.untouched);
         let blamed = self.blame_copied(copied.failed).await?;
         let (mut replan, mut exhausted) = (blamed.replan || !begun, blamed.exhausted);
         let mut unended = BTreeMap::new();
@@ -71,15 +74,13 @@ impl Run<'_> {
                 .await?;
         }
         let alive: BTreeSet<ExtentId> = durable.iter().map(|entry| entry.new.extent().id).collect();
-        let untouched: BTreeSet<ExtentId> = copied.untouched.iter().map(|item| item.tag.extent).collect();
+        let untouched: BTreeSet<ExtentId> = self.untouched.iter().map(|item| item.tag.extent).collect();
         let lost = recorded
             .keys()
             .filter(|id| !alive.contains(id) && !untouched.contains(id));
         let lost: Vec<ExtentId> = lost.copied().collect();
         let left_out = self.leave_out(copied.misfits).await?;
         let put_aside = left_out + self.refuse(copied.refused).await? + self.doubt(blamed.bad).await?;
-        self.give_up(&lost).await?;
-        self.withdraw(copied.untouched).await?;
         // What follows is recorded already, and copied while this is swapped.
         let follows = self.ahead.is_some() && !replan && exhausted.is_none();
         let swapped = match follows {
@@ -89,6 +90,9 @@ impl Run<'_> {
             }
             false => self.swap(durable).await?,
         };
+        // What is durable counts whatever becomes of these.
+        self.give_up(&lost).await?;
+        self.withdraw_untouched().await?;
         if let Some(error) = exhausted {
             // Everything recorded is put away. More of the same would fail in the same way, for ever.
             return Err(error.into());
@@ -284,7 +288,8 @@ impl Run<'_> {
     pub(super) async fn put_away(&mut self, copied: Copied, recorded: &BTreeMap<ExtentId, ByteCount>) {
         let written: ByteCount = copied.written.iter().map(|(_, one)| one.extent().bytes).sum();
         let rows: Vec<ExtentId> = recorded.keys().copied().collect();
-        let given_up = match self.withdraw(copied.untouched).await {
+        self.untouched.extend(copied.untouched);
+        let given_up = match self.withdraw_untouched().await {
             Ok(()) => self.give_up(&rows).await,
             Err(problem) => Err(problem),
         };
@@ -340,13 +345,14 @@ impl Run<'_> {
         }
     }
 
-    /// Ends what was begun beside a window that is not followed by another one: swaps what is durable, gives up what was
+    /// Ends what was begun beside a window that is not followed by another one: swaps what is durable, withdraws what was
     /// only recorded.
     async fn wind_up(&mut self) -> Result<(), Problem> {
         let due = std::mem::take(&mut self.due);
         let swapped = self.swap(due).await;
-        let ahead = self.ahead.take();
-        let withdrawn = self.withdraw(ahead.map_or_else(Vec::new, |ahead| ahead.items)).await;
+        self.untouched
+            .extend(self.ahead.take().into_iter().flat_map(|ahead| ahead.items));
+        let withdrawn = self.withdraw_untouched().await;
         // What failed first is what is told.
         swapped?;
         withdrawn
@@ -354,7 +360,8 @@ impl Run<'_> {
 
     /// Deletes the rows of what was recorded and given to no target. Left as orphans they would keep their addresses, and a
     /// job that gives way again and again would look for a new one for each extent every time.
-    async fn withdraw(&mut self, items: Vec<Item>) -> Result<(), Problem> {
+    async fn withdraw_untouched(&mut self) -> Result<(), Problem> {
+        let items = std::mem::take(&mut self.untouched);
         if items.is_empty() {
             return Ok(());
         }

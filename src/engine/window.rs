@@ -185,7 +185,13 @@ impl Run<'_> {
 
     /// A recorded window, but for those that its targets cannot keep: they are listed, and the others go on.
     async fn taken(&mut self, items: Vec<Item>, misfits: Vec<Misfit>, left: u64) -> Result<Taken, Problem> {
-        let left_out = self.leave_out(misfits).await?;
+        let left_out = match self.leave_out(misfits).await {
+            Ok(left_out) => left_out,
+            Err(problem) => {
+                self.untouched.extend(items);
+                return Err(problem);
+            }
+        };
         self.turns.settled(left_out);
         let left = left + left_out;
         Ok(match items.is_empty() {

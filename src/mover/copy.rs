@@ -114,9 +114,9 @@ pub struct Copied {
     pub refused: Vec<(ExtentId, Oid, String)>,
     /// Not written, for what is said of them.
     pub misfits: Vec<Misfit>,
-    /// Not begun, because their target took nothing more, or did not tell how far it came.
-    pub not_begun: Vec<Item>,
-    /// Given to no target at all, because a stop was asked for.
+    /// Of which nothing was heard: their target's drive went away while it had them.
+    pub unheard: Vec<Item>,
+    /// Given to no target at all, because a stop was asked for, or as theirs took nothing more.
     pub untouched: Vec<Item>,
 }
 

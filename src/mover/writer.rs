@@ -111,7 +111,7 @@ impl Writer {
             }
         }
         if self.closed.contains(&target) {
-            return self.copied.not_begun.extend(group.into_iter().map(|given| given.item));
+            return self.copied.untouched.extend(group.into_iter().map(|given| given.item));
         }
         let (mut taken, mut work) = (vec![], vec![]);
         for Given { item, buffer, receipt } in group {
@@ -137,12 +137,17 @@ impl Writer {
             Ok(written) => written,
             Err(gone) => (vec![], Some(NotTaken::Gone(gone))),
         };
+        let unheard = matches!(why, Some(NotTaken::Gone(_)));
         let mut tried = tried.into_iter();
         for (item, digests) in group {
             match tried.next() {
                 Some(Ok(receipt)) => self.accept(item, digests, receipt),
                 Some(Err(error)) => self.leave_out(item.into_parts().1, error),
-                None => self.refuse(item, why.take()),
+                None => match why.take() {
+                    Some(why) => self.refuse(item, why),
+                    None if unheard => self.copied.unheard.push(item),
+                    None => self.copied.untouched.push(item),
+                },
             }
         }
     }
@@ -165,11 +170,9 @@ impl Writer {
         }
     }
 
-    /// The first that its target did not take, for this reason; those after it were not begun.
-    fn refuse(&mut self, item: Item, why: Option<NotTaken>) {
-        let Some(why) = why else {
-            return self.copied.not_begun.push(item);
-        };
+    /// The first that its target did not take, for this reason: those after it were not begun, but where nothing was
+    /// heard of how far it came.
+    fn refuse(&mut self, item: Item, why: NotTaken) {
         self.closed.insert(item.target);
         match why {
             NotTaken::NoRoom => self.copied.failed.push((item, Failure::NoRoom)),
@@ -256,7 +259,7 @@ impl Writer {
             Under::Open(handle) => handle,
             Under::Lost(failure) => return self.copied.failed.push((item, failure)),
             Under::Misfit(error) => return self.leave_out(item.into_parts().1, error),
-            Under::Shut => return self.copied.not_begun.push(item),
+            Under::Shut => return self.copied.untouched.push(item),
             Under::NotCreated => unreachable!("an empty extent was created just now"),
         };
         let (recorded, rest) = item.into_parts();
