@@ -18,7 +18,7 @@ use dss::catalogue::NewLibrary as Row;
 use dss::model::{Library as Known, LibraryKind};
 use lrs::ldm::library::{Library, LibraryError, NewLibrary as Shape, Trouble};
 use lrs::ldm::virt::Technology;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a new virtual library has unless it was typed: two drives, so that a tape is read while another is written.
@@ -120,7 +120,7 @@ async fn add(State(daemon): State<Arc<Daemon>>, Json(request): Json<LibraryAddRe
 /// or that another program has, is refused like any other that was typed.
 fn not_added(error: LibraryError) -> Problem {
     const NEXT: &str = "see to it, or name another place, then repeat this; no library was added";
-    if let Trouble::Unusable(_) = error.trouble {
+    if let Trouble::NotToBeHad(_) = error.trouble {
         return Problem::refused("library_refused", &error.library, error.to_string()).next(NEXT);
     }
     let problem = Problem::from(error);
@@ -140,12 +140,19 @@ async fn refuse_known(daemon: &Daemon, name: &str, place: &Path) -> Result<(), P
             let message = format!("library {name} exists: it is {} {}", known.kind, known.place);
             return Err(Problem::refused("exists", name, message).next("choose another name"));
         }
-        if Path::new(&known.place) == place {
+        if is_same(name, &known.place, place).await? {
             let message = format!("{} is library {} already", place.display(), known.name);
             return Err(Problem::refused("exists", name, message).next("use it under that name"));
         }
     }
     Ok(())
+}
+
+/// Whether two names are of one place, by whatever way they lead there.
+async fn is_same(name: &str, known: &str, place: &Path) -> Result<bool, Problem> {
+    let (known, place) = (PathBuf::from(known), place.to_owned());
+    let real = |path: PathBuf| std::fs::canonicalize(&path).unwrap_or(path);
+    blocking(name, move || real(known) == real(place)).await
 }
 
 /// Makes a virtual library where none is. One that is there is taken as it is, unless another shape was asked for.

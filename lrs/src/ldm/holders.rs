@@ -1,36 +1,60 @@
-//! Who on this host has a file or a device open, as far as the kernel tells this user.
+//! Who on this host has a file or a device open, as far as the kernel tells this user. What processes have open is never
+//! asked itself: one whose file system does not answer would hold up whoever asks.
 
-use std::fs::Metadata;
+use std::fs::FileType;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Of how many is told.
 const MOST: usize = 3;
 
-/// In words: programs with their numbers, or that it is none that this user may look into.
+/// In words: programs with their numbers, or that none was found.
 pub fn told(path: &Path) -> String {
     let mut found = of(path);
     let more = found.len().saturating_sub(MOST);
     found.truncate(MOST);
     match (found.is_empty(), more) {
-        (true, _) => "a program that this user may not look into".to_owned(),
+        (true, _) => "by whom is not to be seen from here".to_owned(),
         (false, 0) => found.join(", "),
         (false, more) => format!("{} and {more} more", found.join(", ")),
     }
 }
 
-/// What tells one file from another, and one device from another whatever its nodes are called.
-fn identity(found: &Metadata) -> (bool, u64, u64) {
-    let kind = found.file_type();
-    match kind.is_char_device() || kind.is_block_device() {
-        true => (true, 0, found.rdev()),
-        false => (false, found.dev(), found.ino()),
+/// What is looked for: a device whatever its nodes are called, anything else by its path.
+enum Wanted {
+    Device(u64),
+    Path(PathBuf),
+}
+
+fn is_device(kind: FileType) -> bool {
+    kind.is_char_device() || kind.is_block_device()
+}
+
+impl Wanted {
+    fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        match is_device(found.file_type()) {
+            true => Some(Self::Device(found.rdev())),
+            false => std::fs::canonicalize(path).ok().map(Self::Path),
+        }
+    }
+
+    /// Whether what a process has open by this name is it. Nodes below /dev answer at once.
+    fn is(&self, opened: &Path) -> bool {
+        match self {
+            Self::Path(path) => path == opened,
+            Self::Device(number) => {
+                opened.starts_with("/dev")
+                    && std::fs::metadata(opened)
+                        .is_ok_and(|found| is_device(found.file_type()) && found.rdev() == *number)
+            }
+        }
     }
 }
 
 /// Every process that has it open and that this user may look into, by number.
 fn of(path: &Path) -> Vec<String> {
-    let Ok(wanted) = std::fs::metadata(path).map(|found| identity(&found)) else {
+    let Some(wanted) = Wanted::of(path) else {
         return Vec::new();
     };
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -41,13 +65,16 @@ fn of(path: &Path) -> Vec<String> {
     pids.sort_unstable();
     let has = |pid: &u32| {
         let mut open = entries(&Path::new("/proc").join(pid.to_string()).join("fd"));
-        open.any(|entry| std::fs::metadata(entry.path()).is_ok_and(|found| identity(&found) == wanted))
+        open.any(|entry| std::fs::read_link(entry.path()).is_ok_and(|opened| wanted.is(&opened)))
     };
     pids.into_iter().filter(has).map(named).collect()
 }
 
 /// A process by its name and number.
 fn named(pid: u32) -> String {
+    if pid == std::process::id() {
+        return format!("this respoold itself (pid {pid})");
+    }
     match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
         Ok(name) => format!("{} (pid {pid})", name.trim()),
         Err(_) => format!("pid {pid}"),
@@ -61,23 +88,32 @@ mod tests {
     #[test]
     fn whoever_has_it_open_is_named_with_his_number() {
         let folder = tempfile::tempdir().unwrap();
-        let own = std::process::id();
-        assert_eq!(told(folder.path()), "a program that this user may not look into");
+        let own = format!("this respoold itself (pid {})", std::process::id());
+        assert_eq!(told(folder.path()), "by whom is not to be seen from here");
         let held = std::fs::File::open(folder.path()).unwrap();
-        assert!(
-            told(folder.path()).ends_with(&format!("(pid {own})")),
-            "{}",
-            told(folder.path())
-        );
+        assert_eq!(told(folder.path()), own);
+        let link = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), link.path().join("link")).unwrap();
+        assert_eq!(told(&link.path().join("link")), own);
         drop(held);
-        assert_eq!(of(folder.path()), Vec::<String>::new());
-        assert_eq!(of(&folder.path().join("nowhere")), Vec::<String>::new());
+        assert!(of(&folder.path().join("nowhere")).is_empty());
         // A device is the same by whatever node it was opened.
         let _null = std::fs::File::open("/dev/null").unwrap();
-        assert!(
-            of(Path::new("/dev/null"))
-                .iter()
-                .any(|one| one.contains(&format!("(pid {own})")))
-        );
+        assert!(of(Path::new("/dev/null")).contains(&own));
+    }
+
+    /// Another process of this user, by its own name.
+    #[test]
+    fn another_program_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(std::fs::File::open(folder.path()).unwrap())
+            .spawn()
+            .unwrap();
+        let words = told(folder.path());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(words.contains(&format!("sleep (pid {})", other.id())), "{words}");
     }
 }

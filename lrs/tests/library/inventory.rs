@@ -84,11 +84,11 @@ fn a_virtual_library_is_opened_by_one_at_a_time() {
         refused.to_string().contains("another program has this library open"),
         "{refused}"
     );
-    assert!(matches!(refused, Trouble::Unusable(_)));
+    assert!(matches!(refused, Trouble::NotToBeHad(_)));
     let rig = rig.again("", |_| {});
     rig.library.inventory().unwrap();
     let nowhere = trouble(opened(&rig.folder.path().join("nowhere"), ""));
-    assert!(matches!(nowhere, Trouble::Unusable(_)), "{nowhere}");
+    assert!(matches!(nowhere, Trouble::NotToBeHad(_)), "{nowhere}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lrs::ldm::library::{LibraryError, Trouble};
 /// What helps a library that did not do what was asked.
 fn library_advice(trouble: &Trouble) -> &'static str {
     match trouble {
-        Trouble::Unusable(_) | Trouble::Folder(_) => {
+        Trouble::NotToBeHad(_) | Trouble::Unusable(_) | Trouble::Folder(_) => {
             "see to it, then run `respool library scan`; `respool library list` tells how it is"
         }
         Trouble::Changer(_) | Trouble::Arm { .. } | Trouble::OutOfReach { .. } => {

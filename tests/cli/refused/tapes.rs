@@ -81,6 +81,7 @@ fn what_is_no_library_is_refused_and_left_as_it_is() {
     let site = loft(&["a"], 3);
     fs::write(site.root().join("file"), "new").unwrap();
     fs::create_dir(site.root().join("full")).unwrap();
+    std::os::unix::fs::symlink("lib0", site.root().join("link")).unwrap();
     fs::write(site.root().join("full/precious"), "precious").unwrap();
     let mut refusals = Refusals::new(&site, &["lib0", "full"], "Libraries and drives that are not there");
     for (typed, code) in [
@@ -89,6 +90,7 @@ fn what_is_no_library_is_refused_and_left_as_it_is() {
         ("library add scsi lib1 file", 2),
         ("library add virtual lib0 other", 2),
         ("library add virtual lib1 lib0", 2),
+        ("library add virtual lib1 link", 2),
         ("library add virtual lib1 full", 2),
         ("library add virtual lib1 file", 2),
         ("library add virtual lib1 other --slots 2 --cartridges 3", 2),

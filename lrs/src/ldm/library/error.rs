@@ -23,6 +23,9 @@ pub struct LibraryError {
 /// What went wrong. Unless it says otherwise, nothing was moved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
+    /// What was named is no library, or is not to be had by this respoold.
+    #[error("it cannot be used: {_0}")]
+    NotToBeHad(String),
     /// It cannot be opened or made.
     #[error("it cannot be used: {_0}")]
     Unusable(String),
@@ -179,7 +182,8 @@ impl Trouble {
     /// Who is to blame.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Unusable(_)
+            Self::NotToBeHad(_)
+            | Self::Unusable(_)
             | Self::Changer(_)
             | Self::NotHere { .. }
             | Self::Twice { .. }
@@ -214,7 +218,8 @@ impl Trouble {
             | Self::AnotherCartridge { .. }
             | Self::WrongGeneration { .. }
             | Self::Unfit { .. } => Disposition::MoveElsewhere,
-            Self::Unusable(_)
+            Self::NotToBeHad(_)
+            | Self::Unusable(_)
             | Self::Changer(_)
             | Self::NoSuchBay(_)
             | Self::Unreachable { .. }

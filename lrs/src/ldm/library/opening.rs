@@ -14,12 +14,14 @@ use crate::ldm::drive::{Drive, DriveFault, Generation, ScsiDrive};
 use crate::ldm::holders;
 use crate::ldm::scsi::inquiry::{self, DeviceType};
 use crate::ldm::scsi::reservation::Key;
+use crate::ldm::scsi::sg::SgError;
 use crate::ldm::scsi::{Cdb, Transport};
 use crate::ldm::virt::{Rehearsal, VirtualLibrary};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +32,7 @@ impl Library {
     /// Opens a library for this process alone, and finds out what is where. Nothing is moved, and nothing is loaded.
     ///
     /// # Errors
-    /// `Unusable`, `Folder` or `Changer`. A drive that cannot be reached is a bay that says so, and no error.
+    /// `NotToBeHad`, `Unusable`, `Folder` or `Changer`. A drive that cannot be reached is a bay that says so, and no error.
     pub fn open(spec: &Spec, terms: &Terms) -> LibraryResult<Self> {
         let opened = match spec {
             Spec::Virtual { name, folder } => open_virtual(name, folder, terms),
@@ -87,22 +89,31 @@ fn open_virtual(name: &str, folder: &Path, terms: &Terms) -> Result<Library, Tro
 
 /// Two processes that keep an inventory in memory would each undo what the other did.
 fn lock(folder: &Path) -> Result<Flock<File>, Trouble> {
-    let unusable = |why: String| Trouble::Unusable(format!("{}: {why}", folder.display()));
-    let opened = File::open(folder).map_err(|error| unusable(error.to_string()))?;
+    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", folder.display());
+    let opened = File::open(folder).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
+            Trouble::NotToBeHad(told(&error))
+        }
+        _ => Trouble::Unusable(told(&error)),
+    })?;
     Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(own, errno)| {
         // Not counted among those who have it open.
         drop(own);
-        unusable(match errno {
-            Errno::EWOULDBLOCK => format!("another program has this library open: {}", holders::told(folder)),
-            errno => errno.to_string(),
-        })
+        match errno {
+            Errno::EWOULDBLOCK => {
+                let by = holders::told(folder);
+                Trouble::NotToBeHad(told(&format!("another program has this library open: {by}")))
+            }
+            errno => Trouble::Unusable(told(&errno)),
+        }
     })
 }
 
 fn open_scsi(name: &str, changer: &Path, terms: &Terms) -> Result<Library, Trouble> {
-    let wires = Host::default()
-        .wires(changer)
-        .map_err(|error| Trouble::Unusable(error.to_string()))?;
+    let wires = Host::default().wires(changer).map_err(|error| match error {
+        SgError::Other(..) => Trouble::Unusable(error.to_string()),
+        _ => Trouble::NotToBeHad(error.to_string()),
+    })?;
     let devices = Devices {
         wires,
         key: terms.key,
@@ -114,7 +125,7 @@ fn open_scsi(name: &str, changer: &Path, terms: &Terms) -> Result<Library, Troub
 fn assemble(name: &str, devices: Devices, make: Make) -> Result<Library, Trouble> {
     let Devices { wires, key, patience } = devices;
     let changer = ScsiChanger::with_clock(wires.changer, patience.clone()).map_err(|error| match error.fault {
-        DriveFault::Unfit(_) => Trouble::Unusable(error.to_string()),
+        DriveFault::Unfit(_) => Trouble::NotToBeHad(error.to_string()),
         _ => Trouble::Changer(error),
     })?;
     let mut arm = Arm::new(changer, patience.clone());
@@ -122,7 +133,7 @@ fn assemble(name: &str, devices: Devices, make: Make) -> Result<Library, Trouble
     let found = tapes(wires.drives, wires.passed, &patience);
     let matched = matches(inventory.elements(), &found.serials, &found.passed);
     if matched.is_empty() {
-        return Err(Trouble::Unusable("it has no drives".to_owned()));
+        return Err(Trouble::NotToBeHad("it has no drives".to_owned()));
     }
     let mut ways: Vec<Option<Wire>> = found.wires.into_iter().map(Some).collect();
     let opener = |wire: Wire| ScsiDrive::with_clock(wire, key, patience.clone());

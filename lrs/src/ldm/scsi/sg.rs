@@ -43,7 +43,7 @@ pub enum SgError {
     #[error("{0} is no node of the generic SCSI driver: {1}")]
     NotGeneric(String, &'static str),
     /// Another program has it.
-    #[error("{0} is in use by another program: {1}")]
+    #[error("{0} is in use: {1}")]
     Busy(String, String),
     /// This user may not.
     #[error("{0} may not be opened for reading and writing by this user")]

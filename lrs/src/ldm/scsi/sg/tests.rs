@@ -30,7 +30,7 @@ fn each_refusal_of_the_kernel_has_its_words() {
     let words = |errno| refusal("sg3", errno).to_string();
     assert_eq!(
         words(Errno::EBUSY),
-        "sg3 is in use by another program: a program that this user may not look into"
+        "sg3 is in use: by whom is not to be seen from here"
     );
     assert_eq!(words(Errno::ENXIO), "sg3: there is no such device");
     assert!(words(Errno::EACCES).contains("by this user"));
