@@ -73,7 +73,10 @@ async fn import(State(daemon): State<Arc<Daemon>>, Json(request): Json<TapeImpor
         class: request.class.as_deref(),
     };
     let (mut report, medium) = match look(&daemon, &place, &wish).await? {
-        Seen::Known(medium) => (known(&place, &medium), Some(*medium)),
+        Seen::Known(medium) => {
+            refuse_other_wishes(&medium, &wish)?;
+            (known(&place, &medium), Some(*medium))
+        }
         Seen::Ours(label) if request.dry_run => return Err(no_dry_run(&place, &label).into()),
         Seen::Ours(label) => {
             refuse_wishes(&place, &label, &request)?;
@@ -176,6 +179,35 @@ fn no_dry_run(place: &Place, label: &Label) -> Problem {
         .next("import it without --dry-run: what the catalogue knows is never changed by that")
 }
 
+/// What is asked for again may only be what the medium is already: an answer that was lost is asked for with the same
+/// words. Under what its paths were put is not kept, so that is not compared; they stay what they are.
+fn refuse_other_wishes(medium: &Medium, wish: &Wish<'_>) -> Result<(), Problem> {
+    let wishes = [
+        ("--name", wish.name.is_some_and(|name| name != medium.name)),
+        ("--tags", !wish.tags.is_subset(&medium.tags)),
+        ("--class", wish.class.is_some() && wish.class != medium.class.as_deref()),
+    ];
+    let Some(asked) = named(&wishes) else { return Ok(()) };
+    let message = format!(
+        "it is medium {} already, and {asked} would not change it; nothing was imported",
+        medium.name
+    );
+    Err(Problem::refused("exists", &medium.name, message).next(format!(
+        "`respool medium set {} tags=T,...` and `class=C` say what is yours to say",
+        medium.name
+    )))
+}
+
+/// The options among these that were asked for, in words.
+fn named(wishes: &[(&str, bool)]) -> Option<String> {
+    let asked: Vec<&str> = wishes
+        .iter()
+        .filter(|(_, asked)| *asked)
+        .map(|(option, _)| *option)
+        .collect();
+    (!asked.is_empty()).then(|| asked.join(", "))
+}
+
 /// What is asked for that only a volume of other software can have: a tape of respool's own says itself what it is called
 /// and what its objects are, and its bytes have digests.
 fn refuse_wishes(place: &Place, label: &Label, request: &TapeImportRequest) -> Result<(), Problem> {
@@ -186,19 +218,10 @@ fn refuse_wishes(place: &Place, label: &Label, request: &TapeImportRequest) -> R
         ("--tags", !request.tags.is_empty()),
         ("--class", request.class.is_some()),
     ];
-    let asked: Vec<&str> = wishes
-        .iter()
-        .filter(|(_, asked)| *asked)
-        .map(|(option, _)| *option)
-        .collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
+    let Some(asked) = named(&wishes) else { return Ok(()) };
     let message = format!(
-        "{} is medium {} of respool and comes as it is, not with {}; nothing was imported",
-        place.barcode,
-        label.name,
-        asked.join(", ")
+        "{} is medium {} of respool and comes as it is, not with {asked}; nothing was imported",
+        place.barcode, label.name
     );
     Err(Problem::refused("not_foreign", &place.barcode, message).next(format!(
         "import it without; then `respool medium set {} tags=T,...` and `class=C` say what is yours to say",

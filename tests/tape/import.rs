@@ -467,6 +467,11 @@ fn what_holds_no_volume_is_refused() {
     refused(&site, &["tape", "import", &barcode(0)], "no_volume");
     tapes(&site, &["a"]);
     let known = site.ok(&["tape", "import", "a"]);
+    // The same words again change nothing, and others would not.
+    site.ok(&["tape", "import", "a", "--name", "a", "--under", "x"]);
+    for wish in [["--name", "b"], ["--tags", "lab"], ["--class", "cold"]] {
+        refused(&site, &[&["tape", "import", "a"], &wish[..]].concat(), "exists");
+    }
     assert_eq!(known["known"], true);
     refused(&site, &["tape", "compact", "a", "--onto", "a"], "same_tape");
     refused(&site, &["tape", "import", "a", "--verify"], "not_foreign");
