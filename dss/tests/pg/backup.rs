@@ -138,3 +138,39 @@ async fn e16_a_backup_has_what_is_known_of_tapes() {
     let dropped = fresh.raw().await.execute(AssertSqlSafe(dropped)).await;
     dropped.expect("it was kept");
 }
+
+/// I3: a place that no tape has is found when its row is put back, and the catalogue in use stays.
+#[tokio::test]
+async fn i3_a_backup_with_a_place_that_no_tape_has_is_not_put_back() {
+    let _turn = TURN.lock().await;
+    let fresh = support::fresh(Arc::new(NoDrill)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.backup");
+    let access = Access::private(fresh.database.connect_options(), Binaries::newest().unwrap());
+    let (tape, _) = fresh.medium("tape").await;
+    fresh
+        .pg
+        .import(tape, vec![support::found(0)], Adopt::Yes, now())
+        .await
+        .unwrap();
+    let mut raw = fresh.raw().await;
+    for statement in [
+        "ALTER TABLE extent DISABLE TRIGGER USER",
+        "UPDATE extent SET span = 'anywhere'",
+        "ALTER TABLE extent ENABLE TRIGGER USER",
+    ] {
+        raw.execute(statement).await.unwrap();
+    }
+    drop(raw);
+    backup::make(&access, &path, now()).await.unwrap();
+    fresh.pg.close().await;
+    let refused = backup::put_back(&access, &path, Replace::Itself, now()).await;
+    let Err(BackupError::Unfit(why)) = refused else {
+        panic!("it was put back: {refused:?}")
+    };
+    assert!(why.contains("anywhere"), "{why}");
+    let mut raw = fresh.raw().await;
+    raw.execute("SELECT FROM medium")
+        .await
+        .expect("what was in use is there");
+}

@@ -38,8 +38,8 @@ async fn one_extent() -> (support::Fresh, PgConnection) {
     (fresh, raw)
 }
 
-/// I3: the database takes a place if and only if the model does, for an extent of this size; also when rows are put back
-/// from a file, where ordinary triggers rest.
+/// I3: the database takes a place if and only if the model does, for an extent of this size; also where ordinary triggers
+/// rest.
 #[tokio::test]
 async fn i3_the_database_and_the_model_take_the_same_places() {
     let (_fresh, mut raw) = one_extent().await;

@@ -34,6 +34,14 @@ const AFTERWARDS: [&str; 9] = [
     "SELECT nextval('revision')",
 ];
 
+/// Has the trigger that looks at a place look at each one: while rows were put back, their triggers were not there yet.
+const PLACES: [&str; 4] = [
+    "CREATE TEMP TABLE place (id uuid, bytes bigint, span text) ON COMMIT DROP",
+    "CREATE TRIGGER place BEFORE INSERT ON place FOR EACH ROW EXECUTE FUNCTION extent_fills_span()",
+    "INSERT INTO place SELECT id, bytes, span FROM extent WHERE span IS NOT NULL",
+    "DROP TABLE place",
+];
+
 /// Which catalogue a backup may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replace {
@@ -177,6 +185,11 @@ async fn stage(
 async fn settle(access: &Access, manifest: &BackupManifest, now: Timestamp) -> Result<Staged, BackupError> {
     let mut connection = access.connect(STAGING).await?;
     let mut tx = connection.begin().await.map_err(sql("begin"))?;
+    for statement in PLACES {
+        tx.execute(statement)
+            .await
+            .map_err(|error| BackupError::Unfit(format!("what it says of places on tapes is not so: {error}")))?;
+    }
     for statement in AFTERWARDS {
         tx.execute(statement)
             .await
