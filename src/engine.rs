@@ -34,7 +34,7 @@ pub use planning::{PlanStep, Planned, Staying, Steps, named_stays, plan};
 pub use reclaim::{Erased, erase, erase_fenced, reclaim_due};
 pub use recognise::{recognise, recognise_unseen};
 pub use restore::{Restored, restore};
-pub use submit::submit;
+pub use submit::{may_be_emptied, submit};
 pub use sweep::{Swept, sweep};
 pub use takeover::take_over;
 

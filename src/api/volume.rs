@@ -54,6 +54,9 @@ pub struct Prepared {
     pub sources: Vec<String>,
     /// The medium that takes what lives on them; None: with --plan, it is none yet.
     pub target: Option<String>,
+    /// Whether the target was made a medium for that: it was formatted.
+    #[serde(default)]
+    pub target_made: bool,
     /// What was imported for that.
     pub imported: Vec<TapeImportReport>,
     /// Why nothing was done.

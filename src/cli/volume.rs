@@ -8,9 +8,9 @@ use super::table::pairs;
 use super::tape::Place;
 use super::visible::on_one_line;
 use super::{Context, Done, interrupts};
-use crate::api::units::parse_span;
+use crate::api::units::{parse_span, parse_tag};
 use crate::api::volume::{CompactRequest, Prepared, TapeImportReport, TapeImportRequest};
-use crate::api::{JobReport, RepackRequest, exit};
+use crate::api::{JobReport, Problem, RepackRequest, exit};
 use clap::ValueHint;
 use dss::model::{Oid, Quarantine, VerifyMode};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct Import {
     #[arg(long)]
     verify: bool,
     /// Words to choose media by
-    #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
+    #[arg(long, value_delimiter = ',', value_parser = parse_tag, value_name = "T,...", value_hint = ValueHint::Other)]
     tags: Vec<String>,
     /// Its class of storage
     #[arg(long, value_name = "C", value_hint = ValueHint::Other)]
@@ -135,7 +135,8 @@ impl Compact {
         }
         context.output.note(&context.globals.within(&told(&prepared)));
         let early = interrupts()?;
-        let job: JobReport = client.call("/v1/repack", &repack).await?;
+        let job: Result<JobReport, Problem> = client.call("/v1/repack", &repack).await;
+        let job = job.map_err(|problem| after(&prepared, problem))?;
         let moved = follow_from(context, &client, job.job, (CtrlC::PausesJob, early)).await?;
         if repack.quarantine == Some(Quarantine::Forever) {
             context.output.note(&context.globals.within(&kept(&prepared)));
@@ -234,6 +235,26 @@ fn told(prepared: &Prepared) -> String {
     lines.join("\n")
 }
 
+/// Why nothing was moved, when something was done for it: that stays, and the same command goes on from there.
+fn after(prepared: &Prepared, problem: Problem) -> Problem {
+    let imported = prepared.imported.iter().filter(|report| !report.known);
+    let mut done: Vec<String> = imported
+        .map(|report| format!("{} was imported", report.medium))
+        .collect();
+    if let (Some(target), true) = (&prepared.target, prepared.target_made) {
+        done.push(format!("{target} was formatted"));
+    }
+    if done.is_empty() || problem.exit != exit::REFUSED {
+        return problem;
+    }
+    Problem {
+        exit: exit::STOPPED,
+        message: format!("{}; before that, {}", problem.message, done.join(" and ")),
+        next: format!("{}; the same command goes on from there", problem.next),
+        ..problem
+    }
+}
+
 /// The sources are as they were.
 fn kept(prepared: &Prepared) -> String {
     let names = prepared.sources.join(" ");
@@ -299,6 +320,34 @@ mod tests {
             (repack.quarantine, prepare.dry_run),
             (Some(Quarantine::Seconds(3_600)), true)
         );
+    }
+
+    /// Exit 2 says that nothing was touched.
+    #[test]
+    fn a_refusal_behind_an_import_is_an_early_stop() {
+        let refused = || Problem::refused("no_target", "t", "no room").next("add a tape");
+        let mut prepared = Prepared {
+            sources: vec!["old".to_owned()],
+            target: Some("new".to_owned()),
+            target_made: false,
+            imported: vec![],
+            error: None,
+        };
+        assert_eq!(after(&prepared, refused()), refused());
+        prepared.target_made = true;
+        prepared.imported.push(TapeImportReport {
+            medium: "old".to_owned(),
+            ..TapeImportReport::default()
+        });
+        let told = after(&prepared, refused());
+        assert_eq!(
+            (told.exit, told.message.as_str()),
+            (
+                exit::STOPPED,
+                "no room; before that, old was imported and new was formatted"
+            )
+        );
+        assert_eq!(told.next, "add a tape; the same command goes on from there");
     }
 
     #[test]

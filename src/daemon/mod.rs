@@ -6,6 +6,7 @@ mod ahead;
 mod answer;
 mod backups;
 mod candidates;
+mod compact;
 pub mod control;
 pub mod devices;
 mod drill;

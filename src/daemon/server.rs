@@ -5,7 +5,7 @@ use super::answer::{Answer, Failure};
 use super::backups::{self, Backups};
 use super::libraries::Libraries;
 use super::runner::Runner;
-use super::{drives, jobs, library, lists, media, objects, tapes, volumes};
+use super::{compact, drives, jobs, library, lists, media, objects, tapes, volumes};
 use crate::api::Problem;
 use crate::api::hello::{Hello, Terms};
 use crate::api::wire::Nothing;
@@ -61,6 +61,7 @@ pub fn router(daemon: &Arc<Daemon>) -> Router {
         .merge(drives::routes())
         .merge(tapes::routes())
         .merge(volumes::routes())
+        .merge(compact::routes())
         .merge(objects::routes())
         .merge(jobs::routes())
         .fallback(unknown)

@@ -1,18 +1,14 @@
-//! `tape import` and what `tape compact` needs before anything is moved: LTFS volumes of other software become media, and
-//! tapes of respool's own become known again. A cartridge is looked at first, and nothing is noted before all of it is known.
+//! `tape import`: LTFS volumes of other software become media, and tapes of respool's own become known again. A cartridge is
+//! looked at first, and nothing is noted before all of it is known.
 
 use super::answer::Answer;
 use super::libraries::technology_of;
 use super::places::check_name;
 use super::server::Daemon;
-use super::tapes::become_medium;
 use super::visit::{Place, Visit, find};
 use crate::api::Problem;
 use crate::api::import::ImportReport;
-use crate::api::library::TapeAddRequest;
-use crate::api::volume::{
-    CompactRequest, Counts, NotImported, Prepared, TapeImportReport, TapeImportRequest, VolumeFound,
-};
+use crate::api::volume::{Counts, NotImported, TapeImportReport, TapeImportRequest, VolumeFound};
 use crate::store;
 use crate::store::foreign::{Sorted, sort};
 use axum::extract::State;
@@ -32,13 +28,11 @@ const NAMES: usize = 5_000;
 
 /// The requests about volumes of other software.
 pub fn routes() -> Router<Arc<Daemon>> {
-    Router::new()
-        .route("/v1/tape/import", post(import))
-        .route("/v1/tape/compact", post(prepare))
+    Router::new().route("/v1/tape/import", post(import))
 }
 
 /// What a cartridge turned out to be.
-enum Seen {
+pub(super) enum Seen {
     /// A medium that the catalogue knows.
     Known(Box<Medium>),
     /// A medium of respool's that it does not know.
@@ -48,18 +42,18 @@ enum Seen {
 }
 
 /// A volume of other software, and what of it can be imported.
-struct Survey {
+pub(super) struct Survey {
     place: Place,
-    report: TapeImportReport,
-    volume: NewVolume,
+    pub(super) report: TapeImportReport,
+    pub(super) volume: NewVolume,
 }
 
 /// What is asked of a volume beside where it is.
-struct Wish<'r> {
-    name: Option<&'r str>,
-    under: Option<&'r Oid>,
-    tags: &'r BTreeSet<String>,
-    class: Option<&'r str>,
+pub(super) struct Wish<'r> {
+    pub(super) name: Option<&'r str>,
+    pub(super) under: Option<&'r Oid>,
+    pub(super) tags: &'r BTreeSet<String>,
+    pub(super) class: Option<&'r str>,
 }
 
 // ------------------------------------------------------------------------------------------------------------ import
@@ -130,7 +124,7 @@ async fn tried(daemon: &Daemon, survey: Survey) -> Result<TapeImportReport, Prob
 }
 
 /// Names that live objects have, or two of these files.
-async fn clashes(daemon: &Daemon, volumes: &[&NewVolume]) -> Result<Vec<Oid>, Problem> {
+pub(super) async fn clashes(daemon: &Daemon, volumes: &[&NewVolume]) -> Result<Vec<Oid>, Problem> {
     let mut count: BTreeMap<&Oid, u32> = BTreeMap::new();
     for file in volumes.iter().flat_map(|volume| &volume.files) {
         *count.entry(&file.oid).or_default() += 1;
@@ -150,7 +144,7 @@ async fn clashes(daemon: &Daemon, volumes: &[&NewVolume]) -> Result<Vec<Oid>, Pr
 }
 
 /// Makes a volume known: all of it or nothing.
-async fn adopt(daemon: &Daemon, survey: Survey) -> Result<(TapeImportReport, Option<Medium>), Problem> {
+pub(super) async fn adopt(daemon: &Daemon, survey: Survey) -> Result<(TapeImportReport, Option<Medium>), Problem> {
     let host = &daemon.host;
     let Survey {
         mut report,
@@ -261,7 +255,7 @@ async fn import_ours(daemon: &Daemon, place: &Place, label: Label) -> Result<Tap
 // -------------------------------------------------------------------------------------------------------------- look
 
 /// Finds out what a cartridge is. One that is a medium already is not loaded for that.
-async fn look(daemon: &Daemon, place: &Place, wish: &Wish<'_>) -> Result<Seen, Problem> {
+pub(super) async fn look(daemon: &Daemon, place: &Place, wish: &Wish<'_>) -> Result<Seen, Problem> {
     if let Some(medium) = place.medium.as_ref().filter(|medium| medium.fs_state != FsState::Blank) {
         return Ok(Seen::Known(Box::new(medium.clone())));
     }
@@ -382,111 +376,6 @@ async fn refuse_twice(daemon: &Daemon, survey: &Survey) -> Result<(), Problem> {
                 "`respool medium show {}` tells where that is; one of the two is a copy",
                 other.name
             )))
-        }
-    }
-}
-
-// ----------------------------------------------------------------------------------------------------------- compact
-
-async fn prepare(State(daemon): State<Arc<Daemon>>, Json(request): Json<CompactRequest>) -> Answer<Prepared> {
-    let library = request.library.as_deref();
-    let onto = find(&daemon, &request.onto, library).await?;
-    let mut surveys = Vec::new();
-    let no_tags = BTreeSet::new();
-    let wish = Wish {
-        name: None,
-        under: request.under.as_ref(),
-        tags: &no_tags,
-        class: None,
-    };
-    let mut sources = Vec::new();
-    for source in &request.sources {
-        let place = find(&daemon, source, library).await?;
-        if place.barcode == onto.barcode && place.library.name() == onto.library.name() {
-            let message = format!("{source} cannot be compacted onto itself; nothing was done");
-            return Err(Problem::refused("same_tape", source, message)
-                .next("name another tape with --onto")
-                .into());
-        }
-        match look(&daemon, &place, &wish).await? {
-            Seen::Known(medium) => sources.push(medium.name),
-            Seen::Ours(label) => {
-                let message = format!("{source} is medium {} of respool, which is not known here", label.name);
-                return Err(Problem::refused("not_imported", source, message)
-                    .next(format!("`respool tape import {source}` makes it known; then repeat"))
-                    .into());
-            }
-            Seen::Volume(survey) => {
-                sources.push(survey.volume.medium.name.clone());
-                surveys.push(*survey);
-            }
-        }
-    }
-    Ok(Json(prepared(&daemon, &request, &onto, (sources, surveys)).await?))
-}
-
-/// Clashes refuse everything before anything is done.
-async fn prepared(
-    daemon: &Arc<Daemon>,
-    request: &CompactRequest,
-    onto: &Place,
-    (sources, surveys): (Vec<String>, Vec<Survey>),
-) -> Result<Prepared, Problem> {
-    let volumes: Vec<&NewVolume> = surveys.iter().map(|survey| &survey.volume).collect();
-    let clashes = clashes(daemon, &volumes).await?;
-    let mut prepared = Prepared {
-        sources,
-        target: onto.medium.as_ref().map(|medium| medium.name.clone()),
-        imported: Vec::new(),
-        error: None,
-    };
-    if !clashes.is_empty() || request.dry_run {
-        for survey in surveys {
-            let names: BTreeSet<&Oid> = survey.volume.files.iter().map(|file| &file.oid).collect();
-            let of_it: Vec<Oid> = clashes.iter().filter(|oid| names.contains(oid)).cloned().collect();
-            let mut report = survey.report;
-            report.dry_run = request.dry_run;
-            if !of_it.is_empty() {
-                report.refuse(of_it);
-                prepared.error = prepared.error.or_else(|| report.error.clone());
-            }
-            prepared.imported.push(report);
-        }
-        return Ok(prepared);
-    }
-    prepared.target = Some(target(daemon, onto).await?);
-    for survey in surveys {
-        let (report, _) = adopt(daemon, survey).await?;
-        // A put may have come between.
-        prepared.error = prepared.error.or_else(|| report.error.clone());
-        prepared.imported.push(report);
-    }
-    Ok(prepared)
-}
-
-/// The medium that takes what lives on the sources; a blank cartridge is made one.
-async fn target(daemon: &Arc<Daemon>, onto: &Place) -> Result<String, Problem> {
-    match &onto.medium {
-        Some(medium) if medium.fs_state != FsState::Blank => match medium.may_take_extents() {
-            Ok(()) => Ok(medium.name.clone()),
-            Err(why) => {
-                let message = format!("{} takes no extents: {why}; nothing was done", medium.name);
-                let problem = Problem::refused("no_target", &medium.name, message);
-                Err(problem.next(
-                    why.way_out(&medium.name)
-                        .unwrap_or_else(|| "name another tape with --onto".to_owned()),
-                ))
-            }
-        },
-        Some(_) | None => {
-            let new = TapeAddRequest {
-                barcode: onto.barcode.clone(),
-                library: Some(onto.library.name().to_owned()),
-                name: None,
-                tags: BTreeSet::new(),
-                class: None,
-            };
-            Ok(become_medium(daemon, &new, onto).await?.name)
         }
     }
 }

@@ -15,12 +15,14 @@ use std::time::Duration;
 
 /// Checks that the job can be done as far as can be told now, then makes it *queued* and its sources *read_only*.
 pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Job, Problem> {
-    check(host, &spec).await?;
-    check_taken(host, &spec).await?;
-    check_extents(host, &spec).await?;
-    if kind == JobKind::Repack {
-        check_named(host, &spec).await?;
+    match kind {
+        JobKind::Repack => may_be_emptied(host, &spec).await?,
+        JobKind::Migrate => {
+            check(host, &spec).await?;
+            check_taken(host, &spec).await?;
+        }
     }
+    check_extents(host, &spec).await?;
     for source in &spec.sources {
         reach(host, *source).await?;
     }
@@ -36,6 +38,13 @@ pub async fn submit(host: &Arc<Host>, kind: JobKind, spec: JobSpec) -> Result<Jo
         }
     }
     Ok(host.catalogue.create_job(kind, spec, host.clock.now()).await?)
+}
+
+/// Whether a job might empty these sources as they are now, whatever lives on them.
+pub async fn may_be_emptied(host: &Arc<Host>, spec: &JobSpec) -> Result<(), Problem> {
+    check(host, spec).await?;
+    check_taken(host, spec).await?;
+    check_named(host, spec).await
 }
 
 /// What can be refused without looking at extents.
