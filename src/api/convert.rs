@@ -124,7 +124,10 @@ fn media_advice(fault: &Fault) -> &'static str {
         Fault::Damaged(_) => "keep the medium as it is and repack what reads; `respool check` tells what depends on it",
         Fault::NeedsReopen => "repeat the request: the medium is opened anew",
         Fault::Miswritten => "do not trust this medium or its connection; what was written does not count",
-        Fault::Unfit(_) => "choose another one: an empty directory of its own, or a blank cartridge",
+        Fault::Unfit(_) => {
+            "choose another one: to be written, an empty directory or a blank cartridge; to be read, a tape \
+                            that a drive here takes"
+        }
         Fault::Unrepresentable(_) => UNREPRESENTABLE_ADVICE,
     }
 }

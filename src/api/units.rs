@@ -19,9 +19,41 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
+    let mut units = text.split(|letter: char| !letter.is_ascii_alphabetic());
+    if units.any(|unit| unit == "M") {
+        return Err(format!(
+            "'{text}' could be minutes or months; write m for minutes, and months as days, for example 150d"
+        ));
+    }
     humantime::parse_duration(text).map_err(|_| {
         format!("'{text}' is not a duration; write a number and its unit, for example 7d, 90m or 30s, or 0 for none")
     })
+}
+
+/// A limit of bytes: a size, and not none.
+pub fn parse_bytes_limit(text: &str) -> Result<ByteCount, String> {
+    match parse_size(text)? {
+        ByteCount::ZERO => Err(NO_LIMIT.to_owned()),
+        limit => Ok(limit),
+    }
+}
+
+/// A limit of time: a duration of a second at least, which is what it is kept in.
+pub fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        limit if limit < Duration::from_secs(1) => Err(NO_LIMIT.to_owned()),
+        limit => Ok(limit),
+    }
+}
+
+const NO_LIMIT: &str = "nothing could be done within it; leave it out for no limit";
+
+/// One of the words that media are chosen by.
+pub fn parse_tag(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a tag is a word, and one is missing between commas".to_owned()),
+        word => Ok(word.to_owned()),
+    }
 }
 
 /// The number of a job.
@@ -82,6 +114,16 @@ mod tests {
             let told = parse_span(wrong).unwrap_err();
             assert!(told.contains("7d, 90m or 30s"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_is_easily_mistaken_is_refused() {
+        assert!(parse_span("5M").unwrap_err().contains("write m for minutes"));
+        assert_eq!(parse_span("5m").unwrap(), Duration::from_secs(300));
+        assert!(parse_bytes_limit("0").is_err() && parse_bytes_limit("1").is_ok());
+        assert!(parse_time_limit("0").is_err() && parse_time_limit("900ms").is_err() && parse_time_limit("1s").is_ok());
+        assert!(parse_tag(" ").is_err());
+        assert_eq!(parse_tag(" a ").unwrap(), "a");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Context, Done};
 use crate::api::exit;
 use crate::api::media::MediumView;
 use crate::api::requests::DirAddRequest;
-use crate::api::units::parse_size;
+use crate::api::units::{parse_size, parse_tag};
 use crate::state::absolute;
 use clap::ValueHint;
 use dss::model::ByteCount;
@@ -32,7 +32,7 @@ pub struct Add {
     #[arg(long, value_name = "D", value_hint = ValueHint::Other)]
     dock: Option<String>,
     /// Words to choose media by
-    #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
+    #[arg(long, value_delimiter = ',', value_parser = parse_tag, value_name = "T,...", value_hint = ValueHint::Other)]
     tags: Vec<String>,
     /// Its class of storage
     #[arg(long, value_name = "C", value_hint = ValueHint::Other)]

@@ -1,15 +1,17 @@
 //! Objects that are no files: the directories and symbolic links of an LTFS volume, as `get` makes them again. A link is made
 //! and never gone through.
 
-use super::landing::{Existing, Found, Missed, Place, sync_folder};
+use super::landing::{Existing, Found, Missed, Place, sync_folder, xattrs};
 use crate::api::Problem;
 use dss::model::{LtfsKind, Metadata};
 use jiff::Timestamp;
 use nix::errno::Errno;
-use nix::fcntl::renameat;
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, UtimensatFlags, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use std::fs::File;
+use xattr::FileExt;
 
 /// What an object is that is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +38,26 @@ impl<'m> Entry<'m> {
             Self::Directory => make_directory(place)?,
             Self::Symlink(target) => make_symlink(place, target)?,
         }
-        let timed = metadata.mtime.is_none_or(|mtime| set_time(place, mtime).is_ok());
+        let mut missed = self.attribute(place, metadata);
+        if metadata.mtime.is_some_and(|mtime| set_time(place, mtime).is_err()) {
+            missed.push("mtime".to_owned());
+        }
         sync_folder(&place.folder);
-        Ok(match timed {
-            true => Missed::new(),
-            false => vec!["mtime".to_owned()],
-        })
+        Ok(missed)
+    }
+
+    /// Gives it its extended attributes; a link has none of a user's.
+    fn attribute(&self, place: &Place, metadata: &Metadata) -> Missed {
+        let opened = match self {
+            Self::Directory => {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                openat(&place.folder, place.name.as_os_str(), flags, Mode::empty()).map(File::from)
+            }
+            Self::Symlink(_) => Err(Errno::EPERM),
+        };
+        let set = |name: &str, value: &[u8]| opened.as_ref().is_ok_and(|file| file.set_xattr(name, value).is_ok());
+        let left = xattrs(metadata).into_iter().filter(|(name, value)| !set(name, value));
+        left.map(|(name, _)| name).collect()
     }
 }
 

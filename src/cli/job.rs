@@ -117,7 +117,8 @@ fn restored(done: &RestoreReport) -> String {
     let targets: Vec<&str> = job.targets.iter().map(|target| target.medium.as_str()).collect();
     if back > 0 {
         text.push_str(&format!(
-            "\ntheir copies on {} are orphans now: the next sweep removes the bytes of these",
+            "\ntheir copies on {} are orphans now: the next sweep removes their files, and on a tape their names; its room \
+             comes back when it is repacked",
             targets.join(", ")
         ));
     }

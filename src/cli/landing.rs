@@ -5,7 +5,9 @@ use super::entries::Entry;
 use crate::api::Problem;
 use crate::api::objects::ObjectView;
 use crate::api::requests::StreamEnd;
-use dss::model::{Blake3, ByteCount, Metadata};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dss::model::{Blake3, ByteCount, LtfsValue, Metadata};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
 use nix::sys::stat::{Mode, SFlag, fstatat};
@@ -267,13 +269,13 @@ impl<'p> Landing<'p> {
 /// bytes are right.
 fn dress(file: &File, metadata: &Metadata) -> Missed {
     let mut missed = Missed::new();
-    for (name, hex) in &metadata.xattrs {
-        let value = unhex(hex).unwrap_or_default();
-        if file.set_xattr(name, &value).is_err() {
-            missed.push(name.clone());
+    for (name, value) in xattrs(metadata) {
+        if file.set_xattr(&name, &value).is_err() {
+            missed.push(name);
         }
     }
-    if let Some(mode) = metadata.mode
+    let readonly = metadata.ltfs.as_ref().is_some_and(|ltfs| ltfs.readonly);
+    if let Some(mode) = metadata.mode.or(readonly.then_some(READ_ONLY))
         && file.set_permissions(Permissions::from_mode(mode)).is_err()
     {
         missed.push("mode".to_owned());
@@ -286,6 +288,29 @@ fn dress(file: &File, metadata: &Metadata) -> Missed {
         missed.push("mtime".to_owned());
     }
     missed
+}
+
+/// What a file of an LTFS volume is that may not be changed; more of its permissions no volume keeps.
+const READ_ONLY: u32 = 0o444;
+
+/// Extended attributes with their values. Those of an LTFS volume are the users' own; mounts of other software leave the
+/// prefix out of an index.
+pub(super) fn xattrs(metadata: &Metadata) -> Vec<(String, Vec<u8>)> {
+    let own = metadata
+        .xattrs
+        .iter()
+        .map(|(name, hex)| (name.clone(), unhex(hex).unwrap_or_default()));
+    let foreign = metadata.ltfs.iter().flat_map(|ltfs| &ltfs.xattrs).map(|one| {
+        let value = match &one.value {
+            LtfsValue::Text(text) => text.clone().into_bytes(),
+            LtfsValue::Base64(text) => {
+                let text: String = text.split_ascii_whitespace().collect();
+                STANDARD.decode(text).unwrap_or_default()
+            }
+        };
+        (format!("user.{}", one.key), value)
+    });
+    own.chain(foreign).collect()
 }
 
 fn unhex(hex: &str) -> Option<Vec<u8>> {

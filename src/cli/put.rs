@@ -8,6 +8,7 @@ use super::{Context, Done, interrupts};
 use crate::api::objects::{ObjectView, PutResult};
 use crate::api::requests::Overwrite;
 use crate::api::typed::Typed;
+use crate::api::units::parse_tag;
 use crate::api::{Problem, exit};
 use dss::model::Oid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,7 @@ pub struct Put {
     pub(super) split: bool,
     /// Only media with all of these tags. They choose media at this put only: a repack moves it to any medium, unless
     /// it is given --to-tags
-    #[arg(long, value_delimiter = ',', value_name = "T,...")]
+    #[arg(long, value_delimiter = ',', value_parser = parse_tag, value_name = "T,...")]
     pub(super) tags: Vec<String>,
     /// Keep it together with other objects of this grouping
     #[arg(long, value_name = "G")]

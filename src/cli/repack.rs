@@ -8,7 +8,7 @@ use super::{Context, Done, interrupts};
 use crate::api::candidates::{Best, Choice, NoCandidate};
 use crate::api::media::MediumView;
 use crate::api::requests::MediumRequest;
-use crate::api::units::{parse_size, parse_span};
+use crate::api::units::{parse_bytes_limit, parse_span, parse_tag, parse_time_limit};
 use crate::api::{JobReport, NotMoved, PlanLine, PlanStep, PlanSummary, Problem, RepackRequest, exit};
 use crate::client::Client;
 use clap::ValueHint;
@@ -34,7 +34,7 @@ pub struct Repack {
     #[arg(long, value_name = "MEDIUM", conflicts_with = "to_tags", value_hint = ValueHint::Other)]
     to: Option<String>,
     /// Targets need all of these tags; without it any medium is one, whatever tags an object was put with
-    #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
+    #[arg(long, value_delimiter = ',', value_parser = parse_tag, value_name = "T,...", value_hint = ValueHint::Other)]
     to_tags: Vec<String>,
     /// Hold the old bytes until an operator decides
     #[arg(long, conflicts_with = "quarantine")]
@@ -49,10 +49,10 @@ pub struct Repack {
     #[arg(long)]
     drop_deleted: bool,
     /// Stop, resumable, after so many bytes
-    #[arg(long, value_parser = parse_size, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = parse_bytes_limit, value_name = "N", value_hint = ValueHint::Other)]
     limit_bytes: Option<ByteCount>,
     /// Stop, resumable, after so long
-    #[arg(long, value_parser = parse_span, value_name = "D", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = parse_time_limit, value_name = "D", value_hint = ValueHint::Other)]
     limit_time: Option<Duration>,
     /// Return when the job is accepted
     #[arg(long)]

@@ -11,6 +11,7 @@ use crate::api::library::{
     TapeAddRequest, TapeCheck, TapeFinding, TapeList, TapeRequest, TapeView, TapesRequest, VolumeView,
 };
 use crate::api::media::MediumView;
+use crate::api::units::parse_tag;
 use clap::ValueHint;
 
 /// How long a cartridge takes that is fetched and brought back.
@@ -54,7 +55,7 @@ pub struct New {
     #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
     name: Option<String>,
     /// Words to choose media by
-    #[arg(long, value_delimiter = ',', value_name = "T,...", value_hint = ValueHint::Other)]
+    #[arg(long, value_delimiter = ',', value_parser = parse_tag, value_name = "T,...", value_hint = ValueHint::Other)]
     tags: Vec<String>,
     /// Its class of storage
     #[arg(long, value_name = "C", value_hint = ValueHint::Other)]
@@ -253,7 +254,7 @@ fn verdict(check: &TapeCheck) -> String {
     };
     format!(
         "not ok: {count}; nothing was changed\n  next: `respool tape list` tells which medium it is; `respool repack MEDIUM` \
-         moves what lives on it elsewhere"
+         moves what lives on it elsewhere, and `respool tape compact` what is on a tape of other software"
     )
 }
 

@@ -220,7 +220,7 @@ fn what_every_verb_prints_as_json_is_as_its_schema_says() {
         0,
     );
     run("library add virtual", "lib0 lib0", 2);
-    run("library add scsi", "lib1 file", 3);
+    run("library add scsi", "lib1 file", 2);
     run("library list", "", 0);
     run("library scan", "lib0", 0);
     run("library scan", "lib9", 2);

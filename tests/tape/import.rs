@@ -8,6 +8,7 @@ use respool_test_support::site::QUICK;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -421,7 +422,55 @@ fn e05_an_imported_tree_is_got_as_a_tree() {
         let time: jiff::Timestamp = text(&entry["times"]["modifytime"]).parse().unwrap();
         let shown = jiff::Timestamp::try_from(found.modified().unwrap()).unwrap();
         assert_eq!(shown, time, "{}", path.display());
+        has_its_attributes(&path, entry);
     }
+}
+
+/// What a file or directory was given on the volume it is given back: attributes, and that it may not be changed.
+fn has_its_attributes(path: &Path, entry: &Value) {
+    use base64::Engine;
+    if entry["type"] == "symlink" {
+        return;
+    }
+    for (key, value) in entry["xattrs"].as_object().into_iter().flatten() {
+        let wanted = match (value["text"].as_str(), value["base64"].as_str()) {
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, Some(text)) => {
+                let text: String = text.split_ascii_whitespace().collect();
+                base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+            }
+            (None, None) => panic!("{value}"),
+        };
+        let found = xattr::get(path, format!("user.{key}")).unwrap();
+        assert_eq!(found, Some(wanted), "{key} of {}", path.display());
+    }
+    if entry["type"] == "file" && entry["readonly"] == true {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o444, "{}", path.display());
+    }
+}
+
+/// What the repack would refuse is refused before a source is imported or the target formatted.
+#[test]
+fn a_source_that_cannot_be_emptied_refuses_all_of_it() {
+    let Some(fixture) = fixture("simple") else { return };
+    let site = room(2, 3);
+    fixture.insert(&site, "FXT001L9");
+    tapes(&site, &["a", "b"]);
+    site.put("x", b"bytes", &["--tags", "a"]);
+    site.ok(&["repack", "a", "--to", "b"]);
+    let before = (site.ok(&["medium", "list"]), site.ok(&["tape", "list"]));
+    let compact = ["tape", "compact", "FXT001L9", "a", "--onto", &barcode(2)];
+    refused(&site, &compact, "conflict");
+    refused(&site, &[&compact[..], &["--plan"]].concat(), "conflict");
+    let known = ["tape", "compact", "b", "--onto", &barcode(2), "--under", "p"];
+    refused(&site, &known, "nothing_under");
+    site.run(&["medium", "show", "FXT001L9"]).expect(2);
+    let names = |list: &Value| -> BTreeSet<String> {
+        let media = list["media"].as_array().unwrap().iter();
+        media.map(|medium| text(&medium["name"])).collect()
+    };
+    assert_eq!(names(&site.ok(&["medium", "list"])), names(&before.0));
 }
 
 /// E-16: the tape alone makes every object known in a catalogue that never saw it.

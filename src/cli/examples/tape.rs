@@ -96,8 +96,9 @@ pub const TEXTS: &[Words] = &[
     (
         "tape list",
         &[
-            "A cartridge that is not in the catalogue becomes a medium by `respool tape add` when it is blank, and by no verb \
-             when it is not: nothing is erased that the catalogue does not know.",
+            "A cartridge that is not in the catalogue becomes a medium by `respool tape add` when it is blank, and by \
+             `respool tape import` or `respool tape compact` when other LTFS software wrote it. Any other is left alone: nothing \
+             is erased that the catalogue does not know.",
             "Examples:
   respool tape list
   respool tape list --library lib0",
