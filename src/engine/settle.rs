@@ -53,7 +53,7 @@ impl Run<'_> {
         recorded: &BTreeMap<ExtentId, ByteCount>,
     ) -> Result<Settled, Problem> {
         let begun = copied.unheard.is_empty() && copied.untouched.is_empty();
-        // Whatever fails before they are withdrawn, `wind_up` has them.
+        // Whatever fails before that, `wind_up` withdraws them.
         self.untouched.extend(copied.untouched);
         let blamed = self.blame_copied(copied.failed).await?;
         let (mut replan, mut exhausted) = (blamed.replan || !begun, blamed.exhausted);

@@ -3,8 +3,8 @@
 use crate::rig::Rig;
 use dss::catalogue::{Catalogue, ObjectHeader};
 use dss::model::{
-    ByteCount, CopyNo, ExtentId, ExtentIndex, ExtentState, Job, JobKind, JobState, Metadata, NewExtent, ObjectId, Oid,
-    Origin, Owner, SessionId, Step, Version,
+    ByteCount, CopyNo, ExtentId, ExtentIndex, ExtentState, FsState, Job, JobKind, JobState, Metadata, NewExtent,
+    ObjectId, Oid, Origin, Owner, SessionId, Step, Version,
 };
 use lrs::core::{Priority, Request};
 use lrs::ldm::fs::ExtentTag;
@@ -159,6 +159,23 @@ async fn i2_what_a_lost_drive_may_have_written_keeps_its_rows() {
         "{there:?} {announced:?}"
     );
     let rig = rig.restarted("").await;
+    rig.all_are_there(&objects).await;
+}
+
+/// small extents are given to a target together. Those behind the one that it had no room for were not begun, and
+/// leave no rows that would count as used until it is erased.
+#[tokio::test]
+async fn x15_what_a_full_target_did_not_come_to_leaves_no_rows() {
+    let (rig, objects) = one_window().await;
+    let fault = "[[fault]]\nmedium = \"b\"\nop = \"write\"\nnth = 4\nerror = \"enospc\"\n";
+    let rig = rig.restarted(fault).await;
+    // With less room, so that b is the first.
+    rig.add("c", Some(8 << 20)).await;
+    let job = rig.repack(rig.spec("a").await).await;
+    assert_eq!((job.state, job.tally.moved), (JobState::Done, 10), "{:?}", job.error);
+    assert_eq!(rig.medium("b").await.fs_state, FsState::Full);
+    let left = rig.extents(Some("b"), Some(ExtentState::Orphan)).await;
+    assert!(left.len() <= 1, "{left:?}");
     rig.all_are_there(&objects).await;
 }
 

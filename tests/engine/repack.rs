@@ -122,6 +122,9 @@ async fn x15_a_target_that_ends_early_is_marked_full_and_the_next_one_goes_on() 
     assert_eq!(job.state, JobState::Done, "{:?}", job.error);
     assert_eq!(job.tally.targets.len(), 2);
     assert_eq!(rig.medium("b").await.fs_state, FsState::Full);
+    // Only of the one that it did not take whole: the rest of the window was never given to it.
+    let left = rig.extents(Some("b"), Some(ExtentState::Orphan)).await;
+    assert!(left.len() <= 1, "{left:?}");
     rig.all_are_there(&objects).await;
 }
 
