@@ -34,13 +34,25 @@ const AFTERWARDS: [&str; 9] = [
     "SELECT nextval('revision')",
 ];
 
-/// Has the trigger that looks at a place look at each one: while rows were put back, their triggers were not there yet.
-const PLACES: [&str; 4] = [
-    "CREATE TEMP TABLE place (id uuid, bytes bigint, span text) ON COMMIT DROP",
-    "CREATE TRIGGER place BEFORE INSERT ON place FOR EACH ROW EXECUTE FUNCTION extent_fills_span()",
+/// Has the trigger that looks at a place look at each one, and keeps none: while rows were put back, their triggers were
+/// not there yet.
+const PLACES: [&str; 5] = [
+    "CREATE TEMP TABLE place (id uuid, bytes bigint, span text)",
+    "CREATE TRIGGER a_look BEFORE INSERT ON place FOR EACH ROW EXECUTE FUNCTION extent_fills_span()",
+    "CREATE FUNCTION pg_temp.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+     CREATE TRIGGER b_none BEFORE INSERT ON place FOR EACH ROW EXECUTE FUNCTION pg_temp.nothing()",
     "INSERT INTO place SELECT id, bytes, span FROM extent WHERE span IS NOT NULL",
-    "DROP TABLE place",
+    "DROP TABLE place; DROP FUNCTION pg_temp.nothing()",
 ];
+
+/// What the database says of a place that none is.
+fn unfit(error: sqlx::Error) -> BackupError {
+    let rule = error.as_database_error().and_then(|error| error.constraint());
+    match rule {
+        Some("extent_span" | "i3_extent_fills_span") => BackupError::Unfit(error.to_string()),
+        _ => sql("look at the places on tapes")(error),
+    }
+}
 
 /// Which catalogue a backup may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,9 +198,7 @@ async fn settle(access: &Access, manifest: &BackupManifest, now: Timestamp) -> R
     let mut connection = access.connect(STAGING).await?;
     let mut tx = connection.begin().await.map_err(sql("begin"))?;
     for statement in PLACES {
-        tx.execute(statement)
-            .await
-            .map_err(|error| BackupError::Unfit(format!("what it says of places on tapes is not so: {error}")))?;
+        tx.execute(statement).await.map_err(unfit)?;
     }
     for statement in AFTERWARDS {
         tx.execute(statement)
