@@ -32,7 +32,7 @@ impl<'m> Entry<'m> {
         }
     }
 
-    /// Makes it; answers what it could not be given back. A directory that is there already is only given its time.
+    /// Makes it; answers what it could not be given back. A directory that is there already is given its time and attributes.
     pub fn make(self, place: &Place, metadata: &Metadata) -> Result<Missed, Problem> {
         match self {
             Self::Directory => make_directory(place)?,
@@ -46,7 +46,7 @@ impl<'m> Entry<'m> {
         Ok(missed)
     }
 
-    /// Gives it its extended attributes; a link has none of a user's.
+    /// Gives it its extended attributes; a link has none of a user's, and what LTFS itself notes of links is not missed.
     fn attribute(&self, place: &Place, metadata: &Metadata) -> Missed {
         let opened = match self {
             Self::Directory => {
@@ -56,7 +56,9 @@ impl<'m> Entry<'m> {
             Self::Symlink(_) => Err(Errno::EPERM),
         };
         let set = |name: &str, value: &[u8]| opened.as_ref().is_ok_and(|file| file.set_xattr(name, value).is_ok());
-        let left = xattrs(metadata).into_iter().filter(|(name, value)| !set(name, value));
+        let of_link = |name: &str| matches!(self, Self::Symlink(_)) && name.starts_with("user.ltfs.");
+        let wanted = xattrs(metadata).into_iter().filter(|(name, _)| !of_link(name));
+        let left = wanted.filter(|(name, value)| !set(name, value));
         left.map(|(name, _)| name).collect()
     }
 }

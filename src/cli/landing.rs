@@ -290,8 +290,9 @@ fn dress(file: &File, metadata: &Metadata) -> Missed {
     missed
 }
 
-/// What a file of an LTFS volume is that may not be changed; more of its permissions no volume keeps.
-const READ_ONLY: u32 = 0o444;
+/// What a file of an LTFS volume is that may not be changed: of permissions a volume keeps no more, and nobody else is let
+/// in.
+const READ_ONLY: u32 = 0o400;
 
 /// Extended attributes with their values. Those of an LTFS volume are the users' own; mounts of other software leave the
 /// prefix out of an index.

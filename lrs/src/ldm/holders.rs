@@ -100,12 +100,6 @@ mod tests {
         // A device is the same by whatever node it was opened.
         let _null = std::fs::File::open("/dev/null").unwrap();
         assert!(of(Path::new("/dev/null")).contains(&own));
-    }
-
-    /// Another process of this user, by its own name.
-    #[test]
-    fn another_program_is_named() {
-        let folder = tempfile::tempdir().unwrap();
         let mut other = std::process::Command::new("sleep")
             .arg("60")
             .stdin(std::fs::File::open(folder.path()).unwrap())
