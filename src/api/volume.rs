@@ -3,7 +3,7 @@
 use super::import::{BadExtent, ImportReport};
 use super::problem::{Problem, exit};
 use dss::catalogue::NewFile;
-use dss::model::{ByteCount, LtfsKind, Oid};
+use dss::model::{ByteCount, LtfsKind, Oid, Quarantine};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -43,8 +43,17 @@ pub struct CompactRequest {
     pub library: Option<String>,
     /// What the names and paths of what is imported begin with.
     pub under: Option<Oid>,
+    /// For how long the sources' old bytes are held; None: as configured.
+    pub quarantine: Option<Quarantine>,
     /// Tell what would be imported, and do nothing.
     pub dry_run: bool,
+}
+
+impl CompactRequest {
+    /// Whether deleted versions are dropped, where that is said: what is kept for ever cannot be.
+    pub fn drop_deleted(&self) -> Option<bool> {
+        (self.quarantine == Some(Quarantine::Forever)).then_some(false)
+    }
 }
 
 /// What was prepared.

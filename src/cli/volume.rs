@@ -115,7 +115,7 @@ impl Compact {
         let prepared: Prepared = patience::call(context, &doing, "/v1/tape/compact", &request).await?;
         if let Some(problem) = &prepared.error {
             context.output.result(&prepared, told);
-            return Ok(context.output.tell(problem));
+            return Ok(context.output.tell(&after(&prepared, problem.clone())));
         }
         let client = context.client().await?;
         let repack = RepackRequest {
@@ -156,10 +156,12 @@ impl Compact {
             onto: self.onto,
             library: self.place.library(),
             under: self.under,
+            quarantine: Some(quarantine),
             dry_run: self.plan,
         };
         let repack = RepackRequest {
-            quarantine: Some(quarantine),
+            quarantine: prepare.quarantine,
+            drop_deleted: prepare.drop_deleted(),
             verify: self.verify,
             ..RepackRequest::default()
         };
@@ -237,19 +239,36 @@ fn told(prepared: &Prepared) -> String {
 
 /// Why nothing was moved, when something was done for it: that stays, and the same command goes on from there.
 fn after(prepared: &Prepared, problem: Problem) -> Problem {
-    let imported = prepared.imported.iter().filter(|report| !report.known);
+    let imported = prepared.imported.iter().filter(|report| {
+        let stays = !report.known && !report.dry_run;
+        stays && report.error.is_none()
+    });
     let mut done: Vec<String> = imported
         .map(|report| format!("{} was imported", report.medium))
         .collect();
     if let (Some(target), true) = (&prepared.target, prepared.target_made) {
         done.push(format!("{target} was formatted"));
     }
-    if done.is_empty() || problem.exit != exit::REFUSED {
+    if done.is_empty() {
         return problem;
     }
+    let nothing = [
+        "; nothing was changed",
+        "; nothing was touched",
+        "; nothing was done",
+        "; nothing was imported",
+    ];
+    let why = nothing.iter().find_map(|words| problem.message.strip_suffix(words));
     Problem {
-        exit: exit::STOPPED,
-        message: format!("{}; before that, {}", problem.message, done.join(" and ")),
+        exit: match problem.exit {
+            exit::REFUSED => exit::STOPPED,
+            other => other,
+        },
+        message: format!(
+            "{}; before that, {}",
+            why.unwrap_or(&problem.message),
+            done.join(" and ")
+        ),
         next: format!("{}; the same command goes on from there", problem.next),
         ..problem
     }
@@ -325,7 +344,7 @@ mod tests {
     /// Exit 2 says that nothing was touched.
     #[test]
     fn a_refusal_behind_an_import_is_an_early_stop() {
-        let refused = || Problem::refused("no_target", "t", "no room").next("add a tape");
+        let refused = || Problem::refused("no_target", "t", "no room; nothing was changed").next("add a tape");
         let mut prepared = Prepared {
             sources: vec!["old".to_owned()],
             target: Some("new".to_owned()),

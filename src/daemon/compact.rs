@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use dss::catalogue::NewVolume;
-use dss::model::{FsState, Oid, Quarantine};
+use dss::model::{FsState, Medium, MediumFormat, Oid, Quarantine};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,15 +27,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
 async fn prepare(State(daemon): State<Arc<Daemon>>, Json(request): Json<CompactRequest>) -> Answer<Prepared> {
     let library = request.library.as_deref();
     let onto = find(&daemon, &request.onto, library).await?;
-    let mut surveys = Vec::new();
-    let no_tags = BTreeSet::new();
-    let wish = Wish {
-        name: None,
-        under: request.under.as_ref(),
-        tags: &no_tags,
-        class: None,
-    };
-    let (mut sources, mut known) = (Vec::new(), Vec::new());
+    let mut places = Vec::new();
     for source in &request.sources {
         let place = find(&daemon, source, library).await?;
         if place.barcode == onto.barcode && place.library.name() == onto.library.name() {
@@ -44,11 +36,22 @@ async fn prepare(State(daemon): State<Arc<Daemon>>, Json(request): Json<CompactR
                 .next("name another tape with --onto")
                 .into());
         }
-        match look(&daemon, &place, &wish).await? {
-            Seen::Known(medium) => {
-                known.push(medium.name.clone());
-                sources.push(medium.name);
-            }
+        places.push(place);
+    }
+    // Before anything is loaded.
+    may_be_emptied(&daemon, &request, &places, &onto).await?;
+    refuse_nothing_under(&request, &places)?;
+    let no_tags = BTreeSet::new();
+    let wish = Wish {
+        name: None,
+        under: request.under.as_ref(),
+        tags: &no_tags,
+        class: None,
+    };
+    let (mut sources, mut surveys) = (Vec::new(), Vec::new());
+    for (source, place) in request.sources.iter().zip(&places) {
+        match look(&daemon, place, &wish).await? {
+            Seen::Known(medium) => sources.push(medium.name),
             Seen::Ours(label) => {
                 let message = format!("{source} is medium {} of respool, which is not known here", label.name);
                 return Err(Problem::refused("not_imported", source, message)
@@ -61,31 +64,54 @@ async fn prepare(State(daemon): State<Arc<Daemon>>, Json(request): Json<CompactR
             }
         }
     }
-    if let (Some(under), true) = (&request.under, surveys.is_empty()) {
-        let message = format!("nothing is to be imported that could be put under '{under}'; nothing was done");
-        return Err(Problem::refused("nothing_under", under.as_str(), message)
-            .next("leave out --under: what is known keeps its names")
-            .into());
-    }
-    may_be_emptied(&daemon, known, &onto).await?;
     Ok(Json(prepared(&daemon, &request, &onto, (sources, surveys)).await?))
 }
 
-/// What the repack of those that are media already would refuse.
-async fn may_be_emptied(daemon: &Daemon, known: Vec<String>, onto: &Place) -> Result<(), Problem> {
-    if known.is_empty() {
+/// The medium that a cartridge is already.
+fn known(place: &Place) -> Option<&Medium> {
+    place.medium.as_ref().filter(|medium| medium.fs_state != FsState::Blank)
+}
+
+/// What the repack would refuse of those that are media already, and of the time that was asked for.
+async fn may_be_emptied(
+    daemon: &Daemon,
+    request: &CompactRequest,
+    places: &[Place],
+    onto: &Place,
+) -> Result<(), Problem> {
+    if request.quarantine == Some(Quarantine::Seconds(0)) {
+        daemon.host.may_destroy().await?;
+    }
+    let sources: Vec<String> = places
+        .iter()
+        .filter_map(known)
+        .map(|medium| medium.name.clone())
+        .collect();
+    if sources.is_empty() {
         return Ok(());
     }
-    let target = onto.medium.as_ref().filter(|medium| medium.fs_state != FsState::Blank);
-    let request = RepackRequest {
-        sources: known,
-        to: target.map(|medium| medium.name.clone()),
-        quarantine: Some(Quarantine::Forever),
-        drop_deleted: Some(false),
+    let repack = RepackRequest {
+        sources,
+        to: known(onto).map(|medium| medium.name.clone()),
+        quarantine: request.quarantine,
+        drop_deleted: request.drop_deleted(),
         ..RepackRequest::default()
     };
-    let spec = jobs::spec(&daemon.host, request).await?;
+    let spec = jobs::spec(&daemon.host, repack).await?;
     engine::may_be_emptied(&daemon.host, &spec).await
+}
+
+/// What was imported already keeps its names; a command that is repeated may say again under what they were put.
+fn refuse_nothing_under(request: &CompactRequest, places: &[Place]) -> Result<(), Problem> {
+    let own = |place: &Place| known(place).is_some_and(|medium| medium.format == MediumFormat::Respool);
+    match &request.under {
+        Some(under) if places.iter().all(own) => {
+            let message = format!("nothing is to be imported that could be put under '{under}'; nothing was done");
+            Err(Problem::refused("nothing_under", under.as_str(), message)
+                .next("leave out --under: what is known keeps its names"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Clashes refuse everything before anything is done.
@@ -118,17 +144,20 @@ async fn prepared(
         }
         return Ok(prepared);
     }
-    let before = onto
-        .medium
-        .as_ref()
-        .is_some_and(|medium| medium.fs_state != FsState::Blank);
     prepared.target = Some(target(daemon, onto).await?);
-    prepared.target_made = !before;
+    prepared.target_made = known(onto).is_none();
     for survey in surveys {
-        let (report, _) = adopt(daemon, survey).await?;
-        // A put may have come between.
-        prepared.error = prepared.error.or_else(|| report.error.clone());
-        prepared.imported.push(report);
+        match adopt(daemon, survey).await {
+            Ok((report, _)) => {
+                // A put may have come between.
+                prepared.error.clone_from(&report.error);
+                prepared.imported.push(report);
+            }
+            Err(problem) => prepared.error = Some(problem),
+        }
+        if prepared.error.is_some() {
+            break;
+        }
     }
     Ok(prepared)
 }

@@ -187,7 +187,7 @@ fn refuse_other_wishes(medium: &Medium, wish: &Wish<'_>) -> Result<(), Problem> 
         medium.name
     );
     Err(Problem::refused("exists", &medium.name, message).next(format!(
-        "`respool medium set {} tags=T,...` and `class=C` say what is yours to say",
+        "leave those out; a name stays, and `respool medium set {} tags=T,...` and `class=C` say the rest",
         medium.name
     )))
 }
