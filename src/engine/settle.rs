@@ -45,8 +45,8 @@ struct Blamed {
 const MAX_FAILED_SYNCS: u32 = 2;
 
 impl Run<'_> {
-    /// Puts away what failed, syncs what was written, swaps what is durable. Everything recorded ends
-    /// swapped, orphan or withdrawn.
+    /// Puts away what failed, syncs what was written, swaps what is durable. Everything recorded ends swapped, orphan or
+    /// withdrawn.
     pub(super) async fn settle(
         &mut self,
         copied: Copied,
